@@ -1,0 +1,163 @@
+//! Losses of softmax(x) against one class t per row: loss(log_p, q) with log_p = log p_t and q = 1 - p_t.
+//!
+//!     row loss = (1-eps) w_t loss(log_p, q) + (eps/C) (-sum_c w_c lp_c)
+//!     dx_j     = (1-eps) w_t dloss_dlog_p(log_p, q) ([j=t] - p_j) + (eps/C) (p_j sum_c w_c - w_j)
+//!
+//! Rows whose label is ignored are exactly 0, whatever their logits; a label out of range poisons its row.
+
+const STATE_WIDTH: u32 = 2u;
+const LOSS_FROM_GRADIENT_PASS: bool = false;
+
+/// Of a logit: it is NaN or +infinity. Of a masked logit with smoothing: its term is infinite.
+const BAD_LOGIT: u32 = 1u;
+const SPREAD_POS_INF: u32 = 2u;
+const SPREAD_NEG_INF: u32 = 4u;
+
+struct Truth {
+    t: u32,
+    /// The bits of x_t, read before a gradient in place may overwrite it.
+    x_t: u32,
+    ignored: bool,
+    poisoned: bool,
+}
+
+fn truth_of(row: u32) -> Truth {
+    let label = bitcast<i32>(targets[params.targets + row]);
+    let ignored = params.has_ignore_index != 0u && label == params.ignore_index;
+    let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
+    let t = select(u32(label), 0u, ignored || poisoned);
+    return Truth(t, logit_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
+}
+
+/// Rows whose logits need not be read.
+fn is_settled(truth: Truth) -> bool {
+    return truth.ignored || truth.poisoned;
+}
+
+struct Element {
+    logit: u32,
+    weight: f32,
+}
+
+fn load4(row: u32, j: u32, left: u32) -> array<Element, 4> {
+    let x = load_logits(params.logits + row * params.logits_stride + j, left, NEG_INF);
+    if (!LABEL_SMOOTHING) {
+        return array(Element(x.x, 0f), Element(x.y, 0f), Element(x.z, 0f), Element(x.w, 0f));
+    }
+    return array(
+        Element(x.x, class_factor(j)),
+        Element(x.y, select(0f, class_factor(j + 1u), left > 1u)),
+        Element(x.z, select(0f, class_factor(j + 2u), left > 2u)),
+        Element(x.w, select(0f, class_factor(j + 3u), left > 3u)),
+    );
+}
+
+struct Sums {
+    softmax: Softmax,
+    /// sum of w_c (x_c - m), and of w_c, over the classes seen.
+    spread: f32,
+    weight: f32,
+    flags: u32,
+}
+
+const EMPTY: Sums = Sums(NO_LOGITS, 0f, 0f, 0u);
+
+fn push(s: Sums, e: Element) -> Sums {
+    var sums = s;
+    sums.softmax = step_softmax(s.softmax, e.logit).softmax;
+    sums.flags |= select(0u, BAD_LOGIT, is_bad(e.logit));
+    if (LABEL_SMOOTHING) {
+        let m = sums.softmax.m;
+        let masked = e.logit == NEG_INF;
+        sums.spread = moved(s.spread, s.weight, s.softmax.m, m) + select(times(e.weight, logit_of(e.logit) - m), 0f, masked);
+        sums.weight = s.weight + e.weight;
+        sums.flags |= select(0u, SPREAD_POS_INF, masked && e.weight > 0f);
+        sums.flags |= select(0u, SPREAD_NEG_INF, masked && e.weight < 0f);
+    }
+    return sums;
+}
+
+/// sum of w (x - m) for a new m, from that for an old one.
+fn moved(sum: f32, weight: f32, old_m: f32, m: f32) -> f32 {
+    return sum + times(weight, old_m - m);
+}
+
+fn merge_Sums(a: Sums, b: Sums) -> Sums {
+    var sums = Sums(join_softmax(a.softmax, b.softmax).softmax, 0f, a.weight + b.weight, a.flags | b.flags);
+    if (LABEL_SMOOTHING) {
+        let m = sums.softmax.m;
+        sums.spread = moved(a.spread, a.weight, a.softmax.m, m) + moved(b.spread, b.weight, b.softmax.m, m);
+    }
+    return sums;
+}
+
+struct Row {
+    softmax: Softmax,
+    inv_d: f32,
+    t: u32,
+    /// [t=t] - p_t.
+    q: f32,
+    /// The row's loss as bits.
+    value: u32,
+    /// (1-eps) w_t dloss_dlog_p.
+    slope: f32,
+    /// eps/C, and times sum_c w_c.
+    even: f32,
+    even_sum: f32,
+    ignored: bool,
+    poisoned: bool,
+}
+
+fn finish(truth: Truth, sums: Sums) -> Row {
+    let s = sums.softmax;
+    let inv_d = 1f / (1f + s.D);
+    let log_d = log_d(s);
+    let leads = truth.x_t != NEG_INF && logit_of(truth.x_t) == s.m;
+    let p_t = probability(s, truth.x_t, inv_d);
+    let log_p = select(shifted_logit(s, truth.x_t) - log_d, -log_d, leads);
+    let q = select(1f - p_t, s.D * inv_d, leads);
+
+    let even = params.label_smoothing / f32(params.n_classes);
+    let w_t = class_factor(truth.t) * (1f - params.label_smoothing);
+    var total = Total(times(w_t, loss(log_p, q)), 0u);
+    if (truth.x_t == NEG_INF) {
+        total = total_of(select(select(0u, NEG_INF, w_t < 0f), POS_INF, w_t > 0f));
+    }
+    if (LABEL_SMOOTHING) {
+        total.sum += even * (params.class_weight_sum * log_d - sums.spread);
+        total.flags |= select(0u, HAS_POS_INF, (sums.flags & SPREAD_POS_INF) != 0u);
+        total.flags |= select(0u, HAS_NEG_INF, (sums.flags & SPREAD_NEG_INF) != 0u);
+    }
+    let poisoned = truth.poisoned || (!truth.ignored && ((sums.flags & BAD_LOGIT) != 0u || s.D < 0f));
+    let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
+    let slope = times(w_t, dloss_dlog_p(log_p, q));
+    return Row(s, inv_d, truth.t, q, value, slope, even, even * params.class_weight_sum, truth.ignored, poisoned);
+}
+
+fn gradient(row: Row, e: Element, j: u32) -> f32 {
+    let p = probability(row.softmax, e.logit, row.inv_d);
+    var dx = row.slope * select(-p, row.q, j == row.t);
+    if (LABEL_SMOOTHING) {
+        dx += p * row.even_sum - row.even * e.weight;
+    }
+    return dx;
+}
+
+/// The whole loss is known before the gradient pass.
+fn loss_term(row: Row, e: Element) -> f32 {
+    return 0f;
+}
+
+fn value_of(row: Row, terms: f32) -> u32 {
+    return row.value;
+}
+
+fn state_of(row: Row) -> State {
+    return State(select(bitcast<u32>(row.softmax.m), NAN, row.poisoned), bitcast<u32>(row.softmax.D), 0u, 0u);
+}
+
+/// The row from its saved state; its value has no reader.
+fn row_from(truth: Truth, state: State) -> Row {
+    let softmax = Softmax(bitcast<f32>(state[0]), bitcast<f32>(state[1]));
+    return finish(truth, Sums(softmax, 0f, 0f, select(0u, BAD_LOGIT, is_nan(state[0]))));
+}

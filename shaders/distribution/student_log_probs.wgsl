@@ -1,0 +1,17 @@
+//! Q is given as log-probabilities: as if m = 0 and d = 1.
+
+const STUDENT_LOGITS: bool = false;
+const STUDENT_STATE: u32 = 0u;
+const NO_STUDENT: Softmax = Softmax(0f, 0f);
+
+fn student_step(s: Softmax, bits: u32) -> Softmax {
+    return s;
+}
+
+fn student_join(a: Softmax, b: Softmax) -> Softmax {
+    return a;
+}
+
+fn student_log_q(s: Softmax, bits: u32) -> f32 {
+    return logit_of(bits);
+}

@@ -1,0 +1,18 @@
+//! Q = softmax(x/T).
+
+const STUDENT_LOGITS: bool = true;
+const STUDENT_STATE: u32 = 2u;
+const NO_STUDENT: Softmax = NO_LOGITS;
+
+fn student_step(s: Softmax, bits: u32) -> Softmax {
+    return step_softmax(s, bits).softmax;
+}
+
+fn student_join(a: Softmax, b: Softmax) -> Softmax {
+    return join_softmax(a, b).softmax;
+}
+
+/// log q + log d.
+fn student_log_q(s: Softmax, bits: u32) -> f32 {
+    return shifted_logit(s, bits);
+}

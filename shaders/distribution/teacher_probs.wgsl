@@ -1,0 +1,31 @@
+//! P is given: w_c ((1-eps) y_c + eps/C), which is y itself without class weights and label smoothing.
+
+const TEACHER_LOGITS: bool = false;
+const TEACHER_STATE: u32 = 1u;
+const NO_TEACHER: Softmax = Softmax(0f, 0f);
+const TEACHER_FILL: u32 = 0u;
+
+/// NaN, infinity, or a negative number where its logarithm is needed.
+fn is_bad_teacher(bits: u32) -> bool {
+    return (bits << 1u) >= 0xff000000u || (USES_PLOGP && bits > 0x80000000u);
+}
+
+fn teacher_p(s: Softmax, e: Element, inv_d: f32) -> f32 {
+    var p = bitcast<f32>(e.y);
+    if (LABEL_SMOOTHING) {
+        p = (1f - params.label_smoothing) * p + params.label_smoothing / f32(params.n_classes);
+    }
+    return e.weight * p;
+}
+
+fn teacher_log_p(s: Softmax, e: Element) -> f32 {
+    return log32(bitcast<f32>(e.y));
+}
+
+fn teacher_mass(s: Softmax, e: Element) -> Mass {
+    return Mass(Step(s, 1f, 1f), teacher_p(s, e, 1f), teacher_log_p(s, e));
+}
+
+fn teacher_join(a: Softmax, b: Softmax) -> Join {
+    return Join(a, 1f, 1f);
+}

@@ -1,0 +1,24 @@
+//! A lane's way through its row: how the family's sums are gathered, whatever they are. Which partial sum a class enters
+//! depends on its index and on C alone.
+
+/// A lane's share of the row: tiles of four classes, LANES tiles side by side, in blocks of at most TILES_PER_BLOCK.
+fn lane_sums(place: Place, len: u32, empty: Sums) -> Sums {
+    var sums = empty;
+    var j = place.rank * 4u;
+    loop {
+        if (j >= len) {
+            break;
+        }
+        var block = array(empty, empty, empty, empty);
+        for (var tile = 0u; tile < TILES_PER_BLOCK && j < len; tile++) {
+            let e = load4(place.row, j, len - j);
+            block[0] = push(block[0], e[0]);
+            block[1] = push(block[1], e[1]);
+            block[2] = push(block[2], e[2]);
+            block[3] = push(block[3], e[3]);
+            j += 4u * LANES;
+        }
+        sums = merge_Sums(sums, merge_Sums(merge_Sums(block[0], block[1]), merge_Sums(block[2], block[3])));
+    }
+    return sums;
+}

@@ -1,0 +1,89 @@
+//! exp, log, log1p and powers to a few units in the last place: WGSL's own promise far less (3 + 2|x| ULP for exp, an
+//! absolute 2^-21 for log near 1). Polynomials: Cephes expf (Moshier), FreeBSD msun logf.
+
+const LOG2_E: f32 = 1.44269504f;
+const LN_2: f32 = 0.693147181f;
+
+/// e^x 2^k for x <= 88; 0 below the smallest normal number, infinity above the largest.
+fn exp_scaled(x: f32, k: f32) -> f32 {
+    let n = round(x * LOG2_E);
+    // x - n log 2 in two parts: the first product is exact for |n| < 2^15.
+    let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    var y = 1.9875691500e-4f;
+    y = y * r + 1.3981999507e-3f;
+    y = y * r + 8.3334519073e-3f;
+    y = y * r + 4.1665795894e-2f;
+    y = y * r + 1.6666665459e-1f;
+    y = y * r + 5.0000001201e-1f;
+    y = y * (r * r) + r + 1f;
+    let e = n + k;
+    return select(y * bitcast<f32>(u32(i32(min(e, 128f)) + 127) << 23u), 0f, e < -126f);
+}
+
+fn exp32(x: f32) -> f32 {
+    return exp_scaled(x, 0f);
+}
+
+/// x = 2^exponent (1 + fraction), sqrt(1/2) <= 1 + fraction < sqrt(2).
+struct Split {
+    exponent: f32,
+    fraction: f32,
+}
+
+/// For normal x > 0.
+fn split(x: f32) -> Split {
+    let bits = bitcast<u32>(x) + (0x3f800000u - 0x3f3504f3u);
+    let fraction = bitcast<f32>((bits & 0x007fffffu) + 0x3f3504f3u) - 1f;
+    return Split(f32(i32(bits >> 23u) - 127), fraction);
+}
+
+/// log(1 + f) - f for sqrt(1/2) <= 1 + f < sqrt(2).
+fn log_fraction_tail(f: f32) -> f32 {
+    let s = f / (2f + f);
+    let z = s * s;
+    let w = z * z;
+    let r = z * (0.66666662693f + w * 0.28498786688f) + w * (0.40000972152f + w * 0.24279078841f);
+    let half_square = 0.5f * f * f;
+    return s * (half_square + r) - half_square;
+}
+
+fn log_split(x: Split) -> f32 {
+    let tail = log_fraction_tail(x.fraction) + x.exponent * 9.0580006145e-6f;
+    return (tail + x.fraction) + x.exponent * 6.9313812256e-1f;
+}
+
+/// For x > 0; -infinity at 0 is the caller's to write.
+fn log32(x: f32) -> f32 {
+    return log_split(split(x));
+}
+
+/// log(1 + x) for x >= 0: below sqrt(2) - 1 straight from x, which 1 + x would round away.
+fn log1p32(x: f32) -> f32 {
+    var parts = split(1f + x);
+    if (x < 0.41421354f) {
+        parts = Split(0f, x);
+    }
+    return log_split(parts);
+}
+
+/// x^y for 0 <= x <= 1 and y >= 0, with x^0 = 1. y_head holds y's leading 12 bits, so that y_head times the exponent of
+/// x is exact, and only its fraction meets exp.
+fn pow32(x: f32, y: f32, y_head: f32) -> f32 {
+    if (y == 0f) {
+        return 1f;
+    }
+    if (x <= 0f) {
+        return 0f;
+    }
+    let parts = split(x);
+    let log2_head = y_head * parts.exponent;
+    let whole = round(log2_head);
+    let tail = (y - y_head) * parts.exponent;
+    let log_mantissa = parts.fraction + log_fraction_tail(parts.fraction);
+    return exp_scaled(((log2_head - whole) + tail) * LN_2 + y * log_mantissa, whole);
+}
+
+/// A product in which an exactly zero factor wins, whatever the other.
+fn times(factor: f32, value: f32) -> f32 {
+    return select(factor * value, 0f, factor == 0f);
+}

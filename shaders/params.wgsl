@@ -1,0 +1,96 @@
+//! What a call tells a kernel, and where a lane stands. Positions and strides count elements (32-bit words) within
+//! the slot's binding; a batch larger than a binding arrives as several windows of rows.
+
+struct Params {
+    n_rows: u32,
+    n_classes: u32,
+    /// Elements in the last row of this window: shorter than n_classes where a flat tensor is read as rows.
+    last_row: u32,
+    /// Workgroups along x; the rest of the grid lies along y.
+    grid_width: u32,
+    logits: u32,
+    logits_stride: u32,
+    targets: u32,
+    targets_stride: u32,
+    dlogits: u32,
+    dlogits_stride: u32,
+    values: u32,
+    values_stride: u32,
+    row_state: u32,
+    classes: u32,
+    classes_stride: u32,
+    weights: u32,
+    weights_row_stride: u32,
+    weights_class_stride: u32,
+    dloss: u32,
+    dloss_row_stride: u32,
+    dloss_class_stride: u32,
+    divisor: u32,
+    /// Partial divisors to add up; 0: the divisor is divisor_value.
+    n_divisors: u32,
+    divisor_value: f32,
+    ignore_index: i32,
+    has_ignore_index: u32,
+    label_smoothing: f32,
+    /// Sum of the class weights.
+    class_weight_sum: f32,
+    inv_temperature: f32,
+    /// Factor on loss and gradient.
+    scale: f32,
+    /// 0, which no compiler can know.
+    zero: u32,
+    padding: u32,
+    /// What the loss's own fragment names.
+    loss_args: vec4<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+override WORKGROUP_SIZE: u32 = 256u;
+/// Lanes that share a row: a power of two, at most WORKGROUP_SIZE.
+override LANES: u32 = 256u;
+/// One value per row rather than one per workgroup.
+override PER_ROW: bool = true;
+/// Whether classes holds more than the factor 1.
+override CLASS_FACTORS: bool = true;
+override LABEL_SMOOTHING: bool = true;
+
+const NAN: u32 = 0x7fc00000u;
+const POS_INF: u32 = 0x7f800000u;
+const NEG_INF: u32 = 0xff800000u;
+/// f32::MIN: the running maximum before the first logit.
+const LOWEST: f32 = -0x1.fffffep+127f;
+
+/// No partial sum takes more terms than this before it folds into the next level.
+const TILES_PER_BLOCK: u32 = 64u;
+
+/// A row's saved state: the family's first STATE_WIDTH words of these.
+alias State = array<u32, 4>;
+
+struct Place {
+    /// Linear index of the workgroup.
+    group: u32,
+    row: u32,
+    /// This lane among the row's lanes.
+    rank: u32,
+    /// Elements of the row; 0 past the last row.
+    len: u32,
+}
+
+fn place_of(lane: u32, workgroup_id: vec3<u32>) -> Place {
+    let group = workgroup_id.x + workgroup_id.y * params.grid_width;
+    let row = group * (WORKGROUP_SIZE / LANES) + lane / LANES;
+    var len = select(params.n_classes, params.last_row, row + 1u == params.n_rows);
+    if (row >= params.n_rows) {
+        len = 0u;
+    }
+    return Place(group, row, lane % LANES, len);
+}
+
+fn is_bad(bits: u32) -> bool {
+    return (bits << 1u) >= 0xff000000u && bits != NEG_INF;
+}
+
+fn is_nan(bits: u32) -> bool {
+    return (bits << 1u) > 0xff000000u;
+}

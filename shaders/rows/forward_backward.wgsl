@@ -1,0 +1,19 @@
+//! Logits to row losses and dlogits.
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
+    let lane = lane_of(builtins);
+    let place = place_of(lane.index, workgroup_id);
+    // 1. The row's target.
+    let truth = truth_of(min(place.row, params.n_rows - 1u));
+    // 2. Sums over the classes, one pass.
+    let row = finish(truth, row_sums(lane, place, truth));
+    // 3. The gradient, a second pass while the row is still in cache.
+    before_overwriting();
+    var terms = write_dlogits(place, row);
+    // 4. The loss.
+    if (LOSS_FROM_GRADIENT_PASS) {
+        terms = reduce_Total(lane, Total(terms, 0u), LANES).sum;
+    }
+    write_value(lane, place, value_of(row, terms));
+}

@@ -1,0 +1,6 @@
+//! The first pass over a row: what its family sums over the classes.
+
+fn row_sums(lane: Lane, place: Place, truth: Truth) -> Sums {
+    let len = select(place.len, 0u, is_settled(truth));
+    return reduce_Sums(lane, lane_sums(place, len, EMPTY), LANES);
+}

@@ -1,0 +1,18 @@
+//! Logits, saved row state and g to one gradient per class.
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
+    let lane = lane_of(builtins);
+    let place = place_of(lane.index, workgroup_id);
+    // 1. (m, D) as saved; with m final from the start, the pass over the row adds up g alone.
+    let at = params.row_state + min(place.row, params.n_rows - 1u) * 2u;
+    let softmax = Softmax(bitcast<f32>(row_state[at]), bitcast<f32>(row_state[at + 1u]));
+    let sums = reduce_Sums(lane, lane_sums(place, place.len, Sums(softmax, 0f, 0u)), LANES);
+    let row = row_of(softmax, sums.g, is_nan(row_state[at]));
+    // 2. Gradients.
+    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
+        let left = place.len - j;
+        let dx = dlogits4(row, load4(place.row, j, left));
+        store_dlogits(params.dlogits + place.row * params.dlogits_stride + j, left, dx);
+    }
+}

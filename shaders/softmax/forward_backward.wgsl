@@ -1,0 +1,17 @@
+//! Logits and g to one value and one gradient per class.
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
+    let lane = lane_of(builtins);
+    let place = place_of(lane.index, workgroup_id);
+    // 1. (m, D) of the row and the sum of g.
+    let sums = reduce_Sums(lane, lane_sums(place, place.len, EMPTY), LANES);
+    let row = row_of(sums.softmax, sums.g, sums.bad != 0u);
+    // 2. Values and gradients.
+    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
+        let left = place.len - j;
+        let e = load4(place.row, j, left);
+        store_values(params.values + place.row * params.values_stride + j, left, values4(row, e));
+        store_dlogits(params.dlogits + place.row * params.dlogits_stride + j, left, dlogits4(row, e));
+    }
+}

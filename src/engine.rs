@@ -1,0 +1,125 @@
+use crate::{Error, GpuEngine, Inputs, Loss, Options, Output, Pass, Pending, Problem, Shape, reference};
+
+/// Evaluates losses on host slices: on a GPU where there is one, on the CPU otherwise.
+///
+/// Three ways in, thin over one another: [`GpuEngine`] records into a caller's encoder, [`Engine::begin`] returns a
+/// future, [`Engine::evaluate`] waits.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    gpu: Option<GpuEngine>,
+}
+
+/// Where an engine computes; its `Display` names adapter and driver.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// The f64 reference.
+    Cpu,
+    /// A wgpu device.
+    Gpu {
+        /// Adapter, backend and driver.
+        adapter: String,
+        /// The kernel variant chosen for it.
+        variant: String,
+    },
+}
+
+impl std::fmt::Display for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Backend::Cpu => write!(f, "CPU reference (f64)"),
+            Backend::Gpu { adapter, variant } => write!(f, "{adapter}, {variant} kernels"),
+        }
+    }
+}
+
+impl Engine {
+    /// The CPU engine: never touches a GPU.
+    pub fn cpu() -> Engine {
+        Engine { gpu: None }
+    }
+
+    /// The best GPU, or the CPU engine where there is none; [`Engine::backend`] says which.
+    ///
+    /// Software adapters (`wgpu::DeviceType::Cpu`) are taken only when asked for. `SURPRISAL_ADAPTER` asks:
+    /// `software` for any of them, `cpu` for the CPU engine, anything else for the adapter whose description contains
+    /// every word of it. Fails when an adapter asked for is not there.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new() -> Result<Engine, Error> {
+        pollster::block_on(Self::request(Options::default()))
+    }
+
+    /// As [`Engine::new`], with options and without waiting: the way in on the web.
+    pub async fn request(options: Options) -> Result<Engine, Error> {
+        let engine = Engine { gpu: GpuEngine::request(options).await? };
+        log::info!("surprisal: {}", engine.backend());
+        Ok(engine)
+    }
+
+    /// The engine for an app that owns its device; it can record into the app's encoders.
+    ///
+    /// Ask for what [`Engine::wanted`] names when requesting the device. Fails when the device grants less than WebGPU's
+    /// default limits.
+    pub fn from_device(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<GpuEngine, Error> {
+        GpuEngine::with_options(device, queue, Options::default())
+    }
+
+    /// The features and limits to request from an adapter so that every kernel variant it could run is available.
+    pub fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
+        GpuEngine::wanted(adapter)
+    }
+
+    /// Where this engine computes.
+    pub fn backend(&self) -> Backend {
+        self.gpu.as_ref().map_or(Backend::Cpu, GpuEngine::backend)
+    }
+
+    /// The engine beneath, if it is one that records.
+    pub fn gpu(&self) -> Option<&GpuEngine> {
+        self.gpu.as_ref()
+    }
+
+    /// Evaluates and waits.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn evaluate(
+        &self,
+        loss: impl Into<Loss>,
+        pass: Pass,
+        shape: Shape,
+        inputs: Inputs<'_>,
+    ) -> Result<Output, Error> {
+        self.begin(loss, pass, shape, inputs)?.wait()
+    }
+
+    /// Uploads, submits, and returns a future of the output. On a GPU it resolves while somebody polls:
+    /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once.
+    pub fn begin(
+        &self,
+        loss: impl Into<Loss>,
+        pass: Pass,
+        shape: Shape,
+        inputs: Inputs<'_>,
+    ) -> Result<Pending, Error> {
+        match &self.gpu {
+            Some(gpu) => gpu.begin(loss, pass, shape, inputs),
+            None => {
+                let problem = Problem::new(loss, pass, shape)?;
+                problem.check(&inputs)?;
+                Ok(Pending::ready(reference::evaluate(&problem, &inputs).into()))
+            }
+        }
+    }
+
+    /// Lets finished GPU work resolve its futures; never waits.
+    pub fn poll(&self) {
+        if let Some(gpu) = &self.gpu {
+            gpu.poll();
+        }
+    }
+}
+
+impl From<GpuEngine> for Engine {
+    fn from(gpu: GpuEngine) -> Self {
+        Engine { gpu: Some(gpu) }
+    }
+}

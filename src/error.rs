@@ -1,0 +1,236 @@
+use crate::{Pass, Reduction};
+
+/// Everything that can go wrong, before or after a launch. Each message says what was expected and what was found;
+/// each variant says here how to put it right.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Give at least one class; a softmax over nothing has no value.
+    #[error("expected at least one class, found 0")]
+    NoClasses,
+
+    /// Rows must not overlap: pass a stride of at least `n_classes` elements.
+    #[error("expected {tensor} rows at least {n_classes} elements apart, found a stride of {stride}")]
+    RowStride {
+        /// Which tensor has the stride.
+        tensor: &'static str,
+        /// Elements from one row to the next.
+        stride: usize,
+        /// Classes in a row.
+        n_classes: usize,
+    },
+
+    /// Indices are 32 bits wide on the GPU: cut the batch into several calls.
+    #[error("expected {what} to be at most {limit}, found {found}")]
+    TooLarge {
+        /// What is too large, with its unit.
+        what: &'static str,
+        /// The number given.
+        found: u64,
+        /// The largest number that works.
+        limit: u64,
+    },
+
+    /// Bring the option into its range; the range is that of the formula, not of this crate.
+    #[error("expected {option} {expected}, found {found}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// The numbers allowed.
+        expected: &'static str,
+        /// The number given.
+        found: f32,
+    },
+
+    /// Give the numbers in a form the loss can start from.
+    #[error("{loss} starts from {expected}")]
+    Form {
+        /// The loss's name.
+        loss: &'static str,
+        /// The forms it reads.
+        expected: &'static str,
+    },
+
+    /// Give one number per class (or, where the option allows it, one number for all).
+    #[error("expected {expected} values of {option}, one per class, found {found}")]
+    ClassVectorLength {
+        /// The option's name.
+        option: &'static str,
+        /// The number of classes.
+        expected: usize,
+        /// The number of values given.
+        found: usize,
+    },
+
+    /// Weights may be zero or negative, but must be finite.
+    #[error("expected finite {option}, found {found} for class {class}")]
+    ClassVectorValue {
+        /// The option's name.
+        option: &'static str,
+        /// The first class whose value is not finite.
+        class: usize,
+        /// Its value.
+        found: f32,
+    },
+
+    /// Choose a reduction that the loss defines; `BatchMean` belongs to the Kullback-Leibler divergence.
+    #[error("{loss} has no reduction {reduction:?}")]
+    Reduction {
+        /// The loss's name.
+        loss: &'static str,
+        /// The reduction asked for.
+        reduction: Reduction,
+    },
+
+    /// The loss needs this tensor for this pass: add it to the inputs.
+    #[error("{loss} needs {tensor} for {pass:?}, found none")]
+    Missing {
+        /// The loss's name.
+        loss: &'static str,
+        /// The tensor's name.
+        tensor: &'static str,
+        /// The pass asked for.
+        pass: Pass,
+    },
+
+    /// The loss would ignore this tensor: remove it, or choose the loss that reads it.
+    #[error("{loss} does not use {tensor} in {pass:?}, found one")]
+    Unused {
+        /// The loss's name.
+        loss: &'static str,
+        /// The tensor's name.
+        tensor: &'static str,
+        /// The pass asked for.
+        pass: Pass,
+    },
+
+    /// Pass targets of the kind the loss reads: class indices (`i32`) or one value per class (`f32`).
+    #[error("{loss} expects targets as {expected}, found {found}")]
+    TargetKind {
+        /// The loss's name.
+        loss: &'static str,
+        /// The kind the loss reads.
+        expected: &'static str,
+        /// The kind given.
+        found: &'static str,
+    },
+
+    /// The slice must hold the whole tensor: shape, stride and last row included.
+    #[error("expected {expected} values of {tensor}, found {found}")]
+    Length {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Values needed.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+
+    /// Correct the label, or name it as `ignore_index`.
+    #[error("expected a class index in 0..{n_classes}, found {found} in row {row}")]
+    TargetRange {
+        /// The first row whose label is out of range.
+        row: usize,
+        /// Its label.
+        found: i32,
+        /// The number of classes.
+        n_classes: usize,
+    },
+
+    /// Make the slice larger: it must hold the whole tensor, strides included.
+    #[error("expected a {tensor} slice of at least {expected} bytes, found {found}")]
+    SliceSize {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Bytes needed.
+        expected: u64,
+        /// Bytes in the slice.
+        found: u64,
+    },
+
+    /// Slices start at a multiple of four bytes, the size of an element.
+    #[error("expected the {tensor} slice to start at a multiple of 4 bytes, found offset {offset}")]
+    SliceOffset {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// The slice's offset in bytes.
+        offset: u64,
+    },
+
+    /// Create the buffer with `wgpu::BufferUsages::STORAGE`.
+    #[error("expected the {tensor} buffer to have usage STORAGE, found {found:?}")]
+    SliceUsage {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// The buffer's usages.
+        found: wgpu::BufferUsages,
+    },
+
+    /// Two slices share bytes and one of them is written. Give the output a slice of its own, or ask for the in-place
+    /// gradient.
+    #[error("{written} is written but shares bytes with {other}; give it a slice of its own")]
+    Overlap {
+        /// The tensor that is written.
+        written: &'static str,
+        /// The tensor that shares bytes with it.
+        other: &'static str,
+    },
+
+    /// One row alone exceeds what the device can bind at once.
+    #[error("one row of {tensor} takes {found} bytes, the device binds at most {limit}")]
+    RowTooLarge {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Bytes in one row.
+        found: u64,
+        /// `max_storage_buffer_binding_size`, less the room for alignment.
+        limit: u64,
+    },
+
+    /// No adapter fits. Install a driver, or use [`crate::Engine::cpu`]; `SURPRISAL_ADAPTER=software` admits software
+    /// adapters such as lavapipe.
+    #[error("no GPU adapter fits: {reason}")]
+    NoAdapter {
+        /// What was looked for, and what wgpu said.
+        reason: String,
+    },
+
+    /// The device lacks something every kernel needs; request it as [`crate::GpuEngine::wanted`] says.
+    #[error("the device lacks {what}; request the features and limits that GpuEngine::wanted names")]
+    Device {
+        /// What is missing, with numbers.
+        what: String,
+    },
+
+    /// The variant forced through [`crate::Options`] cannot run on this device.
+    #[error("the device cannot run the forced variant: {reason}")]
+    Variant {
+        /// What the variant needs.
+        reason: &'static str,
+    },
+
+    /// wgpu refused something: a buffer of another device, most often. wgpu's own text follows.
+    #[error("wgpu refused {what}: {message}")]
+    Wgpu {
+        /// What was being created or submitted.
+        what: &'static str,
+        /// wgpu's message.
+        message: String,
+    },
+
+    /// The device has no room: free buffers, or cut the batch.
+    #[error("out of device memory while creating {what}: {message}")]
+    OutOfMemory {
+        /// What was being created.
+        what: &'static str,
+        /// wgpu's message.
+        message: String,
+    },
+
+    /// The device was lost or the wait failed: build a new engine on a new device.
+    #[error("the device stopped answering: {message}")]
+    DeviceLost {
+        /// wgpu's message.
+        message: String,
+    },
+}

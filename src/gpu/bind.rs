@@ -1,0 +1,290 @@
+use wgpu::util::DeviceExt;
+
+use super::guard::guarded;
+use super::pool::Pooled;
+use super::{Buffers, GpuEngine};
+use crate::inputs::Broadcast;
+use crate::kernel::Slot;
+use crate::loss::TargetKind;
+use crate::params::Params;
+use crate::plan::{Placement, Schedule, Source, Step, schedule};
+use crate::{Error, Loss, Problem};
+
+const WORD: u64 = 4;
+/// Bytes between one step's `Params` and the next: WebGPU's largest offset alignment for uniform buffers.
+const PARAMS_STRIDE: usize = 256;
+/// Slots that may be left out; the number 1 stands in for them.
+const DEFAULTED: [Slot; 4] = [Slot::Weights, Slot::Dloss, Slot::Divisor, Slot::Terms];
+
+/// What a loss needs on the device whatever the buffers. Bind buffers to it as often as there are sets of buffers.
+#[derive(Debug)]
+pub struct Plan {
+    engine: GpuEngine,
+    problem: Problem,
+    /// The number 1 for each slot of `DEFAULTED`, one alignment apart, then the class factors.
+    constants: wgpu::Buffer,
+}
+
+/// A plan with its buffers: ready to be recorded, any number of times.
+///
+/// Recording is dispatches only: nothing is created, copied, submitted or waited for. The scratch memory belongs to this
+/// value; keep it until the last submission that holds a recording of it has been made.
+#[derive(Debug)]
+pub struct Bound {
+    dispatches: Vec<Dispatch>,
+    _scratch: Vec<Pooled>,
+}
+
+#[derive(Debug)]
+struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    grid: (u32, u32),
+}
+
+impl Plan {
+    pub(super) fn new(engine: &GpuEngine, problem: Problem) -> Result<Plan, Error> {
+        let device = &engine.shared.device;
+        let stride = engine.shared.caps.alignment as usize;
+        let mut bytes = vec![0; DEFAULTED.len() * stride];
+        for one in bytes.chunks_mut(stride) {
+            one[..4].copy_from_slice(&1.0_f32.to_ne_bytes());
+        }
+        bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().class_factors()));
+        let descriptor = wgpu::util::BufferInitDescriptor {
+            label: Some("surprisal constants"),
+            contents: &bytes,
+            usage: wgpu::BufferUsages::STORAGE,
+        };
+        let constants = guarded(device, "class factors", || device.create_buffer_init(&descriptor))?;
+        Ok(Plan { engine: engine.clone(), problem, constants })
+    }
+
+    /// The loss as it is computed.
+    pub fn loss(&self) -> &Loss {
+        &self.problem.loss
+    }
+
+    /// Values the operation puts out: 1, N or N x C.
+    pub fn values_len(&self) -> usize {
+        self.problem.values_len()
+    }
+
+    /// f32 of row state that `Forward` writes and `Backward` reads.
+    pub fn row_state_len(&self) -> usize {
+        self.problem.shape.n_rows * self.problem.state_width()
+    }
+
+    /// Checks the slices and makes bind groups for them. Fails with what is wrong before anything reaches the device.
+    pub fn bind(&self, buffers: &Buffers<'_>) -> Result<Bound, Error> {
+        self.engine.bind(self, buffers)
+    }
+
+    fn constant_offset(&self, slot: Slot) -> u64 {
+        let place = DEFAULTED.iter().position(|&s| s == slot).unwrap_or(DEFAULTED.len());
+        place as u64 * self.engine.shared.caps.alignment
+    }
+}
+
+impl Bound {
+    /// Records the dispatches as a compute pass of their own.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("surprisal"), timestamp_writes: None };
+        self.record_in(&mut encoder.begin_compute_pass(&descriptor));
+    }
+
+    /// Records the dispatches into a pass of the caller's; its pipeline and bind group 0 are changed.
+    pub fn record_in(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for dispatch in &self.dispatches {
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            pass.dispatch_workgroups(dispatch.grid.0, dispatch.grid.1, 1);
+        }
+    }
+}
+
+pub(super) fn bind(engine: &GpuEngine, plan: &Plan, buffers: &Buffers<'_>) -> Result<Bound, Error> {
+    let problem = &plan.problem;
+    check_presence(problem, buffers)?;
+    let mut buffers = *buffers;
+    let mut scratch = Vec::new();
+    let state = match problem.writes_state() && buffers.get(Slot::RowState).is_none() && problem.shape.n_rows > 0 {
+        true => Some(take_scratch(engine, plan.row_state_len() as u64 * WORD)?),
+        false => None,
+    };
+    if let Some(state) = &state {
+        buffers = buffers.row_state(state.slice(..));
+    }
+    for (slot, slice) in buffers.given() {
+        check_slice(slot, slice, needed_len(problem, slot, buffers.weights) as u64 * WORD)?;
+    }
+    check_overlap(problem, &buffers)?;
+
+    let schedule = schedule(problem, &engine.shared.caps, &placement(problem, &buffers))?;
+    for &size in &schedule.scratch {
+        scratch.push(take_scratch(engine, size)?);
+    }
+    let dispatches = dispatches(engine, plan, &buffers, &schedule, &scratch)?;
+    scratch.extend(state);
+    Ok(Bound { dispatches, _scratch: scratch })
+}
+
+fn take_scratch(engine: &GpuEngine, size: u64) -> Result<Pooled, Error> {
+    let usage = wgpu::BufferUsages::STORAGE;
+    engine.shared.pool.take(&engine.shared.device, "surprisal scratch", size, usage)
+}
+
+fn dispatches(
+    engine: &GpuEngine,
+    plan: &Plan,
+    buffers: &Buffers<'_>,
+    schedule: &Schedule,
+    scratch: &[Pooled],
+) -> Result<Vec<Dispatch>, Error> {
+    let device = &engine.shared.device;
+    let mut bytes = vec![0; schedule.steps.len() * PARAMS_STRIDE];
+    for (step, place) in schedule.steps.iter().zip(bytes.chunks_mut(PARAMS_STRIDE)) {
+        place[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&step.params));
+    }
+    let descriptor = wgpu::util::BufferInitDescriptor {
+        label: Some("surprisal params"),
+        contents: &bytes,
+        usage: wgpu::BufferUsages::UNIFORM,
+    };
+    let params = guarded(device, "params", || device.create_buffer_init(&descriptor))?;
+    let bind = |(index, step): (usize, &Step)| {
+        let pipeline = engine.shared.pipelines.get(device, step.kernel, step.constants)?;
+        let mut entries = vec![wgpu::BindGroupEntry {
+            binding: 0,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer: &params,
+                offset: (index * PARAMS_STRIDE) as u64,
+                size: wgpu::BufferSize::new(size_of::<Params>() as u64),
+            }),
+        }];
+        for (slot, region) in &step.regions {
+            let (buffer, start) = match region.source {
+                Source::Caller(slot) => {
+                    let slice = buffers.get(slot).expect("a schedule names only slices that were placed");
+                    (slice.buffer(), 0)
+                }
+                Source::Constant(slot) => (&plan.constants, plan.constant_offset(slot)),
+                Source::Scratch(number) => (&*scratch[number], 0),
+            };
+            entries.push(wgpu::BindGroupEntry {
+                binding: *slot as u32,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset: start + region.offset,
+                    size: wgpu::BufferSize::new(region.size),
+                }),
+            });
+        }
+        let label = step.kernel.label();
+        let bind_group = guarded(device, "a bind group", || {
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&label),
+                layout: &pipeline.get_bind_group_layout(0),
+                entries: &entries,
+            })
+        })?;
+        Ok(Dispatch { pipeline, bind_group, grid: step.grid })
+    };
+    schedule.steps.iter().enumerate().map(bind).collect()
+}
+
+/// Refuses slices that are missing or that nothing would read.
+fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
+    let check = |slot: Slot, needed, used| {
+        problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used)
+    };
+    let targets = problem.spec().targets() != TargetKind::None;
+    let divided = problem.divisor() == crate::loss::Divisor::Input;
+    let dlogits = problem.writes_dlogits();
+    check(Slot::Targets, targets, targets)?;
+    check(Slot::Weights, false, problem.takes_weights())?;
+    check(Slot::Dloss, problem.needs_dloss(), problem.uses_dloss())?;
+    check(Slot::Divisor, divided, divided)?;
+    check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
+    check(Slot::Values, problem.writes_values(), problem.writes_values())?;
+    check(Slot::Dlogits, dlogits && !buffers.in_place, dlogits && !buffers.in_place)?;
+    problem.check_presence("dlogits_in_place", buffers.in_place, false, dlogits)
+}
+
+fn check_slice(slot: Slot, slice: wgpu::BufferSlice<'_>, expected: u64) -> Result<(), Error> {
+    let tensor = slot.name();
+    let usage = slice.buffer().usage();
+    if !usage.contains(wgpu::BufferUsages::STORAGE) {
+        return Err(Error::SliceUsage { tensor, found: usage });
+    }
+    if !slice.offset().is_multiple_of(WORD) {
+        return Err(Error::SliceOffset { tensor, offset: slice.offset() });
+    }
+    match slice.size() < expected {
+        true => Err(Error::SliceSize { tensor, expected, found: slice.size() }),
+        false => Ok(()),
+    }
+}
+
+/// Elements a slice must hold.
+fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usize {
+    let shape = &problem.shape;
+    match slot {
+        Slot::Logits => shape.logits_len(),
+        Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => shape.n_rows,
+        Slot::Targets => shape.targets_len(),
+        Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
+        Slot::Dloss | Slot::Values => problem.values_len(),
+        Slot::Divisor => 1,
+        Slot::RowState => shape.n_rows * problem.state_width(),
+        Slot::Dlogits => shape.dlogits_len(),
+        Slot::Classes | Slot::Terms => 0,
+    }
+}
+
+fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
+    match slot {
+        Slot::Values | Slot::Dlogits => true,
+        Slot::RowState => problem.writes_state(),
+        Slot::Logits => in_place,
+        _ => false,
+    }
+}
+
+/// Pairs of slices in one buffer, the written one first, of which at least one is written.
+fn sharing<'a>(
+    problem: &'a Problem,
+    buffers: &'a Buffers<'_>,
+) -> impl Iterator<Item = (Slot, Slot)> + 'a {
+    let written = |slot| is_written(problem, slot, buffers.in_place);
+    buffers.given().filter(move |(slot, _)| written(*slot)).flat_map(move |(slot, slice)| {
+        let others = buffers.given().filter(move |(other, o)| *other != slot && o.buffer() == slice.buffer());
+        others.map(move |(other, _)| (slot, other))
+    })
+}
+
+fn check_overlap(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
+    let bytes = |slot: Slot| {
+        let slice = buffers.get(slot).expect("a slot of given()");
+        let len = needed_len(problem, slot, buffers.weights) as u64 * WORD;
+        slice.offset()..slice.offset() + len
+    };
+    for (written, other) in sharing(problem, buffers) {
+        let (a, b) = (bytes(written), bytes(other));
+        if a.start < b.end && b.start < a.end {
+            return Err(Error::Overlap { written: written.name(), other: other.name() });
+        }
+    }
+    Ok(())
+}
+
+fn placement(problem: &Problem, buffers: &Buffers<'_>) -> Placement {
+    let read_too = |(_, other)| !is_written(problem, other, buffers.in_place);
+    Placement {
+        offsets: buffers.given().map(|(slot, slice)| (slot, slice.offset())).collect(),
+        arena: sharing(problem, buffers).any(read_too),
+        in_place: buffers.in_place,
+        weights: buffers.weights,
+        has_dloss: buffers.get(Slot::Dloss).is_some(),
+    }
+}

@@ -1,0 +1,47 @@
+use crate::Error;
+use crate::kernel::Variant;
+use crate::plan::Caps;
+
+/// Lanes in a workgroup: WebGPU's default limit on invocations.
+const WORKGROUP_SIZE: u32 = 256;
+/// Storage buffers the largest kernel binds: WebGPU's default limit.
+const STORAGE_BUFFERS: u32 = 8;
+
+/// What to ask of an adapter: subgroups where it has them, and every limit it offers.
+pub(super) fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
+    let features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    (features & adapter.features(), adapter.limits())
+}
+
+/// A device's abilities in numbers, with the best variant or the one forced.
+pub(super) fn caps(device: &wgpu::Device, forced: Option<Variant>) -> Result<Caps, Error> {
+    let (limits, info) = (device.limits(), device.adapter_info());
+    let require = |what: &str, found: u32, wanted: u32| match found < wanted {
+        true => Err(Error::Device { what: format!("{what} of {wanted} (it grants {found})") }),
+        false => Ok(()),
+    };
+    require("max_compute_invocations_per_workgroup", limits.max_compute_invocations_per_workgroup, WORKGROUP_SIZE)?;
+    require("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, WORKGROUP_SIZE)?;
+    require("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, STORAGE_BUFFERS)?;
+
+    let subgroup_sizes = (info.subgroup_min_size, info.subgroup_max_size);
+    let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
+        && subgroup_sizes.0.is_power_of_two()
+        && subgroup_sizes.1 <= WORKGROUP_SIZE;
+    let variant = match (forced, subgroups) {
+        (Some(Variant::Subgroup), false) => {
+            return Err(Error::Variant { reason: "it needs subgroups of at most 256 lanes" });
+        }
+        (Some(variant), _) => variant,
+        (None, true) => Variant::Subgroup,
+        (None, false) => Variant::Workgroup,
+    };
+    Ok(Caps {
+        variant,
+        subgroup_sizes,
+        workgroup_size: WORKGROUP_SIZE,
+        max_binding: limits.max_storage_buffer_binding_size,
+        alignment: limits.min_storage_buffer_offset_alignment.into(),
+        max_groups: limits.max_compute_workgroups_per_dimension,
+    })
+}

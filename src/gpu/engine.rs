@@ -1,0 +1,143 @@
+use std::sync::Arc;
+
+use super::pending::Transfer;
+use super::pipeline::Pipelines;
+use super::pool::Pool;
+use super::{Buffers, Pending, Plan, caps};
+use crate::kernel::Variant;
+use crate::plan::Caps;
+use crate::{Backend, Error, Inputs, Loss, Pass, Problem, Shape};
+
+/// An engine on a wgpu device: the one that can record into a caller's encoder.
+///
+/// Clones are cheap and share pipelines and pooled buffers.
+#[derive(Clone, Debug)]
+pub struct GpuEngine {
+    pub(super) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub caps: Caps,
+    pub pipelines: Pipelines,
+    pub pool: Pool,
+}
+
+/// Choices for an engine; the default leaves them to it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Options {
+    /// Which adapter [`crate::Engine::request`] takes, in the words of `SURPRISAL_ADAPTER`; that variable if absent.
+    pub adapter: Option<String>,
+    /// Forces a kernel variant.
+    pub variant: Option<Variant>,
+    /// Keeps run-time checks in the kernels: slower, for tests.
+    pub checked: bool,
+}
+
+impl Options {
+    /// Names the adapter to take.
+    pub fn adapter(mut self, words: impl Into<String>) -> Self {
+        self.adapter = Some(words.into());
+        self
+    }
+
+    /// Forces a kernel variant.
+    pub fn variant(mut self, variant: Variant) -> Self {
+        self.variant = Some(variant);
+        self
+    }
+
+    /// Keeps run-time checks in the kernels.
+    pub fn checked(mut self, checked: bool) -> Self {
+        self.checked = checked;
+        self
+    }
+}
+
+impl GpuEngine {
+    /// The engine on a device of the app's own. Fails when the device grants less than WebGPU's default limits or
+    /// cannot run the variant forced by the options.
+    pub fn with_options(device: &wgpu::Device, queue: &wgpu::Queue, options: Options) -> Result<GpuEngine, Error> {
+        let caps = caps::caps(device, options.variant)?;
+        let shared = Shared {
+            device: device.clone(),
+            queue: queue.clone(),
+            caps,
+            pipelines: Pipelines::new(options.checked),
+            pool: Pool::default(),
+        };
+        Ok(GpuEngine { shared: Arc::new(shared) })
+    }
+
+    /// The features and limits to request from an adapter so that every kernel variant it could run is available.
+    pub fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
+        caps::wanted(adapter)
+    }
+
+    /// An engine on a device of its own, on the best adapter or the one asked for; none where the CPU must do.
+    pub(crate) async fn request(options: Options) -> Result<Option<GpuEngine>, Error> {
+        let Some(adapter) = super::adapter::choose(options.adapter.as_deref()).await? else { return Ok(None) };
+        let (required_features, required_limits) = caps::wanted(&adapter);
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("surprisal"),
+            required_features,
+            required_limits,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) =
+            opened.map_err(|error| Error::Wgpu { what: "the device request", message: error.to_string() })?;
+        GpuEngine::with_options(&device, &queue, options).map(Some)
+    }
+
+    /// The device the engine works on.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    /// The queue the engine submits to when it submits itself.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.shared.queue
+    }
+
+    /// Adapter, driver and kernel variant.
+    pub fn backend(&self) -> Backend {
+        let info = self.shared.device.adapter_info();
+        let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
+        let adapter = format!("{} ({:?}, {})", info.name, info.backend, driver.trim());
+        Backend::Gpu { adapter, variant: format!("{:?}", self.shared.caps.variant).to_lowercase() }
+    }
+
+    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape).
+    pub fn plan(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Plan, Error> {
+        Plan::new(self, Problem::new(loss, pass, shape)?)
+    }
+
+    /// Uploads host slices, submits, and returns a future of the output: see [`crate::Engine::begin`].
+    pub fn begin(
+        &self,
+        loss: impl Into<Loss>,
+        pass: Pass,
+        shape: Shape,
+        inputs: Inputs<'_>,
+    ) -> Result<Pending, Error> {
+        let problem = Problem::new(loss, pass, shape)?;
+        problem.check(&inputs)?;
+        let transfer = Transfer::upload(self, &problem, &inputs)?;
+        let bound = Plan::new(self, problem)?.bind(&transfer.buffers())?;
+        transfer.submit(bound)
+    }
+
+    /// Lets finished work resolve its futures; never waits.
+    pub fn poll(&self) {
+        // A lost device says so through the futures it fails.
+        let _ = self.shared.device.poll(wgpu::PollType::Poll);
+    }
+
+    pub(super) fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<super::Bound, Error> {
+        super::bind::bind(self, plan, buffers)
+    }
+}

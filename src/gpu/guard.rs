@@ -1,0 +1,38 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::Error;
+
+/// Runs `create` and returns what wgpu has against it as an error instead of a panic.
+///
+/// Native wgpu knows its verdict at once. A browser tells later: there the verdict goes to the device's own handler.
+pub(super) fn guarded<T>(
+    device: &wgpu::Device,
+    what: &'static str,
+    create: impl FnOnce() -> T,
+) -> Result<T, Error> {
+    let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+    let made = create();
+    // Scopes close in the order opposite to their opening.
+    let internal = now(internal.pop());
+    let validation = now(validation.pop());
+    let memory = now(memory.pop());
+    if let Some(error) = memory {
+        return Err(Error::OutOfMemory { what, message: error.to_string() });
+    }
+    match validation.or(internal) {
+        Some(error) => Err(Error::Wgpu { what, message: error.to_string() }),
+        None => Ok(made),
+    }
+}
+
+/// The future's value if it is ready.
+fn now(future: impl Future<Output = Option<wgpu::Error>>) -> Option<wgpu::Error> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(error) => error,
+        Poll::Pending => None,
+    }
+}

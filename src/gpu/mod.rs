@@ -1,0 +1,16 @@
+//! The only code that names wgpu, besides `engine.rs` and two arms of `Error`.
+
+mod adapter;
+mod bind;
+mod buffers;
+mod caps;
+mod engine;
+mod guard;
+mod pending;
+mod pipeline;
+mod pool;
+
+pub use bind::{Bound, Plan};
+pub use buffers::Buffers;
+pub use engine::{GpuEngine, Options};
+pub use pending::Pending;

@@ -1,0 +1,114 @@
+use super::{Divisor, Family, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
+use crate::reference::Real;
+use crate::{Error, Shape};
+
+/// Cross-entropy of softmax(logits) with one class index per row.
+///
+/// With `lp = log_softmax(x)`, target `t`, class weights `w` (1 if none) and label smoothing `eps`, a row's loss is
+/// `(1-eps) w_t (-lp_t) + (eps/C) (-sum_c w_c lp_c)`, its gradient
+/// `(1-eps) w_t (p_i - [i=t]) + (eps/C) (p_i sum_c w_c - w_i)`. Rows whose label is `ignore_index` have loss and
+/// gradient exactly 0, whatever their logits. `Mean` divides by the sum of `w_t` over the rows kept.
+///
+/// Meaning as in PyTorch's `cross_entropy`, except that no label is ignored unless asked (PyTorch: -100).
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Inputs, Pass, Shape};
+///
+/// let logits = [2.0, 1.0, 0.1, 0.5, 2.5, 0.3];
+/// let inputs = Inputs::new(&logits).targets(&[0, -100]);
+/// let loss = CrossEntropy::new().ignore_index(-100);
+/// let out = Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(2, 3), inputs)?;
+/// assert!((out.values[0] - 0.417030).abs() < 1e-6);
+/// assert_eq!(out.dlogits.unwrap()[3..], [0.0, 0.0, 0.0]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct CrossEntropy {
+    /// The label of rows that do not count.
+    pub ignore_index: Option<i32>,
+    /// `w`, one per class; zero and negative weights are allowed.
+    pub class_weights: Option<Vec<f32>>,
+    /// `eps` in 0..=1: this share of the target is spread evenly over all classes.
+    pub label_smoothing: f32,
+    /// From row losses to the output.
+    pub reduction: Reduction,
+}
+
+impl CrossEntropy {
+    /// No ignored label, no weights, no smoothing, reduction `Mean`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Rows with this label do not count.
+    pub fn ignore_index(mut self, label: i32) -> Self {
+        self.ignore_index = Some(label);
+        self
+    }
+
+    /// Sets `w`, one per class.
+    pub fn class_weights(mut self, weights: impl Into<Vec<f32>>) -> Self {
+        self.class_weights = Some(weights.into());
+        self
+    }
+
+    /// Sets `eps`.
+    pub fn label_smoothing(mut self, eps: f32) -> Self {
+        self.label_smoothing = eps;
+        self
+    }
+
+    /// Sets the reduction.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl Spec for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    fn family(&self) -> Family {
+        Family::ClassIndex
+    }
+    fn targets(&self) -> TargetKind {
+        TargetKind::ClassIndex
+    }
+    fn reduction(&self) -> Option<Reduction> {
+        Some(self.reduction)
+    }
+    fn mean_divisor(&self, shape: &Shape) -> Divisor {
+        match (&self.class_weights, self.ignore_index) {
+            (None, None) => Divisor::Number(shape.n_rows as f64),
+            (weights, _) => Divisor::Targets { weighted: weights.is_some() },
+        }
+    }
+    fn check(&self, shape: &Shape) -> Result<(), Error> {
+        check_unit("label_smoothing", self.label_smoothing)?;
+        match &self.class_weights {
+            Some(weights) => PerClass::check_values("class_weights", weights, shape.n_classes),
+            None => Ok(()),
+        }
+    }
+    fn ignore_index(&self) -> Option<i32> {
+        self.ignore_index
+    }
+    fn class_factors(&self) -> &[f32] {
+        self.class_weights.as_deref().unwrap_or(ONE)
+    }
+    fn label_smoothing(&self) -> f32 {
+        self.label_smoothing
+    }
+}
+
+/// `-log p_t`.
+pub(crate) fn loss(log_p: Real, _q: Real) -> Real {
+    -log_p
+}
+
+pub(crate) fn dloss_dlog_p(_log_p: Real, _q: Real) -> Real {
+    -Real::ONE
+}

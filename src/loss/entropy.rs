@@ -1,0 +1,84 @@
+use super::{Divisor, Family, Form, Reduction, Spec, TargetKind};
+use crate::reference::Real;
+use crate::{Error, Shape};
+
+/// Entropy of a row, in nats: `H = -sum_c p_c log p_c`.
+///
+/// From logits, `p = softmax(x)` and the gradient is `-p_c (log p_c + H)`. From probabilities, terms with `p = 0` are
+/// 0 and the gradient is `-(log p_c + 1)`. `Mean` divides by the number of rows.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{Engine, Entropy, Inputs, Pass, Shape};
+///
+/// let inputs = Inputs::new(&[0.0; 8]);
+/// let out = Engine::cpu().evaluate(Entropy::of_logits(), Pass::Forward, Shape::new(1, 8), inputs)?;
+/// assert!((out.values[0] / std::f32::consts::LN_2 - 3.0).abs() < 1e-6); // eight equal classes: 3 bits
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Entropy {
+    /// `Logits` or `Probs`.
+    pub input: Form,
+    /// From row entropies to the output.
+    pub reduction: Reduction,
+}
+
+impl Entropy {
+    /// Of softmax(logits); reduction `Mean`.
+    pub fn of_logits() -> Self {
+        Entropy { input: Form::Logits, reduction: Reduction::Mean }
+    }
+
+    /// Of a distribution given as probabilities, passed where other losses take logits; reduction `Mean`.
+    pub fn of_probs() -> Self {
+        Entropy { input: Form::Probs, reduction: Reduction::Mean }
+    }
+
+    /// Sets the reduction; `None` gives one entropy per row.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+impl Spec for Entropy {
+    fn name(&self) -> &'static str {
+        match self.input {
+            Form::Logits => "entropy",
+            _ => "distribution_entropy",
+        }
+    }
+    fn family(&self) -> Family {
+        match self.input {
+            Form::Logits => Family::RowEntropy,
+            _ => Family::Elementwise,
+        }
+    }
+    fn targets(&self) -> TargetKind {
+        TargetKind::None
+    }
+    fn reduction(&self) -> Option<Reduction> {
+        Some(self.reduction)
+    }
+    fn mean_divisor(&self, shape: &Shape) -> Divisor {
+        Divisor::Number(shape.n_rows as f64)
+    }
+    fn check(&self, _: &Shape) -> Result<(), Error> {
+        match self.input {
+            Form::LogProbs => Err(Error::Form { loss: self.name(), expected: "logits or probabilities" }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One term of a given distribution's entropy, `-p log p`; 0 where `p = 0`.
+pub(crate) fn loss(p: Real) -> Real {
+    -p.times(p.ln())
+}
+
+/// `-(log p + 1)`.
+pub(crate) fn dloss_dx(p: Real) -> Real {
+    -(p.ln() + 1.0)
+}

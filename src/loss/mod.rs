@@ -1,0 +1,332 @@
+//! The losses as plain data: one file each, with its options, its checks and its two functions in f64.
+
+pub(crate) mod binary_cross_entropy;
+pub(crate) mod cross_entropy;
+pub(crate) mod entropy;
+pub(crate) mod kl_divergence;
+pub(crate) mod sigmoid_focal;
+pub(crate) mod soft_cross_entropy;
+pub(crate) mod softmax_focal;
+
+pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use cross_entropy::CrossEntropy;
+pub use entropy::Entropy;
+pub use kl_divergence::KlDivergence;
+pub use sigmoid_focal::SigmoidFocal;
+pub use soft_cross_entropy::SoftCrossEntropy;
+pub use softmax_focal::SoftmaxFocal;
+
+use crate::{Error, Shape};
+
+/// What to compute. Built from one of the specs; plain data, cheap to clone except for class vectors.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Loss {
+    /// `lp_c = (x_c - max x) - log sum_k exp(x_k - max x)`, one value per class.
+    ///
+    /// Backward from `g = dloss`: `g_c - p_c sum_k g_k`.
+    LogSoftmax,
+    /// `p_c = exp(lp_c)`, one value per class.
+    ///
+    /// Backward from `g = dloss`: `p_c (g_c - sum_k g_k p_k)`.
+    Softmax,
+    /// Cross-entropy with class indices.
+    CrossEntropy(CrossEntropy),
+    /// Cross-entropy with one probability per class.
+    SoftCrossEntropy(SoftCrossEntropy),
+    /// Kullback-Leibler divergence.
+    KlDivergence(KlDivergence),
+    /// Focal loss through a softmax.
+    SoftmaxFocal(SoftmaxFocal),
+    /// Binary cross-entropy through a sigmoid.
+    BinaryCrossEntropy(BinaryCrossEntropy),
+    /// Focal loss through a sigmoid.
+    SigmoidFocal(SigmoidFocal),
+    /// Entropy of softmax(logits) or of a given distribution.
+    Entropy(Entropy),
+}
+
+/// How the losses of a batch become the output. With the default, `Mean`, each loss has the divisor its field uses;
+/// its own page says which.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Reduction {
+    /// One loss per row; per element for the elementwise losses.
+    None,
+    /// The sum of all losses.
+    Sum,
+    /// The sum over the loss's own divisor; NaN, with gradient 0, when that divisor is 0.
+    #[default]
+    Mean,
+    /// The sum over the number of rows; for the Kullback-Leibler divergence.
+    BatchMean,
+    /// The sum over this number.
+    SumDividedBy(f32),
+    /// The sum over a number given with the inputs as `divisor`, on a GPU in a buffer: gradient accumulation without
+    /// a round trip.
+    SumDividedByInput,
+}
+
+/// The part of the work a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Logits to values, and the row state from which `Backward` can start.
+    Forward,
+    /// Logits to values and `dlogits` in one go.
+    ForwardBackward,
+    /// Logits and saved row state to `dlogits`.
+    Backward,
+}
+
+/// What numbers over the classes stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// Unnormalised: softmax makes them probabilities.
+    Logits,
+    /// Natural logarithms of probabilities.
+    LogProbs,
+    /// Probabilities.
+    Probs,
+}
+
+/// One number for all classes, or one per class.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PerClass {
+    /// The same for every class.
+    All(f32),
+    /// One per class.
+    Each(Vec<f32>),
+}
+
+impl From<f32> for PerClass {
+    fn from(value: f32) -> Self {
+        PerClass::All(value)
+    }
+}
+
+impl From<Vec<f32>> for PerClass {
+    fn from(values: Vec<f32>) -> Self {
+        PerClass::Each(values)
+    }
+}
+
+impl From<&[f32]> for PerClass {
+    fn from(values: &[f32]) -> Self {
+        PerClass::Each(values.to_vec())
+    }
+}
+
+impl<const N: usize> From<[f32; N]> for PerClass {
+    fn from(values: [f32; N]) -> Self {
+        PerClass::Each(values.to_vec())
+    }
+}
+
+/// The one-element vector that stands for "the same for every class".
+pub(crate) const ONE: &[f32] = &[1.0];
+
+impl PerClass {
+    pub(crate) fn as_slice(&self) -> &[f32] {
+        match self {
+            PerClass::All(value) => std::slice::from_ref(value),
+            PerClass::Each(values) => values,
+        }
+    }
+
+    pub(crate) fn check(&self, option: &'static str, n_classes: usize) -> Result<(), Error> {
+        match self {
+            PerClass::All(value) => Self::check_values(option, std::slice::from_ref(value), 1),
+            PerClass::Each(values) => Self::check_values(option, values, n_classes),
+        }
+    }
+
+    pub(crate) fn check_values(option: &'static str, values: &[f32], expected: usize) -> Result<(), Error> {
+        if values.len() != expected {
+            return Err(Error::ClassVectorLength { option, expected, found: values.len() });
+        }
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(class) => Err(Error::ClassVectorValue { option, class, found: values[class] }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The shared machinery a loss runs through; see ARCHITECTURE.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Softmax with one output per class.
+    Softmax,
+    /// Softmax, one label per row: `loss(log_p, q)`, `dloss_dlog_p(log_p, q)`.
+    ClassIndex,
+    /// A distribution against a distribution.
+    Distribution {
+        /// Whose loss it is: `Logits` or `LogProbs`.
+        student: Form,
+        /// What it is held against.
+        teacher: Form,
+    },
+    /// Softmax and no target: the entropy.
+    RowEntropy,
+    /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
+    Elementwise,
+}
+
+/// What a loss reads beside the logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetKind {
+    /// Nothing.
+    None,
+    /// One class index per row.
+    ClassIndex,
+    /// One number per class.
+    Values,
+}
+
+/// The number a sum of losses is divided by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Divisor {
+    /// Known before the launch.
+    Number(f64),
+    /// The kept rows, each counted with its class weight or as 1: known once the targets are read.
+    Targets {
+        /// Whether a row counts with its class weight.
+        weighted: bool,
+    },
+    /// Given with the inputs.
+    Input,
+}
+
+/// What every loss says about itself. The engine asks; a loss never calls back.
+pub(crate) trait Spec {
+    /// The loss's name, and that of its shader fragment.
+    fn name(&self) -> &'static str;
+    fn family(&self) -> Family;
+    fn targets(&self) -> TargetKind;
+    /// `None` for operations without a reduction.
+    fn reduction(&self) -> Option<Reduction>;
+    /// What `Mean` divides by.
+    fn mean_divisor(&self, shape: &Shape) -> Divisor;
+    /// Refuses options outside their range.
+    fn check(&self, shape: &Shape) -> Result<(), Error>;
+
+    /// Whether the loss is one term per element, each with a value of its own under `Reduction::None`.
+    fn per_element(&self) -> bool {
+        false
+    }
+    fn ignore_index(&self) -> Option<i32> {
+        None
+    }
+    /// One factor per class, or one for all.
+    fn class_factors(&self) -> &[f32] {
+        ONE
+    }
+    fn label_smoothing(&self) -> f32 {
+        0.0
+    }
+    fn temperature(&self) -> f32 {
+        1.0
+    }
+    /// Factor on loss and gradient.
+    fn scale(&self) -> f64 {
+        1.0
+    }
+    /// The numbers the loss's own fragment names; zero where it names none.
+    fn loss_args(&self) -> [f32; 4] {
+        [0.0; 4]
+    }
+}
+
+/// A batched softmax or log-softmax: no target, no option.
+struct SoftmaxOutput {
+    name: &'static str,
+}
+
+impl Spec for SoftmaxOutput {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn family(&self) -> Family {
+        Family::Softmax
+    }
+    fn targets(&self) -> TargetKind {
+        TargetKind::None
+    }
+    fn reduction(&self) -> Option<Reduction> {
+        None
+    }
+    fn mean_divisor(&self, _: &Shape) -> Divisor {
+        Divisor::Number(1.0)
+    }
+    fn check(&self, _: &Shape) -> Result<(), Error> {
+        Ok(())
+    }
+    fn per_element(&self) -> bool {
+        true
+    }
+}
+
+impl Loss {
+    /// The loss as it is computed: a focal loss without focus is a cross-entropy, to the bit.
+    pub(crate) fn simplified(self) -> Loss {
+        match self {
+            Loss::SoftmaxFocal(focal) => focal.simplified(),
+            other => other,
+        }
+    }
+
+    /// The registry: one line per loss.
+    pub(crate) fn spec(&self) -> &dyn Spec {
+        match self {
+            Loss::LogSoftmax => &SoftmaxOutput { name: "log_softmax" },
+            Loss::Softmax => &SoftmaxOutput { name: "softmax" },
+            Loss::CrossEntropy(spec) => spec,
+            Loss::SoftCrossEntropy(spec) => spec,
+            Loss::KlDivergence(spec) => spec,
+            Loss::SoftmaxFocal(spec) => spec,
+            Loss::BinaryCrossEntropy(spec) => spec,
+            Loss::SigmoidFocal(spec) => spec,
+            Loss::Entropy(spec) => spec,
+        }
+    }
+}
+
+impl From<&Loss> for Loss {
+    fn from(loss: &Loss) -> Self {
+        loss.clone()
+    }
+}
+
+/// Lets a call take a spec where it wants a [`Loss`].
+macro_rules! into_loss {
+    ($($spec:ident),*) => {$(
+        impl From<$spec> for Loss {
+            fn from(spec: $spec) -> Self {
+                Loss::$spec(spec)
+            }
+        }
+        impl From<&$spec> for Loss {
+            fn from(spec: &$spec) -> Self {
+                Loss::$spec(spec.clone())
+            }
+        }
+    )*};
+}
+into_loss!(CrossEntropy, SoftCrossEntropy, KlDivergence, SoftmaxFocal, BinaryCrossEntropy, SigmoidFocal, Entropy);
+
+/// `check` of an option that must lie in `0..=1`.
+pub(crate) fn check_unit(option: &'static str, value: f32) -> Result<(), Error> {
+    check_option(option, value, "in 0..=1", (0.0..=1.0).contains(&value))
+}
+
+/// `check` of an option by a condition; NaN fails every comparison, hence every condition.
+pub(crate) fn check_option(
+    option: &'static str,
+    value: f32,
+    expected: &'static str,
+    holds: bool,
+) -> Result<(), Error> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Option { option, expected, found: value })
+    }
+}

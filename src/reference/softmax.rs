@@ -1,0 +1,72 @@
+use super::{Row, logits, row_softmax};
+use crate::Inputs;
+use crate::loss::Loss;
+use crate::reference::Real;
+use crate::validate::Problem;
+
+/// A row's softmax as the pair `(m, D)`: the maximum logit, and the sum of `exp((x_c - m)/T)` over all classes but one
+/// that attains it (Blanchard, Higham & Higham 2021 for the shift). Nothing in it cancels.
+pub(super) struct Softmax {
+    /// `(x_c - m) / T`, at most 0.
+    shifted: Vec<Real>,
+    pub m: Real,
+    pub excess: Real,
+}
+
+impl Softmax {
+    /// None for a row without a value: a NaN, an infinity that is not a mask, or masks only.
+    pub fn new(x: &[f32], temperature: f32) -> Option<Softmax> {
+        let m = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let argmax = x.iter().position(|&v| v == m)?;
+        let mut softmax = Softmax::saved(x, temperature, m, 0.0)?;
+        let others = softmax.shifted.iter().enumerate().filter(|&(c, _)| c != argmax);
+        softmax.excess = Real::sum(others.map(|(_, shifted)| shifted.exp()));
+        Some(softmax)
+    }
+
+    /// From the state a forward pass saved.
+    pub fn saved(x: &[f32], temperature: f32, m: f32, excess: f32) -> Option<Softmax> {
+        if !m.is_finite() || x.iter().any(|v| v.is_nan()) {
+            return None;
+        }
+        let shift = |&v: &f32| match v {
+            f32::NEG_INFINITY => Real::from(v),
+            _ => (Real::from(v) - m) / temperature,
+        };
+        Some(Softmax { shifted: x.iter().map(shift).collect(), m: m.into(), excess: excess.into() })
+    }
+
+    pub fn log_p(&self, c: usize) -> Real {
+        self.shifted[c] - self.excess.ln_1p()
+    }
+
+    pub fn p(&self, c: usize) -> Real {
+        self.shifted[c].exp() / (self.excess + 1.0)
+    }
+
+    /// `1 - p_c`, without the cancellation: a class that attains the maximum leaves exactly D to the others.
+    pub fn q(&self, c: usize) -> Real {
+        if self.shifted[c].value == 0.0 { self.excess / (self.excess + 1.0) } else { Real::ONE - self.p(c) }
+    }
+
+    pub fn n_classes(&self) -> usize {
+        self.shifted.len()
+    }
+}
+
+/// Softmax or log-softmax as the result, with the gradient from `g = dloss`.
+pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Row> {
+    let softmax = row_softmax(problem, inputs, n)?;
+    let classes = 0..softmax.n_classes();
+    let logarithmic = problem.loss == Loss::LogSoftmax;
+    let g = inputs.dloss.map(|dloss| &dloss[n * classes.len()..]);
+    let gradient = g.map_or(Vec::new(), |g| {
+        let sum_g = Real::sum(classes.clone().map(|c| Real::from(g[c])));
+        let sum_gp = Real::sum(classes.clone().map(|c| softmax.p(c) * g[c]));
+        let backward = |c| if logarithmic { -(softmax.p(c) * sum_g) + g[c] } else { softmax.p(c) * (-sum_gp + g[c]) };
+        classes.clone().map(backward).collect()
+    });
+    let value = |c| if logarithmic { softmax.log_p(c) } else { softmax.p(c) };
+    debug_assert_eq!(logits(problem, inputs, n).len(), classes.len());
+    Some(Row { values: classes.map(value).collect(), gradient, state: vec![softmax.m, softmax.excess] })
+}

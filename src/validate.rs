@@ -1,0 +1,244 @@
+//! The only place that rejects input: a loss, a pass and a shape become a [`Problem`]; host tensors are held against it.
+
+use crate::inputs::{Broadcast, Inputs, Targets};
+use crate::loss::{Divisor, Family, Form, Loss, Pass, Reduction, Spec, TargetKind};
+use crate::{Error, Shape};
+
+/// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
+const MAX_CLASSES: usize = 1 << 30;
+/// Rows in a batch at most: row indices are u32.
+const MAX_ROWS: usize = 1 << 31;
+/// Elements in a tensor at most: byte offsets fit a u64 many times over, products of strides fit a usize.
+const MAX_ELEMENTS: u64 = 1 << 48;
+
+/// A loss, a pass and a shape that fit together: everything known before the data is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    pub(crate) loss: Loss,
+    pub(crate) pass: Pass,
+    pub(crate) shape: Shape,
+}
+
+/// How many values an operation puts out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Extent {
+    Scalar,
+    Row,
+    Element,
+}
+
+impl Problem {
+    /// Checks that the options are in range and that the reduction is one the loss defines.
+    pub fn new(loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Self, Error> {
+        let loss = loss.into();
+        check_shape(&shape)?;
+        let spec = loss.spec();
+        spec.check(&shape)?;
+        match spec.reduction() {
+            Some(Reduction::BatchMean) if !matches!(loss, Loss::KlDivergence(_)) => {
+                Err(Error::Reduction { loss: spec.name(), reduction: Reduction::BatchMean })
+            }
+            Some(Reduction::SumDividedBy(n)) if !n.is_finite() => {
+                Err(Error::Option { option: "SumDividedBy", expected: "finite", found: n })
+            }
+            _ => Ok(Problem { loss: loss.simplified(), pass, shape }),
+        }
+    }
+
+    pub(crate) fn spec(&self) -> &dyn Spec {
+        self.loss.spec()
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        match self.spec().reduction() {
+            None => Extent::Element,
+            Some(Reduction::None) if self.spec().per_element() => Extent::Element,
+            Some(Reduction::None) => Extent::Row,
+            Some(_) => Extent::Scalar,
+        }
+    }
+
+    /// Values in an output of this extent.
+    pub(crate) fn values_len(&self) -> usize {
+        match self.extent() {
+            Extent::Scalar => 1,
+            Extent::Row => self.shape.n_rows,
+            Extent::Element => self.shape.n_elements(),
+        }
+    }
+
+    /// What the sum of losses is divided by.
+    pub(crate) fn divisor(&self) -> Divisor {
+        match self.spec().reduction() {
+            None | Some(Reduction::None | Reduction::Sum) => Divisor::Number(1.0),
+            Some(Reduction::Mean) => self.spec().mean_divisor(&self.shape),
+            Some(Reduction::BatchMean) => Divisor::Number(self.shape.n_rows as f64),
+            Some(Reduction::SumDividedBy(n)) => Divisor::Number(n.into()),
+            Some(Reduction::SumDividedByInput) => Divisor::Input,
+        }
+    }
+
+    /// Numbers saved per row by `Forward`: the running maximum and sum of each softmax, and what else the gradient needs.
+    pub(crate) fn state_width(&self) -> usize {
+        match self.spec().family() {
+            Family::Softmax | Family::ClassIndex => 2, // m, D
+            Family::RowEntropy => 3,                   // m, D, entropy
+            Family::Elementwise => 0,
+            Family::Distribution { student, teacher } => {
+                let student = if student == Form::Logits { 2 } else { 0 }; // m, D
+                let teacher = if teacher == Form::Logits { 2 } else { 1 }; // m, D, or the mass of P
+                student + teacher
+            }
+        }
+    }
+
+    /// Whether `tensor` takes part in this pass.
+    pub(crate) fn uses_dloss(&self) -> bool {
+        self.pass != Pass::Forward
+    }
+
+    pub(crate) fn reads_state(&self) -> bool {
+        self.pass == Pass::Backward && self.state_width() > 0
+    }
+
+    pub(crate) fn writes_state(&self) -> bool {
+        self.pass == Pass::Forward && self.state_width() > 0
+    }
+
+    pub(crate) fn writes_values(&self) -> bool {
+        self.pass != Pass::Backward
+    }
+
+    pub(crate) fn writes_dlogits(&self) -> bool {
+        self.pass != Pass::Forward
+    }
+
+    /// Holds host tensors against the problem.
+    pub(crate) fn check(&self, inputs: &Inputs<'_>) -> Result<(), Error> {
+        let shape = &self.shape;
+        check_strided_len("logits", inputs.logits.len(), shape.logits_len(), shape.logits_stride, shape)?;
+        self.check_targets(&inputs.targets)?;
+        self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
+        if let Some((weights, broadcast)) = inputs.weights {
+            check_len("weights", weights.len(), self.weights_len(broadcast))?;
+        }
+        self.check_presence("dloss", inputs.dloss.is_some(), self.needs_dloss(), self.uses_dloss())?;
+        if let Some(dloss) = inputs.dloss {
+            check_len("dloss", dloss.len(), self.values_len())?;
+        }
+        let divided = self.divisor() == Divisor::Input;
+        self.check_presence("divisor", inputs.divisor.is_some(), divided, divided)?;
+        self.check_presence("row_state", inputs.row_state.is_some(), self.reads_state(), self.reads_state())?;
+        match inputs.row_state {
+            Some(state) => check_len("row_state", state.len(), shape.n_rows * self.state_width()),
+            None => Ok(()),
+        }
+    }
+
+    /// The upstream gradient of a softmax is no scalar and has no natural default.
+    pub(crate) fn needs_dloss(&self) -> bool {
+        self.uses_dloss() && self.spec().family() == Family::Softmax
+    }
+
+    /// Elementwise losses with targets take a factor per element.
+    pub(crate) fn takes_weights(&self) -> bool {
+        self.spec().per_element() && self.spec().family() == Family::Elementwise
+    }
+
+    pub(crate) fn weights_len(&self, broadcast: Broadcast) -> usize {
+        match broadcast {
+            Broadcast::PerRow => self.shape.n_rows,
+            Broadcast::PerClass => self.shape.n_classes,
+            Broadcast::PerElement => self.shape.n_elements(),
+        }
+    }
+
+    /// Refuses a tensor that is missing or that would be ignored.
+    pub(crate) fn check_presence(
+        &self,
+        tensor: &'static str,
+        present: bool,
+        needed: bool,
+        used: bool,
+    ) -> Result<(), Error> {
+        let (loss, pass) = (self.spec().name(), self.pass);
+        match present {
+            false if needed => Err(Error::Missing { loss, tensor, pass }),
+            true if !used => Err(Error::Unused { loss, tensor, pass }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_targets(&self, targets: &Targets<'_>) -> Result<(), Error> {
+        let (spec, shape) = (self.spec(), &self.shape);
+        match (spec.targets(), targets) {
+            (TargetKind::None, Targets::None) => Ok(()),
+            (TargetKind::ClassIndex, Targets::ClassIndex(labels)) => {
+                check_len("targets", labels.len(), shape.n_rows)?;
+                check_labels(labels, shape.n_classes, spec.ignore_index())
+            }
+            (TargetKind::Values, Targets::Values(values)) => {
+                check_strided_len("targets", values.len(), shape.targets_len(), shape.targets_stride, shape)
+            }
+            (TargetKind::None, _) => self.check_presence("targets", true, false, false),
+            (_, Targets::None) => self.check_presence("targets", false, true, true),
+            (TargetKind::ClassIndex, _) => Err(Error::TargetKind {
+                loss: spec.name(),
+                expected: "class indices (i32), one per row",
+                found: "one f32 per class",
+            }),
+            (TargetKind::Values, _) => Err(Error::TargetKind {
+                loss: spec.name(),
+                expected: "one f32 per class",
+                found: "class indices (i32), one per row",
+            }),
+        }
+    }
+}
+
+fn check_shape(shape: &Shape) -> Result<(), Error> {
+    let Shape { n_rows, n_classes, .. } = *shape;
+    if n_classes == 0 {
+        return Err(Error::NoClasses);
+    }
+    check_limit("classes", n_classes as u64, MAX_CLASSES as u64)?;
+    check_limit("rows", n_rows as u64, MAX_ROWS as u64)?;
+    let strides =
+        [("logits", shape.logits_stride), ("targets", shape.targets_stride), ("dlogits", shape.dlogits_stride)];
+    for (tensor, stride) in strides {
+        if stride < n_classes {
+            return Err(Error::RowStride { tensor, stride, n_classes });
+        }
+        check_limit("elements between rows", stride as u64, MAX_CLASSES as u64)?;
+        check_limit("elements of a tensor", stride as u64 * n_rows as u64, MAX_ELEMENTS)?;
+    }
+    Ok(())
+}
+
+fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), Error> {
+    if found > limit { Err(Error::TooLarge { what, found, limit }) } else { Ok(()) }
+}
+
+fn check_len(tensor: &'static str, found: usize, expected: usize) -> Result<(), Error> {
+    if found == expected { Ok(()) } else { Err(Error::Length { tensor, expected, found }) }
+}
+
+/// The padding after the last row may be there or not.
+fn check_strided_len(
+    tensor: &'static str,
+    found: usize,
+    expected: usize,
+    stride: usize,
+    shape: &Shape,
+) -> Result<(), Error> {
+    let with_padding = shape.n_rows * stride;
+    if found == with_padding { Ok(()) } else { check_len(tensor, found, expected) }
+}
+
+fn check_labels(labels: &[i32], n_classes: usize, ignore_index: Option<i32>) -> Result<(), Error> {
+    let in_range = |label: i32| usize::try_from(label).is_ok_and(|t| t < n_classes) || Some(label) == ignore_index;
+    match labels.iter().position(|&label| !in_range(label)) {
+        Some(row) => Err(Error::TargetRange { row, found: labels[row], n_classes }),
+        None => Ok(()),
+    }
+}

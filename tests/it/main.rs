@@ -1,0 +1,6 @@
+//! One binary; modules mirror src.
+
+mod losses;
+mod reference;
+mod support;
+mod validate;

@@ -1,0 +1,6 @@
+//! The f64 oracle is right: by finite differences, hand-derived numbers, PyTorch, identities, and the corner table.
+mod closed_forms;
+mod corners;
+mod gradients;
+mod invariants;
+mod pytorch;

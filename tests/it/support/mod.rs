@@ -1,0 +1,7 @@
+//! What tests share: a nameable [`Case`](case::Case), a list of them, random tensors, engines, comparisons that report.
+
+pub mod case;
+pub mod compare;
+pub mod device;
+pub mod losses;
+pub mod random;

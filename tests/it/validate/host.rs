@@ -1,0 +1,227 @@
+//! What holding host slices against a problem refuses: presence, kind, length, range.
+
+use rstest::rstest;
+use surprisal::{
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Engine, Entropy, Error, Form, Inputs, KlDivergence, Loss, Pass,
+    Reduction, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+};
+
+use Pass::{Backward, Forward, ForwardBackward};
+
+/// Two rows of three classes, inputs padded to 4 and 5, the gradient to 6.
+const SHAPE: Shape = Shape::new(2, 3).logits_stride(4).targets_stride(5).dlogits_stride(6);
+const LOGITS: [f32; 7] = [0.5; 7];
+const LABELS: [i32; 2] = [2, 0];
+const VALUES: [f32; 8] = [0.25; 8];
+const ZEROS: [f32; 16] = [0.0; 16];
+
+#[track_caller]
+fn refused(loss: impl Into<Loss>, pass: Pass, inputs: Inputs<'_>) -> Error {
+    let loss = loss.into();
+    let output = Engine::cpu().evaluate(&loss, pass, SHAPE, inputs);
+    output.expect_err(&format!("{loss:?} in {pass:?} with {inputs:?} should be refused"))
+}
+
+#[track_caller]
+fn assert_accepted(loss: impl Into<Loss>, pass: Pass, inputs: Inputs<'_>) {
+    let loss = loss.into();
+    if let Err(error) = Engine::cpu().evaluate(&loss, pass, SHAPE, inputs) {
+        panic!("{loss:?} in {pass:?} with {inputs:?} should pass, found: {error}");
+    }
+}
+
+fn logits() -> Inputs<'static> {
+    Inputs::new(&LOGITS)
+}
+
+fn labelled() -> Inputs<'static> {
+    logits().targets(&LABELS)
+}
+
+fn valued() -> Inputs<'static> {
+    logits().targets(&VALUES)
+}
+
+fn divided_by_input() -> CrossEntropy {
+    CrossEntropy::new().reduction(Reduction::SumDividedByInput)
+}
+
+#[test]
+fn a_refused_spec_is_refused_here_too() {
+    let error = refused(CrossEntropy::new().label_smoothing(2.0), Forward, labelled());
+    assert_eq!(error.to_string(), "expected label_smoothing in 0..=1, found 2");
+}
+
+#[rstest]
+#[case(CrossEntropy::new(), Forward, logits(), "cross_entropy needs targets for Forward, found none")]
+#[case(BinaryCrossEntropy::new(), Forward, logits(), "binary_cross_entropy needs targets for Forward, found none")]
+#[case(Loss::Softmax, ForwardBackward, logits(), "softmax needs dloss for ForwardBackward, found none")]
+#[case(Loss::LogSoftmax, Backward, logits().row_state(&ZEROS[..4]), "log_softmax needs dloss for Backward, found none")]
+#[case(divided_by_input(), Forward, labelled(), "cross_entropy needs divisor for Forward, found none")]
+#[case(CrossEntropy::new(), Backward, labelled(), "cross_entropy needs row_state for Backward, found none")]
+#[case(Entropy::of_logits(), Backward, logits(), "entropy needs row_state for Backward, found none")]
+fn tensors_that_are_needed_are_missed(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] inputs: Inputs<'_>,
+    #[case] message: &str,
+) {
+    let error = refused(loss, pass, inputs);
+    assert!(matches!(error, Error::Missing { .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(Entropy::of_logits(), Forward, valued(), "entropy does not use targets in Forward, found one")]
+#[case(Loss::Softmax, Forward, labelled(), "softmax does not use targets in Forward, found one")]
+#[case(
+    CrossEntropy::new(),
+    Forward,
+    labelled().weights(&ZEROS[..2], Broadcast::PerRow),
+    "cross_entropy does not use weights in Forward, found one"
+)]
+#[case(
+    Entropy::of_probs(),
+    Forward,
+    logits().weights(&ZEROS[..2], Broadcast::PerRow),
+    "distribution_entropy does not use weights in Forward, found one"
+)]
+#[case(
+    CrossEntropy::new(),
+    Forward,
+    labelled().dloss(&[1.0]),
+    "cross_entropy does not use dloss in Forward, found one"
+)]
+#[case(
+    CrossEntropy::new(),
+    ForwardBackward,
+    labelled().divisor(2.0),
+    "cross_entropy does not use divisor in ForwardBackward, found one"
+)]
+#[case(
+    CrossEntropy::new(),
+    ForwardBackward,
+    labelled().row_state(&ZEROS[..4]),
+    "cross_entropy does not use row_state in ForwardBackward, found one"
+)]
+#[case(
+    BinaryCrossEntropy::new(),
+    Backward,
+    valued().row_state(&ZEROS[..4]),
+    "binary_cross_entropy does not use row_state in Backward, found one"
+)]
+fn tensors_that_would_be_ignored_are_refused(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] inputs: Inputs<'_>,
+    #[case] message: &str,
+) {
+    let error = refused(loss, pass, inputs);
+    assert!(matches!(error, Error::Unused { .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(CrossEntropy::new(), valued(), "class indices (i32), one per row", "one f32 per class")]
+#[case(SoftCrossEntropy::new(), labelled(), "one f32 per class", "class indices (i32), one per row")]
+fn targets_of_the_other_kind_are_refused(
+    #[case] loss: impl Into<Loss>,
+    #[case] inputs: Inputs<'_>,
+    #[case] expected: &str,
+    #[case] found: &str,
+) {
+    let loss = loss.into();
+    let name = if let Loss::CrossEntropy(_) = loss { "cross_entropy" } else { "soft_cross_entropy" };
+    let error = refused(loss, Forward, inputs);
+    assert!(matches!(error, Error::TargetKind { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{name} expects targets as {expected}, found {found}"));
+}
+
+#[rstest]
+#[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..6]).targets(&LABELS), "logits", 7, 6)]
+#[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..9]).targets(&LABELS), "logits", 7, 9)]
+#[case(CrossEntropy::new(), Forward, logits().targets(&[0]), "targets", 2, 1)]
+#[case(SoftCrossEntropy::new(), Forward, logits().targets(&ZEROS[..6]), "targets", 8, 6)]
+#[case(SigmoidFocal::new(2.0), Forward, valued().weights(&[1.0; 3], Broadcast::PerRow), "weights", 2, 3)]
+#[case(BinaryCrossEntropy::new(), Forward, valued().weights(&[1.0; 2], Broadcast::PerClass), "weights", 3, 2)]
+#[case(BinaryCrossEntropy::new(), Forward, valued().weights(&[1.0; 7], Broadcast::PerElement), "weights", 6, 7)]
+#[case(CrossEntropy::new(), ForwardBackward, labelled().dloss(&[1.0; 2]), "dloss", 1, 2)]
+#[case(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, labelled().dloss(&[1.0]), "dloss", 2, 1)]
+#[case(BinaryCrossEntropy::new().reduction(Reduction::None), Backward, valued().dloss(&[1.0; 2]), "dloss", 6, 2)]
+#[case(Loss::Softmax, ForwardBackward, logits().dloss(&[1.0; 8]), "dloss", 6, 8)]
+#[case(CrossEntropy::new(), Backward, labelled().row_state(&ZEROS[..3]), "row_state", 4, 3)]
+#[case(Entropy::of_logits(), Backward, logits().row_state(&ZEROS[..4]), "row_state", 6, 4)]
+#[case(KlDivergence::from_logits(Form::Logits), Backward, valued().row_state(&ZEROS[..6]), "row_state", 8, 6)]
+fn slices_of_another_length_are_refused(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] inputs: Inputs<'_>,
+    #[case] tensor: &'static str,
+    #[case] expected: usize,
+    #[case] found: usize,
+) {
+    let error = refused(loss, pass, inputs);
+    assert_eq!(error, Error::Length { tensor, expected, found });
+    assert_eq!(error.to_string(), format!("expected {expected} values of {tensor}, found {found}"));
+}
+
+#[rstest]
+#[case([0, 3], None, "expected a class index in 0..3, found 3 in row 1")]
+#[case([-1, 7], None, "expected a class index in 0..3, found -1 in row 0")]
+#[case([-100, 0], None, "expected a class index in 0..3, found -100 in row 0")]
+#[case([-100, -99], Some(-100), "expected a class index in 0..3, found -99 in row 1")]
+#[case([i32::MAX, 0], Some(i32::MIN), "expected a class index in 0..3, found 2147483647 in row 0")]
+fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_index: Option<i32>, #[case] message: &str) {
+    let (mut ce, mut focal) = (CrossEntropy::new(), SoftmaxFocal::new(2.0));
+    (ce.ignore_index, focal.ignore_index) = (ignore_index, ignore_index);
+    for loss in [Loss::from(ce), focal.into()] {
+        let error = refused(loss, Forward, logits().targets(&labels));
+        assert!(matches!(error, Error::TargetRange { n_classes: 3, .. }), "{error:?}");
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[rstest]
+#[case(CrossEntropy::new(), Forward, logits().targets(&[0, 2]))]
+#[case(CrossEntropy::new().ignore_index(7), Forward, logits().targets(&[7, 2]))]
+#[case(CrossEntropy::new().ignore_index(-100), Forward, logits().targets(&[-100, -100]))]
+#[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..8]).targets(&LABELS))]
+#[case(CrossEntropy::new(), ForwardBackward, labelled())]
+#[case(CrossEntropy::new(), ForwardBackward, labelled().dloss(&[2.0]))]
+#[case(CrossEntropy::new().reduction(Reduction::None), Backward, labelled().dloss(&[2.0; 2]).row_state(&ZEROS[..4]))]
+#[case(divided_by_input(), Forward, labelled().divisor(2.0))]
+#[case(SoftCrossEntropy::new(), Forward, logits().targets(&ZEROS[..10]))]
+#[case(SoftCrossEntropy::new(), Backward, valued().row_state(&ZEROS[..6]))]
+#[case(KlDivergence::from_log_probs(Form::Probs), Backward, valued().row_state(&ZEROS[..2]))]
+#[case(KlDivergence::from_log_probs(Form::Logits), Backward, valued().row_state(&ZEROS[..4]))]
+#[case(KlDivergence::from_logits(Form::Logits), Backward, valued().row_state(&ZEROS[..8]))]
+#[case(BinaryCrossEntropy::new(), Backward, valued().weights(&[1.0; 2], Broadcast::PerRow))]
+#[case(SigmoidFocal::new(2.0), Forward, valued().weights(&[1.0; 3], Broadcast::PerClass))]
+#[case(SigmoidFocal::new(2.0), ForwardBackward, valued().weights(&[1.0; 6], Broadcast::PerElement))]
+#[case(Entropy::of_logits(), Backward, logits().row_state(&ZEROS[..6]))]
+#[case(Entropy::of_probs(), Backward, logits())]
+#[case(Loss::LogSoftmax, Forward, logits())]
+#[case(Loss::Softmax, Backward, logits().dloss(&[1.0; 6]).row_state(&ZEROS[..4]))]
+fn slices_that_fit_pass(#[case] loss: impl Into<Loss>, #[case] pass: Pass, #[case] inputs: Inputs<'_>) {
+    assert_accepted(loss, pass, inputs);
+}
+
+/// The output's lengths follow pass, reduction and strides.
+#[rstest]
+#[case(CrossEntropy::new(), Forward, labelled(), 1, None, Some(4))]
+#[case(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, labelled(), 2, Some(9), None)]
+#[case(CrossEntropy::new(), Backward, labelled().row_state(&ZEROS[..4]), 0, Some(9), None)]
+#[case(BinaryCrossEntropy::new().reduction(Reduction::None), Forward, valued(), 6, None, None)]
+#[case(Loss::Softmax, Forward, logits(), 6, None, Some(4))]
+fn outputs_have_the_lengths_they_are_documented_with(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] inputs: Inputs<'_>,
+    #[case] values: usize,
+    #[case] dlogits: Option<usize>,
+    #[case] row_state: Option<usize>,
+) {
+    let output = Engine::cpu().evaluate(loss, pass, SHAPE, inputs).expect("the case is valid");
+    let found = (output.values.len(), output.dlogits.map(|d| d.len()), output.row_state.map(|s| s.len()));
+    assert_eq!(found, (values, dlogits, row_state));
+}

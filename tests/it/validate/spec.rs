@@ -1,0 +1,178 @@
+//! What `Problem::new` refuses: shapes, options, reductions.
+
+use rstest::rstest;
+use surprisal::{
+    BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, KlDivergence, Loss, Pass, Problem, Reduction, Shape,
+    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+};
+
+const INF: f32 = f32::INFINITY;
+const NAN: f32 = f32::NAN;
+
+/// Two rows of three classes.
+const SHAPE: Shape = Shape::new(2, 3);
+
+fn kl() -> KlDivergence {
+    KlDivergence::from_logits(Form::Probs)
+}
+
+#[track_caller]
+fn refused(loss: impl Into<Loss>, shape: Shape) -> Error {
+    let loss = loss.into();
+    let problem = Problem::new(&loss, Pass::ForwardBackward, shape);
+    problem.expect_err(&format!("{loss:?} with {shape:?} should be refused"))
+}
+
+#[track_caller]
+fn assert_accepted(loss: impl Into<Loss>, shape: Shape) {
+    let loss = loss.into();
+    for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
+        if let Err(error) = Problem::new(&loss, pass, shape) {
+            panic!("{loss:?} with {shape:?} in {pass:?} should pass, found: {error}");
+        }
+    }
+}
+
+#[rstest]
+#[case(SHAPE.logits_stride(2), "logits")]
+#[case(SHAPE.targets_stride(2), "targets")]
+#[case(SHAPE.dlogits_stride(2), "dlogits")]
+fn rows_that_overlap_are_refused(#[case] shape: Shape, #[case] tensor: &'static str) {
+    let error = refused(CrossEntropy::new(), shape);
+    assert_eq!(error, Error::RowStride { tensor, stride: 2, n_classes: 3 });
+    assert_eq!(error.to_string(), format!("expected {tensor} rows at least 3 elements apart, found a stride of 2"));
+}
+
+#[rstest]
+#[case(Shape::new(2, 0))]
+#[case(Shape::new(0, 0))]
+fn no_classes_are_refused(#[case] shape: Shape) {
+    let error = refused(CrossEntropy::new(), shape);
+    assert_eq!(error, Error::NoClasses);
+    assert_eq!(error.to_string(), "expected at least one class, found 0");
+}
+
+#[rstest]
+#[case(Shape::new(1, (1 << 30) + 1), "expected classes to be at most 1073741824, found 1073741825")]
+#[case(Shape::new((1 << 31) + 1, 1), "expected rows to be at most 2147483648, found 2147483649")]
+#[case(
+    SHAPE.dlogits_stride((1 << 30) + 1),
+    "expected elements between rows to be at most 1073741824, found 1073741825"
+)]
+#[case(
+    Shape::new((1 << 18) + 1, 1 << 30),
+    "expected elements of a tensor to be at most 281474976710656, found 281476050452480"
+)]
+fn sizes_beyond_the_limits_are_refused(#[case] shape: Shape, #[case] message: &str) {
+    let error = refused(CrossEntropy::new(), shape);
+    assert!(matches!(error, Error::TooLarge { .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(Shape::new(0, 1))]
+#[case(Shape::new(1, 1))]
+#[case(SHAPE.logits_stride(3).targets_stride(3).dlogits_stride(3))]
+#[case(SHAPE.logits_stride(1 << 30).targets_stride(4).dlogits_stride(5))]
+#[case(Shape::new(1, 1 << 30))]
+#[case(Shape::new(1 << 31, 1))]
+#[case(Shape::new(1 << 18, 1 << 30))]
+fn sizes_at_the_limits_pass(#[case] shape: Shape) {
+    assert_accepted(CrossEntropy::new(), shape);
+}
+
+#[rstest]
+#[case(CrossEntropy::new().label_smoothing(-0.5), "expected label_smoothing in 0..=1, found -0.5")]
+#[case(CrossEntropy::new().label_smoothing(1.5), "expected label_smoothing in 0..=1, found 1.5")]
+#[case(CrossEntropy::new().label_smoothing(NAN), "expected label_smoothing in 0..=1, found NaN")]
+#[case(SoftCrossEntropy::new().label_smoothing(1.5), "expected label_smoothing in 0..=1, found 1.5")]
+#[case(SoftmaxFocal::new(-0.5), "expected gamma finite and at least 0, found -0.5")]
+#[case(SoftmaxFocal::new(INF), "expected gamma finite and at least 0, found inf")]
+#[case(SoftmaxFocal::new(NAN), "expected gamma finite and at least 0, found NaN")]
+#[case(SigmoidFocal::new(-0.5), "expected gamma finite and at least 0, found -0.5")]
+#[case(SoftmaxFocal::new(2.0).alpha(1.5), "expected alpha in 0..=1, found 1.5")]
+#[case(SoftmaxFocal::new(2.0).alpha(NAN), "expected alpha in 0..=1, found NaN")]
+#[case(SigmoidFocal::new(2.0).alpha(-0.25), "expected alpha in 0..=1, found -0.25")]
+#[case(kl().temperature(0.0), "expected temperature finite and greater than 0, found 0")]
+#[case(kl().temperature(-1.0), "expected temperature finite and greater than 0, found -1")]
+#[case(kl().temperature(INF), "expected temperature finite and greater than 0, found inf")]
+#[case(kl().temperature(NAN), "expected temperature finite and greater than 0, found NaN")]
+#[case(CrossEntropy::new().reduction(Reduction::SumDividedBy(INF)), "expected SumDividedBy finite, found inf")]
+#[case(Entropy::of_logits().reduction(Reduction::SumDividedBy(NAN)), "expected SumDividedBy finite, found NaN")]
+fn options_out_of_range_are_refused(#[case] loss: impl Into<Loss>, #[case] message: &str) {
+    let error = refused(loss, SHAPE);
+    assert!(matches!(error, Error::Option { .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(CrossEntropy::new().label_smoothing(0.0))]
+#[case(CrossEntropy::new().label_smoothing(1.0))]
+#[case(CrossEntropy::new().class_weights([0.0, -1.0, f32::MAX]))]
+#[case(SoftCrossEntropy::new().label_smoothing(1.0).class_weights([0.0, -1.0, f32::MIN]))]
+#[case(SoftmaxFocal::new(0.0).alpha(0.0))]
+#[case(SoftmaxFocal::new(f32::MAX).alpha(1.0))]
+#[case(SoftmaxFocal::new(2.0).alpha([0.0, -1.0, 7.0]))]
+#[case(SigmoidFocal::new(0.0).alpha(0.0))]
+#[case(SigmoidFocal::new(2.0).alpha(1.0))]
+#[case(BinaryCrossEntropy::new().pos_weight(0.0))]
+#[case(BinaryCrossEntropy::new().pos_weight([0.0, -1.0, 7.0]))]
+#[case(kl().temperature(f32::MIN_POSITIVE))]
+#[case(KlDivergence::from_log_probs(Form::Logits).temperature(f32::MAX).reduction(Reduction::BatchMean))]
+#[case(CrossEntropy::new().reduction(Reduction::SumDividedBy(0.0)))]
+#[case(CrossEntropy::new().reduction(Reduction::SumDividedBy(-1.0)))]
+fn options_at_the_ends_of_their_range_pass(#[case] loss: impl Into<Loss>) {
+    assert_accepted(loss, SHAPE);
+}
+
+#[rstest]
+#[case(CrossEntropy::new().class_weights([1.0; 2]), "class_weights", 2)]
+#[case(CrossEntropy::new().class_weights([1.0; 4]), "class_weights", 4)]
+#[case(SoftCrossEntropy::new().class_weights([1.0]), "class_weights", 1)]
+#[case(SoftmaxFocal::new(2.0).alpha([0.5; 2]), "alpha", 2)]
+#[case(BinaryCrossEntropy::new().pos_weight([]), "pos_weight", 0)]
+fn class_vectors_of_another_length_are_refused(
+    #[case] loss: impl Into<Loss>,
+    #[case] option: &'static str,
+    #[case] found: usize,
+) {
+    let error = refused(loss, SHAPE);
+    assert_eq!(error, Error::ClassVectorLength { option, expected: 3, found });
+    assert_eq!(error.to_string(), format!("expected 3 values of {option}, one per class, found {found}"));
+}
+
+#[rstest]
+#[case(CrossEntropy::new().class_weights([1.0, INF, NAN]), "expected finite class_weights, found inf for class 1")]
+#[case(SoftCrossEntropy::new().class_weights([1.0, 1.0, NAN]), "expected finite class_weights, found NaN for class 2")]
+#[case(SoftmaxFocal::new(0.0).alpha([-INF, 1.0, 1.0]), "expected finite alpha, found -inf for class 0")]
+#[case(BinaryCrossEntropy::new().pos_weight([1.0, NAN, 1.0]), "expected finite pos_weight, found NaN for class 1")]
+#[case(BinaryCrossEntropy::new().pos_weight(INF), "expected finite pos_weight, found inf for class 0")]
+fn class_vectors_that_are_not_finite_are_refused(#[case] loss: impl Into<Loss>, #[case] message: &str) {
+    let error = refused(loss, SHAPE);
+    assert!(matches!(error, Error::ClassVectorValue { .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(CrossEntropy::new().reduction(Reduction::BatchMean), "cross_entropy has no reduction BatchMean")]
+#[case(SoftCrossEntropy::new().reduction(Reduction::BatchMean), "soft_cross_entropy has no reduction BatchMean")]
+#[case(SoftmaxFocal::new(2.0).reduction(Reduction::BatchMean), "softmax_focal has no reduction BatchMean")]
+#[case(SoftmaxFocal::new(0.0).reduction(Reduction::BatchMean), "softmax_focal has no reduction BatchMean")]
+#[case(BinaryCrossEntropy::new().reduction(Reduction::BatchMean), "binary_cross_entropy has no reduction BatchMean")]
+#[case(SigmoidFocal::new(2.0).reduction(Reduction::BatchMean), "sigmoid_focal has no reduction BatchMean")]
+#[case(Entropy::of_logits().reduction(Reduction::BatchMean), "entropy has no reduction BatchMean")]
+#[case(Entropy::of_probs().reduction(Reduction::BatchMean), "distribution_entropy has no reduction BatchMean")]
+fn batch_mean_is_refused_outside_the_divergence(#[case] loss: impl Into<Loss>, #[case] message: &str) {
+    let error = refused(loss, SHAPE);
+    assert!(matches!(error, Error::Reduction { reduction: Reduction::BatchMean, .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+/// The fields are public, so a form that the formula has no case for can be set.
+#[test]
+fn a_form_that_the_loss_cannot_read_is_refused() {
+    let (mut kl, mut entropy) = (kl(), Entropy::of_logits());
+    (kl.input, entropy.input) = (Form::Probs, Form::LogProbs);
+    refused(kl, SHAPE);
+    refused(entropy, SHAPE);
+}

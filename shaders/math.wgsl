@@ -4,24 +4,35 @@
 const LOG2_E: f32 = 1.44269504f;
 const LN_2: f32 = 0.693147181f;
 
-/// e^x 2^k for x <= 88; 0 below the smallest normal number, infinity above the largest.
+/// e^x 2^k for x in [-87, 88] and a whole k; 0 below the smallest normal number, infinity above the largest.
 fn exp_scaled(x: f32, k: f32) -> f32 {
     let n = round(x * LOG2_E);
-    // x - n log 2 in two parts: the first product is exact for |n| < 2^15.
-    let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    var y = 1.9875691500e-4f;
-    y = y * r + 1.3981999507e-3f;
-    y = y * r + 8.3334519073e-3f;
-    y = y * r + 4.1665795894e-2f;
-    y = y * r + 1.6666665459e-1f;
-    y = y * r + 5.0000001201e-1f;
-    y = y * (r * r) + r + 1f;
     let e = n + k;
-    return select(y * bitcast<f32>(u32(i32(min(e, 128f)) + 127) << 23u), 0f, e < -126f);
+    return select(exp_fraction(x, n) * bitcast<f32>(u32(i32(min(e, 128f)) + 127) << 23u), 0f, e < -126f);
+}
+
+/// e^(x - n log 2), for n the whole number nearest to x / log 2.
+fn exp_fraction(x: f32, n: f32) -> f32 {
+    // The product with the upper part of log 2 is exact for |n| < 2^15.
+    let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    // 1 + r + ..., minimax: relative error 3e-9 on |r| <= log(2)/2.
+    var y = 1.3814540512e-3f * r + 8.3687455412e-3f;
+    y = y * r + 4.1668390810e-2f;
+    y = y * r + 1.6666520395e-1f;
+    y = y * r + 4.9999993432e-1f;
+    y = y * r + 1f;
+    return y * r + 1f;
 }
 
 fn exp32(x: f32) -> f32 {
     return exp_scaled(x, 0f);
+}
+
+/// e^x for x <= 0; 0 below -86.6, where the smallest normal numbers begin.
+fn exp_nonpositive(x: f32) -> f32 {
+    let n = round(x * LOG2_E);
+    let bits = bitcast<u32>(exp_fraction(x, n)) + (bitcast<u32>(i32(n)) << 23u);
+    return select(bitcast<f32>(bits), 0f, x < -86.6f);
 }
 
 /// x = 2^exponent (1 + fraction), sqrt(1/2) <= 1 + fraction < sqrt(2).

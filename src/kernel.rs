@@ -8,9 +8,13 @@ use crate::loss::{Family, Form};
 /// One kernel: its text is a function of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel {
+    /// What it computes.
     pub program: Program,
+    /// How lanes share their partial results.
     pub variant: Variant,
+    /// Elements a load or store moves at once.
     pub width: Width,
+    /// How inputs are bound.
     pub access: Access,
     /// Where the gradient goes.
     pub gradient: Gradient,
@@ -19,25 +23,40 @@ pub struct Kernel {
 /// What a kernel computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Program {
-    /// A pass of a loss; `loss` is its name and its fragment's.
-    Loss { family: Family, loss: &'static str, entry: Entry, values: Values },
+    /// A pass of a loss.
+    Loss {
+        /// The machinery it runs through.
+        family: Family,
+        /// Its name, and that of its fragment.
+        loss: &'static str,
+        /// Which pass.
+        entry: Entry,
+        /// What it puts out.
+        values: Values,
+    },
     /// Values to their sum.
     SumValues,
     /// Labels to the weight of the rows they keep.
     SumTargetWeights,
 }
 
+/// The entry point for a [`crate::Pass`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
+    /// Values and row state.
     Forward,
+    /// Values and dlogits.
     ForwardBackward,
+    /// Dlogits from row state.
     Backward,
 }
 
 /// What a loss puts out: a tensor of values, or one per row or workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Values {
+    /// One value per element.
     PerElement,
+    /// One per row, or one per workgroup for a later sum.
     Sums,
 }
 
@@ -68,8 +87,10 @@ pub enum Access {
     Arena,
 }
 
+/// Where the gradient goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Gradient {
+    /// To a slice of its own.
     Separate,
     /// One binding serves logits and dlogits.
     InPlace,
@@ -78,15 +99,25 @@ pub enum Gradient {
 /// A storage buffer binding; its number is the same in every kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Slot {
+    /// `[N, C]`; written by gradients in place.
     Logits = 1,
+    /// Labels `[N]`, or `[N, C]`.
     Targets = 2,
+    /// Factors per class, or one for all.
     Classes = 3,
+    /// Factors per element, broadcast by strides.
     Weights = 4,
+    /// Upstream gradient: scalar, per row or per element.
     Dloss = 5,
+    /// The divisor, or parts of it to add up.
     Divisor = 6,
+    /// What a backward pass starts from.
     RowState = 7,
+    /// Values per element, row or workgroup.
     Values = 8,
+    /// `[N, C]`.
     Dlogits = 9,
+    /// What a sum adds up.
     Terms = 10,
 }
 
@@ -128,6 +159,7 @@ impl Slot {
 /// One line of a kernel's binding table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
+    /// Its number and name.
     pub slot: Slot,
     /// Whether the kernel writes it.
     pub written: bool,
@@ -139,7 +171,7 @@ pub struct Binding {
 
 /// Values of a kernel's overrides: numbers, not text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Constants {
+pub(crate) struct Constants {
     pub workgroup_size: u32,
     pub lanes: u32,
     pub per_row: bool,

@@ -1,6 +1,7 @@
 use bytemuck::{Pod, Zeroable};
 
 /// What a dispatch tells its kernel: the twin of `Params` in `shaders/params.wgsl`, compared with it by a test.
+#[allow(missing_docs, reason = "each field is documented in params.wgsl, whose names they are")]
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Params {

@@ -10,8 +10,6 @@ use crate::{Error, Shape};
 const WORD: u64 = 4;
 /// Rows a flat elementwise tensor is read as have this many elements.
 const FLAT_ROW: usize = 1024;
-/// Tiles of four classes a lane should have before another lane joins the row.
-const TILES_PER_LANE: usize = 8;
 /// Terms a lane adds up: the most that keeps its four chains at 64 terms.
 const TERMS_PER_LANE: u32 = 256;
 /// Labels a lane weighs: few, since every later workgroup waits for the count.
@@ -26,6 +24,9 @@ pub struct Caps {
     /// Smallest and largest subgroup.
     pub subgroup_sizes: (u32, u32),
     pub workgroup_size: u32,
+    /// Lanes that may share a row, and tiles of four classes a lane has before another joins.
+    pub max_lanes: u32,
+    pub tiles_per_lane: usize,
     /// Bytes in a binding at most.
     pub max_binding: u64,
     /// Bytes a binding's offset is a multiple of.
@@ -89,11 +90,12 @@ pub struct Schedule {
     pub scratch: Vec<u64>,
 }
 
-/// Lanes that share a row of C classes: a function of C alone, so that a row's bits do not depend on the batch.
-pub fn lanes(n_classes: usize, workgroup_size: u32) -> u32 {
+/// Lanes that share a row of C classes: on a device a function of C alone, so that a row's bits do not depend on the
+/// batch.
+pub fn lanes(n_classes: usize, caps: &Caps) -> u32 {
     let tiles = n_classes.div_ceil(4);
-    let wanted = tiles.div_ceil(TILES_PER_LANE).next_power_of_two();
-    u32::try_from(wanted).map_or(workgroup_size, |lanes| lanes.min(workgroup_size))
+    let wanted = tiles.div_ceil(caps.tiles_per_lane).next_power_of_two();
+    u32::try_from(wanted).map_or(caps.max_lanes, |lanes| lanes.min(caps.max_lanes))
 }
 
 /// The schedule of a problem for slices placed so.
@@ -300,7 +302,7 @@ impl Builder<'_> {
     fn run_loss(&mut self, divisor: Divide) -> Result<Partials, Error> {
         let problem = self.problem;
         let rows = Rows::new(problem, self.placement);
-        let lanes = lanes(rows.n_classes, self.caps.workgroup_size);
+        let lanes = lanes(rows.n_classes, self.caps);
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
         let kernel = self.loss_kernel(&rows);
         let constants = self.constants(lanes);

@@ -2,6 +2,8 @@ use crate::Error;
 use crate::kernel::Variant;
 use crate::plan::Caps;
 
+use super::Options;
+
 /// Lanes in a workgroup: WebGPU's default limit on invocations.
 const WORKGROUP_SIZE: u32 = 256;
 /// Storage buffers the largest kernel binds: WebGPU's default limit.
@@ -13,8 +15,8 @@ pub(super) fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) 
     (features & adapter.features(), adapter.limits())
 }
 
-/// A device's abilities in numbers, with the best variant or the one forced.
-pub(super) fn caps(device: &wgpu::Device, forced: Option<Variant>) -> Result<Caps, Error> {
+/// A device's abilities in numbers, with what the options force.
+pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Error> {
     let (limits, info) = (device.limits(), device.adapter_info());
     let require = |what: &str, found: u32, wanted: u32| match found < wanted {
         true => Err(Error::Device { what: format!("{what} of {wanted} (it grants {found})") }),
@@ -24,13 +26,20 @@ pub(super) fn caps(device: &wgpu::Device, forced: Option<Variant>) -> Result<Cap
     require("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, WORKGROUP_SIZE)?;
     require("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, STORAGE_BUFFERS)?;
 
+    // A software adapter runs a subgroup as one thread: rows are best read by few lanes, in long runs.
+    let (workgroup_size, max_lanes, tiles_per_lane) = match (options.workgroup_size, info.device_type) {
+        (Some(size), _) if size.is_power_of_two() && (WORKGROUP_SIZE / 8..=WORKGROUP_SIZE).contains(&size) => (size, size, 8),
+        (Some(_), _) => return Err(Error::Variant { reason: "it needs a workgroup size of 32, 64, 128 or 256" }),
+        (None, wgpu::DeviceType::Cpu) => (32, 8, 128),
+        (None, _) => (WORKGROUP_SIZE, WORKGROUP_SIZE, 8),
+    };
     let subgroup_sizes = (info.subgroup_min_size, info.subgroup_max_size);
     let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
         && subgroup_sizes.0.is_power_of_two()
-        && subgroup_sizes.1 <= WORKGROUP_SIZE;
-    let variant = match (forced, subgroups) {
+        && subgroup_sizes.1 <= workgroup_size;
+    let variant = match (options.variant, subgroups) {
         (Some(Variant::Subgroup), false) => {
-            return Err(Error::Variant { reason: "it needs subgroups of at most 256 lanes" });
+            return Err(Error::Variant { reason: "it needs wgpu::Features::SUBGROUP, with subgroups no larger than a workgroup" });
         }
         (Some(variant), _) => variant,
         (None, true) => Variant::Subgroup,
@@ -39,7 +48,9 @@ pub(super) fn caps(device: &wgpu::Device, forced: Option<Variant>) -> Result<Cap
     Ok(Caps {
         variant,
         subgroup_sizes,
-        workgroup_size: WORKGROUP_SIZE,
+        workgroup_size,
+        max_lanes,
+        tiles_per_lane,
         max_binding: limits.max_storage_buffer_binding_size,
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,

@@ -33,6 +33,8 @@ pub struct Options {
     pub adapter: Option<String>,
     /// Forces a kernel variant.
     pub variant: Option<Variant>,
+    /// Forces the lanes of a workgroup, 32 to 256, all of which may then share a row.
+    pub workgroup_size: Option<u32>,
     /// Keeps run-time checks in the kernels: slower, for tests.
     pub checked: bool,
 }
@@ -50,6 +52,12 @@ impl Options {
         self
     }
 
+    /// Forces the lanes of a workgroup.
+    pub fn workgroup_size(mut self, lanes: u32) -> Self {
+        self.workgroup_size = Some(lanes);
+        self
+    }
+
     /// Keeps run-time checks in the kernels.
     pub fn checked(mut self, checked: bool) -> Self {
         self.checked = checked;
@@ -61,7 +69,7 @@ impl GpuEngine {
     /// The engine on a device of the app's own. Fails when the device grants less than WebGPU's default limits or
     /// cannot run the variant forced by the options.
     pub fn with_options(device: &wgpu::Device, queue: &wgpu::Queue, options: Options) -> Result<GpuEngine, Error> {
-        let caps = caps::caps(device, options.variant)?;
+        let caps = caps::caps(device, &options)?;
         let shared = Shared {
             device: device.clone(),
             queue: queue.clone(),

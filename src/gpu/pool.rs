@@ -11,8 +11,10 @@ use crate::Error;
 /// that work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pool {
-    free: Arc<Mutex<HashMap<(u64, wgpu::BufferUsages), Vec<wgpu::Buffer>>>>,
+    free: Arc<Mutex<Free>>,
 }
+
+type Free = HashMap<(u64, wgpu::BufferUsages), Vec<wgpu::Buffer>>;
 
 /// A buffer on loan; it goes back when dropped.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Pool {
         Ok(Pooled { buffer: Some(buffer), pool: self.clone() })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(u64, wgpu::BufferUsages), Vec<wgpu::Buffer>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Free> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

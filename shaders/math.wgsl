@@ -1,5 +1,5 @@
 //! exp, log, log1p and powers to a few units in the last place: WGSL's own promise far less (3 + 2|x| ULP for exp, an
-//! absolute 2^-21 for log near 1). Polynomials: Cephes expf (Moshier), FreeBSD msun logf.
+//! absolute 2^-21 for log near 1). The logarithm's polynomial is that of FreeBSD's msun logf.
 
 const LOG2_E: f32 = 1.44269504f;
 const LN_2: f32 = 0.693147181f;
@@ -14,7 +14,7 @@ fn exp_scaled(x: f32, k: f32) -> f32 {
 /// e^(x - n log 2), for n the whole number nearest to x / log 2.
 fn exp_fraction(x: f32, n: f32) -> f32 {
     // The product with the upper part of log 2 is exact for |n| < 2^15.
-    let r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    let r = opaque(x - n * 0.693359375f) + n * 2.12194440e-4f;
     // 1 + r + ..., minimax: relative error 3e-9 on |r| <= log(2)/2.
     var y = 1.3814540512e-3f * r + 8.3687455412e-3f;
     y = y * r + 4.1668390810e-2f;

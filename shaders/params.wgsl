@@ -67,6 +67,12 @@ const TILES_PER_BLOCK: u32 = 64u;
 /// A row's saved state: the family's first STATE_WIDTH words of these.
 alias State = array<u32, 4>;
 
+/// The value, by a way compilers cannot see through: sums around it are not regrouped. Metal's fast mode, for one, would
+/// turn (x - m) - y into x - (m + y).
+fn opaque(value: f32) -> f32 {
+    return bitcast<f32>(bitcast<u32>(value) ^ params.zero);
+}
+
 struct Place {
     /// Linear index of the workgroup.
     group: u32,

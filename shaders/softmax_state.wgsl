@@ -19,7 +19,7 @@ fn logit_of(bits: u32) -> f32 {
 
 /// exp((x - m)/T) for x <= m, scaled after the subtraction.
 fn exp_shifted(x: f32, m: f32) -> f32 {
-    return exp_nonpositive((x - m) * params.inv_temperature);
+    return exp_nonpositive(opaque(x - m) * params.inv_temperature);
 }
 
 /// A state after one more logit, and what other sums over exp((x_c - m)/T) need to follow it.
@@ -66,5 +66,5 @@ fn probability(s: Softmax, bits: u32, inv_d: f32) -> f32 {
 
 /// (x - m)/T; the lowest number stands for a mask's -inf.
 fn shifted_logit(s: Softmax, bits: u32) -> f32 {
-    return (logit_of(bits) - s.m) * params.inv_temperature;
+    return opaque(logit_of(bits) - s.m) * params.inv_temperature;
 }

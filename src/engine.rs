@@ -93,13 +93,7 @@ impl Engine {
 
     /// Uploads, submits, and returns a future of the output. On a GPU it resolves while somebody polls:
     /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once.
-    pub fn begin(
-        &self,
-        loss: impl Into<Loss>,
-        pass: Pass,
-        shape: Shape,
-        inputs: Inputs<'_>,
-    ) -> Result<Pending, Error> {
+    pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
         match &self.gpu {
             Some(gpu) => gpu.begin(loss, pass, shape, inputs),
             None => {

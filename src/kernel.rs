@@ -452,7 +452,12 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         Family::RowEntropy => vec![],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher } => {
-            vec![CLASS_FACTORS, student_fragment(student), teacher_fragment(teacher), fragment!("distribution/family.wgsl")]
+            vec![
+                CLASS_FACTORS,
+                student_fragment(student),
+                teacher_fragment(teacher),
+                fragment!("distribution/family.wgsl"),
+            ]
         }
     };
     list.push(loss_fragment(loss));
@@ -582,9 +587,9 @@ impl Program {
             losses.push((Family::Elementwise, loss, Values::Sums));
         }
         let entries = [Entry::Forward, Entry::ForwardBackward, Entry::Backward];
-        let with_entries = losses.into_iter().flat_map(|(family, loss, values)| {
-            entries.map(|entry| Program::Loss { family, loss, entry, values })
-        });
+        let with_entries = losses
+            .into_iter()
+            .flat_map(|(family, loss, values)| entries.map(|entry| Program::Loss { family, loss, entry, values }));
         [Program::SumValues, Program::SumTargetWeights].into_iter().chain(with_entries).collect()
     }
 

@@ -17,8 +17,8 @@ pub use error::Error;
 pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
 pub use inputs::{Broadcast, Inputs, Output, Targets};
 pub use loss::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction,
+    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

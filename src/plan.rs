@@ -368,7 +368,10 @@ impl Builder<'_> {
             let is_tensor = kernel.bindings().iter().any(|binding| binding.slot == slot && binding.tensor);
             !is_tensor || self.placement.offset(slot).is_multiple_of(4 * WORD)
         };
-        if quads(rows.n_classes) && quads(rows.last_row) && strides.into_iter().all(quads) && tensors.into_iter().all(aligned)
+        if quads(rows.n_classes)
+            && quads(rows.last_row)
+            && strides.into_iter().all(quads)
+            && tensors.into_iter().all(aligned)
         {
             kernel.width = Width::Four;
         }
@@ -404,12 +407,7 @@ impl Builder<'_> {
     }
 
     /// Rows in a window: as many as every binding holds, and a multiple of `rows_per_group` where there are that many.
-    fn window_rows(
-        &self,
-        rows: &Rows,
-        bindings: &[crate::kernel::Binding],
-        rows_per_group: u64,
-    ) -> Result<u64, Error> {
+    fn window_rows(&self, rows: &Rows, bindings: &[crate::kernel::Binding], rows_per_group: u64) -> Result<u64, Error> {
         let room = self.caps.max_binding - self.caps.alignment;
         let mut most = rows.n_rows.max(1);
         for binding in bindings {
@@ -426,15 +424,7 @@ impl Builder<'_> {
     }
 
     /// A slot's bytes for rows `first..first + len`; fills in where they start and how they stride.
-    fn window_region(
-        &self,
-        slot: Slot,
-        rows: &Rows,
-        first: u64,
-        len: u64,
-        tail: usize,
-        params: &mut Params,
-    ) -> Region {
+    fn window_region(&self, slot: Slot, rows: &Rows, first: u64, len: u64, tail: usize, params: &mut Params) -> Region {
         let (stride, row) = self.row_extent(slot, rows);
         let given = match slot {
             Slot::Classes => false,
@@ -451,7 +441,8 @@ impl Builder<'_> {
             (self.constant(slot), 0)
         };
         let stride = stride as u32;
-        let class_stride = u32::from(row == rows.n_classes && (stride > 0 || self.placement.weights == Some(Broadcast::PerClass)));
+        let class_stride =
+            u32::from(row == rows.n_classes && (stride > 0 || self.placement.weights == Some(Broadcast::PerClass)));
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),

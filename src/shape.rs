@@ -25,13 +25,7 @@ pub struct Shape {
 impl Shape {
     /// Contiguous rows.
     pub const fn new(n_rows: usize, n_classes: usize) -> Self {
-        Shape {
-            n_rows,
-            n_classes,
-            logits_stride: n_classes,
-            targets_stride: n_classes,
-            dlogits_stride: n_classes,
-        }
+        Shape { n_rows, n_classes, logits_stride: n_classes, targets_stride: n_classes, dlogits_stride: n_classes }
     }
 
     /// Sets the elements between rows of the logits.

@@ -194,13 +194,15 @@ mod tests {
         (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
     }
 
-    /// Any adapter, software ones too; a machine without one says so and skips.
+    /// Any adapter, software ones too. A machine without one says so and skips; with `SURPRISAL_REQUIRE_GPU=1` it fails.
     fn tensors() -> Option<Tensors> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = match pollster::block_on(instance.request_adapter(&Default::default())) {
             Ok(adapter) => adapter,
             Err(error) => {
-                eprintln!("skipped: {error}");
+                let required = std::env::var("SURPRISAL_REQUIRE_GPU").is_ok_and(|value| value == "1");
+                assert!(!required, "SURPRISAL_REQUIRE_GPU=1, but {error}");
+                eprintln!("SKIPPED: {error}");
                 return None;
             }
         };

@@ -195,9 +195,8 @@ fn dispatches(
 
 /// Refuses slices that are missing or that nothing would read.
 fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
-    let check = |slot: Slot, needed, used| {
-        problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used)
-    };
+    let check =
+        |slot: Slot, needed, used| problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used);
     let targets = problem.spec().targets() != TargetKind::None;
     let divided = problem.divisor() == crate::loss::Divisor::Input;
     let dlogits = problem.writes_dlogits();
@@ -252,10 +251,7 @@ fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
 }
 
 /// Pairs of slices in one buffer, the written one first, of which at least one is written.
-fn sharing<'a>(
-    problem: &'a Problem,
-    buffers: &'a Buffers<'_>,
-) -> impl Iterator<Item = (Slot, Slot)> + 'a {
+fn sharing<'a>(problem: &'a Problem, buffers: &'a Buffers<'_>) -> impl Iterator<Item = (Slot, Slot)> + 'a {
     let written = |slot| is_written(problem, slot, buffers.in_place);
     buffers.given().filter(move |(slot, _)| written(*slot)).flat_map(move |(slot, slice)| {
         let others = buffers.given().filter(move |(other, o)| *other != slot && o.buffer() == slice.buffer());

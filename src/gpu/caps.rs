@@ -28,7 +28,9 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
 
     // A software adapter runs a subgroup as one thread: rows are best read by few lanes, in long runs.
     let (workgroup_size, max_lanes, tiles_per_lane) = match (options.workgroup_size, info.device_type) {
-        (Some(size), _) if size.is_power_of_two() && (WORKGROUP_SIZE / 8..=WORKGROUP_SIZE).contains(&size) => (size, size, 8),
+        (Some(size), _) if size.is_power_of_two() && (WORKGROUP_SIZE / 8..=WORKGROUP_SIZE).contains(&size) => {
+            (size, size, 8)
+        }
         (Some(_), _) => return Err(Error::Variant { reason: "it needs a workgroup size of 32, 64, 128 or 256" }),
         (None, wgpu::DeviceType::Cpu) => (32, 8, 128),
         (None, _) => (WORKGROUP_SIZE, WORKGROUP_SIZE, 8),
@@ -39,7 +41,9 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         && subgroup_sizes.1 <= workgroup_size;
     let variant = match (options.variant, subgroups) {
         (Some(Variant::Subgroup), false) => {
-            return Err(Error::Variant { reason: "it needs wgpu::Features::SUBGROUP, with subgroups no larger than a workgroup" });
+            return Err(Error::Variant {
+                reason: "it needs wgpu::Features::SUBGROUP, with subgroups no larger than a workgroup",
+            });
         }
         (Some(variant), _) => variant,
         (None, true) => Variant::Subgroup,

@@ -125,13 +125,7 @@ impl GpuEngine {
     }
 
     /// Uploads host slices, submits, and returns a future of the output: see [`crate::Engine::begin`].
-    pub fn begin(
-        &self,
-        loss: impl Into<Loss>,
-        pass: Pass,
-        shape: Shape,
-        inputs: Inputs<'_>,
-    ) -> Result<Pending, Error> {
+    pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
         let problem = Problem::new(loss, pass, shape)?;
         problem.check(&inputs)?;
         let transfer = Transfer::upload(self, &problem, &inputs)?;

@@ -7,11 +7,7 @@ use crate::Error;
 /// Runs `create` and returns what wgpu has against it as an error instead of a panic.
 ///
 /// Native wgpu knows its verdict at once. A browser tells later: there the verdict goes to the device's own handler.
-pub(super) fn guarded<T>(
-    device: &wgpu::Device,
-    what: &'static str,
-    create: impl FnOnce() -> T,
-) -> Result<T, Error> {
+pub(super) fn guarded<T>(device: &wgpu::Device, what: &'static str, create: impl FnOnce() -> T) -> Result<T, Error> {
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);

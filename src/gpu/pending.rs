@@ -63,8 +63,7 @@ impl Pending {
     pub fn wait(mut self) -> Result<Output, Error> {
         if let State::Mapping(mapping) = &self.state {
             let index = Some(mapping.submission.clone());
-            let waited =
-                mapping.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
+            let waited = mapping.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
             waited.map_err(|error| Error::DeviceLost { message: error.to_string() })?;
             mapping.await_signal();
         }
@@ -254,11 +253,8 @@ impl Transfer {
             }
             bound.record(&mut encoder);
             let mut at = 0;
-            let outputs = [
-                (Some(&values), lens.values),
-                (dlogits.as_ref(), lens.dlogits),
-                (row_state.as_ref(), lens.row_state),
-            ];
+            let outputs =
+                [(Some(&values), lens.values), (dlogits.as_ref(), lens.dlogits), (row_state.as_ref(), lens.row_state)];
             for (buffer, len) in outputs {
                 if let (Some(buffer), Some(len @ 1..)) = (buffer, len) {
                     encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, len as u64 * WORD);
@@ -280,7 +276,8 @@ impl Transfer {
         let weights = weights.map(|(weights, _)| weights);
         let optional = [targets, weights, dloss, divisor, saved, dlogits, row_state];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
-        let mapping = Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) };
+        let mapping =
+            Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) };
         Ok(Pending { state: State::Mapping(Box::new(mapping)) })
     }
 }

@@ -36,17 +36,10 @@ impl Pipelines {
     }
 }
 
-fn create(
-    device: &wgpu::Device,
-    kernel: Kernel,
-    constants: Constants,
-    checked: bool,
-) -> wgpu::ComputePipeline {
+fn create(device: &wgpu::Device, kernel: Kernel, constants: Constants, checked: bool) -> wgpu::ComputePipeline {
     let label = kernel.label();
-    let module = wgpu::ShaderModuleDescriptor {
-        label: Some(&label),
-        source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
-    };
+    let module =
+        wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(kernel.source().into()) };
     let module = if checked {
         device.create_shader_module(module)
     } else {

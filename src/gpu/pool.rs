@@ -14,7 +14,29 @@ pub(super) struct Pool {
     free: Arc<Mutex<Free>>,
 }
 
-type Free = HashMap<(u64, wgpu::BufferUsages), Vec<wgpu::Buffer>>;
+/// Bytes that may wait: beyond this a buffer that comes back is let go.
+const MAX_WAITING: u64 = 1 << 30;
+
+#[derive(Debug, Default)]
+struct Free {
+    buffers: HashMap<(u64, wgpu::BufferUsages), Vec<wgpu::Buffer>>,
+    bytes: u64,
+}
+
+impl Free {
+    fn pop(&mut self, size: u64, usage: wgpu::BufferUsages) -> Option<wgpu::Buffer> {
+        let buffer = self.buffers.get_mut(&(size, usage))?.pop()?;
+        self.bytes -= size;
+        Some(buffer)
+    }
+
+    fn push(&mut self, buffer: wgpu::Buffer) {
+        if self.bytes + buffer.size() <= MAX_WAITING {
+            self.bytes += buffer.size();
+            self.buffers.entry((buffer.size(), buffer.usage())).or_default().push(buffer);
+        }
+    }
+}
 
 /// A buffer on loan; it goes back when dropped.
 #[derive(Debug)]
@@ -33,7 +55,7 @@ impl Pool {
         usage: wgpu::BufferUsages,
     ) -> Result<Pooled, Error> {
         let size = size_class(size);
-        let waiting = self.lock().get_mut(&(size, usage)).and_then(Vec::pop);
+        let waiting = self.lock().pop(size, usage);
         let buffer = match waiting {
             Some(buffer) => buffer,
             None => {
@@ -41,8 +63,7 @@ impl Pool {
                 if size > limit {
                     return Err(Error::TooLarge { what: "bytes of one buffer", found: size, limit });
                 }
-                let descriptor =
-                    wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
+                let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
                 guarded(device, what, || device.create_buffer(&descriptor))?
             }
         };
@@ -80,8 +101,7 @@ impl Deref for Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         if let Some(buffer) = self.buffer.take() {
-            let key = (buffer.size(), buffer.usage());
-            self.pool.lock().entry(key).or_default().push(buffer);
+            self.pool.lock().push(buffer);
         }
     }
 }

@@ -318,15 +318,6 @@ pub(crate) fn check_unit(option: &'static str, value: f32) -> Result<(), Error> 
 }
 
 /// `check` of an option by a condition; NaN fails every comparison, hence every condition.
-pub(crate) fn check_option(
-    option: &'static str,
-    value: f32,
-    expected: &'static str,
-    holds: bool,
-) -> Result<(), Error> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Error::Option { option, expected, found: value })
-    }
+pub(crate) fn check_option(option: &'static str, value: f32, expected: &'static str, holds: bool) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::Option { option, expected, found: value }) }
 }

@@ -5,13 +5,7 @@ use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses of one distribution against another.
-pub(super) fn row(
-    problem: &Problem,
-    inputs: &Inputs<'_>,
-    n: usize,
-    student: Form,
-    teacher: Form,
-) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, student: Form, teacher: Form) -> Option<Row> {
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
     let temperature = spec.temperature();

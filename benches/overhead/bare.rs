@@ -1,0 +1,61 @@
+use surprisal::wgpu::{self, BufferUsages, util::DeviceExt};
+
+use crate::Tensors;
+
+/// Bytes of surprisal's parameters, and of its constants: four numbers and a class factor, an alignment apart.
+const PARAMS: usize = 144;
+const CONSTANTS: usize = 4 * 256 + 4;
+
+/// The wgpu calls alone, as many and as large as a cross-entropy's, for a kernel that does nothing.
+pub struct Bare {
+    pipeline: wgpu::ComputePipeline,
+}
+
+impl Bare {
+    pub fn new(device: &wgpu::Device) -> Bare {
+        let module = device.create_shader_module(wgpu::include_wgsl!("bare.wgsl"));
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("bare"),
+            layout: None,
+            module: &module,
+            entry_point: Some("bare"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        Bare { pipeline }
+    }
+
+    /// Two small buffers and a bind group.
+    pub fn bind(&self, device: &wgpu::Device, tensors: &Tensors) -> wgpu::BindGroup {
+        let small = |size: usize, usage| {
+            let contents = &vec![0; size];
+            device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some("bare"), contents, usage })
+        };
+        let params = small(PARAMS, BufferUsages::UNIFORM);
+        let constants = small(CONSTANTS, BufferUsages::STORAGE);
+        let Tensors { logits, labels, values, dlogits } = tensors;
+        let bindings = [
+            (0, &params),
+            (1, logits),
+            (2, labels),
+            (3, &constants),
+            (5, &constants),
+            (6, &constants),
+            (8, values),
+            (9, dlogits),
+        ];
+        let entries =
+            bindings.map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() });
+        let layout = &self.pipeline.get_bind_group_layout(0);
+        device.create_bind_group(&wgpu::BindGroupDescriptor { label: Some("bare"), layout, entries: &entries })
+    }
+
+    /// A compute pass of one dispatch.
+    pub fn record(&self, bind_group: &wgpu::BindGroup, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("bare"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, bind_group, &[]);
+        pass.dispatch_workgroups(1, 1, 1);
+    }
+}

@@ -1,4 +1,4 @@
-use super::{Divisor, Family, ONE, PerClass, Reduction, Spec, TargetKind};
+use super::{Divisor, ElementwiseMaths, Family, Maths, ONE, PerClass, Reduction, Spec, TargetKind};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -55,6 +55,9 @@ impl Spec for BinaryCrossEntropy {
     fn family(&self) -> Family {
         Family::Elementwise
     }
+    fn maths(&self) -> Maths<'_> {
+        Maths::Elementwise(self)
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::Values
     }
@@ -75,24 +78,26 @@ impl Spec for BinaryCrossEntropy {
     }
 }
 
-/// `b y sp(-x) + (1-y) sp(x)`.
-pub(crate) fn loss(x: Real, y: Real, b: f64) -> Real {
-    (y * b).times(softplus(-x)) + (Real::ONE - y).times(softplus(x))
-}
+impl ElementwiseMaths for BinaryCrossEntropy {
+    /// `b y sp(-x) + (1-y) sp(x)`.
+    fn loss(&self, x: Real, y: Real, b: f64) -> Real {
+        (y * b).times(softplus(-x)) + (Real::ONE - y).times(softplus(x))
+    }
 
-/// `(1-y) sigmoid(x) - b y sigmoid(-x)`.
-pub(crate) fn dloss_dx(x: Real, y: Real, b: f64) -> Real {
-    (Real::ONE - y) * sigmoid(x) - y * b * sigmoid(-x)
+    /// `(1-y) sigmoid(x) - b y sigmoid(-x)`.
+    fn dloss_dx(&self, x: Real, y: Real, b: f64) -> Real {
+        (Real::ONE - y) * sigmoid(x) - y * b * sigmoid(-x)
+    }
 }
 
 /// `log(1 + exp(x))`, without overflow and without cancellation.
-pub(crate) fn softplus(x: Real) -> Real {
+fn softplus(x: Real) -> Real {
     let tail = exp_minus_abs(x).ln_1p();
     if x.value > 0.0 { x + tail } else { tail }
 }
 
 /// `1 / (1 + exp(-x))`.
-pub(crate) fn sigmoid(x: Real) -> Real {
+pub(super) fn sigmoid(x: Real) -> Real {
     let e = exp_minus_abs(x);
     if x.value >= 0.0 { Real::ONE / (e + 1.0) } else { e / (e + 1.0) }
 }

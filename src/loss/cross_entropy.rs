@@ -1,4 +1,4 @@
-use super::{Divisor, Family, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
+use super::{ClassIndexMaths, Divisor, Family, Maths, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -74,6 +74,9 @@ impl Spec for CrossEntropy {
     fn family(&self) -> Family {
         Family::ClassIndex
     }
+    fn maths(&self) -> Maths<'_> {
+        Maths::ClassIndex(self)
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::ClassIndex
     }
@@ -104,11 +107,13 @@ impl Spec for CrossEntropy {
     }
 }
 
-/// `-log p_t`.
-pub(crate) fn loss(log_p: Real, _q: Real) -> Real {
-    -log_p
-}
+impl ClassIndexMaths for CrossEntropy {
+    /// `-log p_t`.
+    fn loss(&self, log_p: Real, _q: Real) -> Real {
+        -log_p
+    }
 
-pub(crate) fn dloss_dlog_p(_log_p: Real, _q: Real) -> Real {
-    -Real::ONE
+    fn dloss_dlog_p(&self, _log_p: Real, _q: Real) -> Real {
+        -Real::ONE
+    }
 }

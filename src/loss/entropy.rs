@@ -1,4 +1,4 @@
-use super::{Divisor, Family, Form, Reduction, Spec, TargetKind};
+use super::{Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, Spec, TargetKind};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -56,6 +56,12 @@ impl Spec for Entropy {
             _ => Family::Elementwise,
         }
     }
+    fn maths(&self) -> Maths<'_> {
+        match self.input {
+            Form::Logits => Maths::RowEntropy,
+            _ => Maths::Elementwise(self),
+        }
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::None
     }
@@ -73,12 +79,15 @@ impl Spec for Entropy {
     }
 }
 
-/// One term of a given distribution's entropy, `-p log p`; 0 where `p = 0`.
-pub(crate) fn loss(p: Real) -> Real {
-    -p.times(p.ln())
-}
+/// Of a given distribution; that of softmax(logits) is its family's own.
+impl ElementwiseMaths for Entropy {
+    /// `-p log p`; 0 where `p = 0`.
+    fn loss(&self, p: Real, _y: Real, _factor: f64) -> Real {
+        -p.times(p.ln())
+    }
 
-/// `-(log p + 1)`.
-pub(crate) fn dloss_dx(p: Real) -> Real {
-    -(p.ln() + 1.0)
+    /// `-(log p + 1)`.
+    fn dloss_dx(&self, p: Real, _y: Real, _factor: f64) -> Real {
+        -(p.ln() + 1.0)
+    }
 }

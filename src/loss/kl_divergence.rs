@@ -1,4 +1,4 @@
-use super::{Divisor, Family, Form, Reduction, Spec, TargetKind, check_option};
+use super::{DistributionMaths, Divisor, Family, Form, Maths, Reduction, Spec, TargetKind, check_option};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -78,6 +78,9 @@ impl Spec for KlDivergence {
     fn family(&self) -> Family {
         Family::Distribution { student: self.input, teacher: self.target }
     }
+    fn maths(&self) -> Maths<'_> {
+        Maths::Distribution(self)
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::Values
     }
@@ -106,21 +109,23 @@ impl Spec for KlDivergence {
     }
 }
 
-/// The row's loss from `sum p log p` and `sum p log q`.
-pub(crate) fn loss(plogp: Real, plogq: Real) -> Real {
-    plogp - plogq
-}
+impl DistributionMaths for KlDivergence {
+    /// `sum p log p - sum p log q`.
+    fn loss(&self, plogp: Real, plogq: Real) -> Real {
+        plogp - plogq
+    }
 
-/// `q - p + p log(p/q)`, never negative; its sum is the loss plus `sum q - sum p`, without the cancellation.
-pub(crate) fn loss_term(log_p: f64, log_q: f64) -> f64 {
-    let (p, q, u) = (log_p.exp(), log_q.exp(), log_q - log_p);
-    if p == 0.0 {
-        return q;
+    /// `q - p + p log(p/q)`, never negative.
+    fn loss_term(&self, log_p: f64, log_q: f64) -> Option<f64> {
+        let (p, q, u) = (log_p.exp(), log_q.exp(), log_q - log_p);
+        if p == 0.0 {
+            return Some(q);
+        }
+        if u.abs() > 0.25 {
+            return Some((q - p) - p * u);
+        }
+        // exp(u) - 1 - u; the first term left out is 2 x 0.25^14 / 16! of the leading one.
+        let series = (3..=15).rev().fold(1.0, |sum, k| 1.0 + u / f64::from(k) * sum);
+        Some(p * u * u / 2.0 * series)
     }
-    if u.abs() > 0.25 {
-        return (q - p) - p * u;
-    }
-    // exp(u) - 1 - u; the first term left out is 0.25^14 / 16! of the leading one.
-    let series = (3..=15).rev().fold(1.0, |sum, k| 1.0 + u / f64::from(k) * sum);
-    p * u * u / 2.0 * series
 }

@@ -1,12 +1,13 @@
 //! The losses as plain data: one file each, with its options, its checks and its two functions in f64.
 
-pub(crate) mod binary_cross_entropy;
-pub(crate) mod cross_entropy;
-pub(crate) mod entropy;
-pub(crate) mod kl_divergence;
-pub(crate) mod sigmoid_focal;
-pub(crate) mod soft_cross_entropy;
-pub(crate) mod softmax_focal;
+mod binary_cross_entropy;
+mod cross_entropy;
+mod entropy;
+mod kl_divergence;
+mod sigmoid_focal;
+mod soft_cross_entropy;
+mod softmax;
+mod softmax_focal;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use cross_entropy::CrossEntropy;
@@ -16,6 +17,7 @@ pub use sigmoid_focal::SigmoidFocal;
 pub use soft_cross_entropy::SoftCrossEntropy;
 pub use softmax_focal::SoftmaxFocal;
 
+use crate::reference::Real;
 use crate::{Error, Shape};
 
 /// What to compute. Built from one of the specs; plain data, cheap to clone except for class vectors.
@@ -195,11 +197,48 @@ pub enum Divisor {
     Input,
 }
 
+/// A loss's own functions in f64: the twins of those in its shader fragment. All else is its family's.
+pub(crate) enum Maths<'a> {
+    Softmax(&'a dyn SoftmaxMaths),
+    ClassIndex(&'a dyn ClassIndexMaths),
+    Distribution(&'a dyn DistributionMaths),
+    RowEntropy,
+    Elementwise(&'a dyn ElementwiseMaths),
+}
+
+/// One value and one gradient per class.
+pub(crate) trait SoftmaxMaths {
+    fn value(&self, log_p: Real, p: Real) -> Real;
+    /// From the upstream gradient of the class, and over the row the sum of it and that weighted by p.
+    fn dlogit(&self, p: Real, g: f32, sum_g: Real, sum_gp: Real) -> Real;
+}
+
+/// Of the target's `log p_t` and `q = 1 - p_t`.
+pub(crate) trait ClassIndexMaths {
+    fn loss(&self, log_p: Real, q: Real) -> Real;
+    fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real;
+}
+
+/// Of `sum p log p` and `sum p log q`.
+pub(crate) trait DistributionMaths {
+    fn loss(&self, plogp: Real, plogq: Real) -> Real;
+    /// For a loss that reads log p: a term whose sum over the classes is the loss plus `sum q - sum p`, without the
+    /// cancellation.
+    fn loss_term(&self, log_p: f64, log_q: f64) -> Option<f64>;
+}
+
+/// Of one element x, its target y and the factor of its class.
+pub(crate) trait ElementwiseMaths {
+    fn loss(&self, x: Real, y: Real, factor: f64) -> Real;
+    fn dloss_dx(&self, x: Real, y: Real, factor: f64) -> Real;
+}
+
 /// What every loss says about itself. The engine asks; a loss never calls back.
 pub(crate) trait Spec {
     /// The loss's name, and that of its shader fragment.
     fn name(&self) -> &'static str;
     fn family(&self) -> Family;
+    fn maths(&self) -> Maths<'_>;
     fn targets(&self) -> TargetKind;
     /// `None` for operations without a reduction.
     fn reduction(&self) -> Option<Reduction>;
@@ -235,35 +274,6 @@ pub(crate) trait Spec {
     }
 }
 
-/// A batched softmax or log-softmax: no target, no option.
-struct SoftmaxOutput {
-    name: &'static str,
-}
-
-impl Spec for SoftmaxOutput {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn family(&self) -> Family {
-        Family::Softmax
-    }
-    fn targets(&self) -> TargetKind {
-        TargetKind::None
-    }
-    fn reduction(&self) -> Option<Reduction> {
-        None
-    }
-    fn mean_divisor(&self, _: &Shape) -> Divisor {
-        Divisor::Number(1.0)
-    }
-    fn check(&self, _: &Shape) -> Result<(), Error> {
-        Ok(())
-    }
-    fn per_element(&self) -> bool {
-        true
-    }
-}
-
 impl Loss {
     /// The loss as it is computed: a focal loss without focus is a cross-entropy, to the bit.
     pub(crate) fn simplified(self) -> Loss {
@@ -276,8 +286,8 @@ impl Loss {
     /// The registry: one line per loss.
     pub(crate) fn spec(&self) -> &dyn Spec {
         match self {
-            Loss::LogSoftmax => &SoftmaxOutput { name: "log_softmax" },
-            Loss::Softmax => &SoftmaxOutput { name: "softmax" },
+            Loss::LogSoftmax => &softmax::LogSoftmax,
+            Loss::Softmax => &softmax::Softmax,
             Loss::CrossEntropy(spec) => spec,
             Loss::SoftCrossEntropy(spec) => spec,
             Loss::KlDivergence(spec) => spec,

@@ -1,6 +1,6 @@
-use super::binary_cross_entropy::{self, sigmoid};
+use super::binary_cross_entropy::sigmoid;
 use super::softmax_focal::{check_gamma, gamma_args};
-use super::{Divisor, Family, Reduction, Spec, TargetKind, check_unit};
+use super::{BinaryCrossEntropy, Divisor, ElementwiseMaths, Family, Maths, Reduction, Spec, TargetKind, check_unit};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -52,8 +52,14 @@ impl SigmoidFocal {
         self
     }
 
-    /// `a = positive y + negative (1-y)`.
-    pub(crate) fn factors(&self) -> (f64, f64) {
+    /// `a = alpha y + (1-alpha)(1-y)`.
+    fn balance(&self, y: Real) -> Real {
+        let (positive, negative) = self.factors();
+        y * positive + (Real::ONE - y) * negative
+    }
+
+    /// `a` of a positive and of a negative.
+    fn factors(&self) -> (f64, f64) {
         self.alpha.map_or((1.0, 1.0), |alpha| (alpha.into(), 1.0 - f64::from(alpha)))
     }
 }
@@ -64,6 +70,9 @@ impl Spec for SigmoidFocal {
     }
     fn family(&self) -> Family {
         Family::Elementwise
+    }
+    fn maths(&self) -> Maths<'_> {
+        Maths::Elementwise(self)
     }
     fn targets(&self) -> TargetKind {
         TargetKind::Values
@@ -88,32 +97,32 @@ impl Spec for SigmoidFocal {
     }
 }
 
-/// `a q^gamma ce`.
-pub(crate) fn loss(x: Real, y: Real, gamma: f64, factors: (f64, f64)) -> Real {
-    (balance(y, factors) * miss(x, y).powf(gamma)).times(binary_cross_entropy::loss(x, y, 1.0))
+impl ElementwiseMaths for SigmoidFocal {
+    /// `a q^gamma ce`.
+    fn loss(&self, x: Real, y: Real, _factor: f64) -> Real {
+        (self.balance(y) * miss(x, y).powf(self.gamma.into())).times(CE.loss(x, y, 1.0))
+    }
+
+    /// `a [gamma q^(gamma-1) sigmoid(x) sigmoid(-x) (1-2y) ce + q^gamma ((1-y) sigmoid(x) - y sigmoid(-x))]`.
+    ///
+    /// For hard labels `sigmoid(x) sigmoid(-x) = q (1-q)`: no power below gamma is needed, and every gamma is safe.
+    fn dloss_dx(&self, x: Real, y: Real, _factor: f64) -> Real {
+        let (gamma, q) = (f64::from(self.gamma), miss(x, y));
+        let dq = if y.value == 0.0 {
+            q.powf(gamma) * sigmoid(-x)
+        } else if y.value == 1.0 {
+            -(q.powf(gamma) * sigmoid(x))
+        } else {
+            q.powf(gamma - 1.0) * sigmoid(x) * sigmoid(-x) * (Real::ONE - y * 2.0)
+        };
+        self.balance(y) * ((dq * gamma).times(CE.loss(x, y, 1.0)) + q.powf(gamma) * CE.dloss_dx(x, y, 1.0))
+    }
 }
 
-/// `a [gamma q^(gamma-1) sigmoid(x) sigmoid(-x) (1-2y) ce + q^gamma ((1-y) sigmoid(x) - y sigmoid(-x))]`.
-///
-/// For hard labels `sigmoid(x) sigmoid(-x) = q (1-q)`, so no power below gamma is needed there and every gamma is safe.
-pub(crate) fn dloss_dx(x: Real, y: Real, gamma: f64, factors: (f64, f64)) -> Real {
-    let (q, ce) = (miss(x, y), binary_cross_entropy::loss(x, y, 1.0));
-    let dq = if y.value == 0.0 {
-        q.powf(gamma) * sigmoid(-x)
-    } else if y.value == 1.0 {
-        -(q.powf(gamma) * sigmoid(x))
-    } else {
-        q.powf(gamma - 1.0) * sigmoid(x) * sigmoid(-x) * (Real::ONE - y * 2.0)
-    };
-    balance(y, factors) * ((dq * gamma).times(ce) + q.powf(gamma) * binary_cross_entropy::dloss_dx(x, y, 1.0))
-}
+/// The loss that focus is put on.
+const CE: BinaryCrossEntropy = BinaryCrossEntropy { pos_weight: None, reduction: Reduction::None };
 
 /// `q = sigmoid(x)(1-y) + sigmoid(-x) y`.
 fn miss(x: Real, y: Real) -> Real {
     sigmoid(x) * (Real::ONE - y) + sigmoid(-x) * y
-}
-
-/// `a = alpha y + (1-alpha)(1-y)`.
-fn balance(y: Real, (positive, negative): (f64, f64)) -> Real {
-    y * positive + (Real::ONE - y) * negative
 }

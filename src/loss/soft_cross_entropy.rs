@@ -1,4 +1,4 @@
-use super::{Divisor, Family, Form, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
+use super::{DistributionMaths, Divisor, Family, Form, Maths, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -63,6 +63,9 @@ impl Spec for SoftCrossEntropy {
     fn family(&self) -> Family {
         Family::Distribution { student: Form::Logits, teacher: Form::Probs }
     }
+    fn maths(&self) -> Maths<'_> {
+        Maths::Distribution(self)
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::Values
     }
@@ -87,7 +90,13 @@ impl Spec for SoftCrossEntropy {
     }
 }
 
-/// The row's loss from `sum y' log y'` (unused here) and `sum w y' lp`.
-pub(crate) fn loss(_plogp: Real, plogq: Real) -> Real {
-    -plogq
+impl DistributionMaths for SoftCrossEntropy {
+    /// `-sum w y' lp`.
+    fn loss(&self, _plogp: Real, plogq: Real) -> Real {
+        -plogq
+    }
+
+    fn loss_term(&self, _log_p: f64, _log_q: f64) -> Option<f64> {
+        None
+    }
 }

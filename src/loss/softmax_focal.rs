@@ -1,4 +1,7 @@
-use super::{CrossEntropy, Divisor, Family, Loss, ONE, PerClass, Reduction, Spec, TargetKind, check_option};
+use super::{
+    ClassIndexMaths, CrossEntropy, Divisor, Family, Loss, Maths, ONE, PerClass, Reduction, Spec, TargetKind,
+    check_option,
+};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -74,6 +77,9 @@ impl Spec for SoftmaxFocal {
     fn family(&self) -> Family {
         Family::ClassIndex
     }
+    fn maths(&self) -> Maths<'_> {
+        Maths::ClassIndex(self)
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::ClassIndex
     }
@@ -115,14 +121,17 @@ pub(super) fn gamma_args(gamma: f32) -> [f32; 4] {
     [gamma, f32::from_bits(gamma.to_bits() & 0xffff_f000), 0.0, 0.0]
 }
 
-/// `q^gamma (-log p_t)`.
-pub(crate) fn loss(log_p: Real, q: Real, gamma: f64) -> Real {
-    q.powf(gamma).times(-log_p)
-}
+impl ClassIndexMaths for SoftmaxFocal {
+    /// `q^gamma (-log p_t)`.
+    fn loss(&self, log_p: Real, q: Real) -> Real {
+        q.powf(self.gamma.into()).times(-log_p)
+    }
 
-/// `-q^gamma (1 + gamma p_t r)` with `r = -log p_t / q`, 1 where `q = 0`; `p_t r = 0` where `p_t = 0`.
-pub(crate) fn dloss_dlog_p(log_p: Real, q: Real, gamma: f64) -> Real {
-    let r = if q.value == 0.0 { Real::ONE } else { -log_p / q };
-    let p_r = log_p.exp().times(r);
-    -q.powf(gamma) * (p_r * gamma + 1.0)
+    /// `-q^gamma (1 + gamma p_t r)` with `r = -log p_t / q`, 1 where `q = 0`; `p_t r = 0` where `p_t = 0`.
+    fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real {
+        let gamma = f64::from(self.gamma);
+        let r = if q.value == 0.0 { Real::ONE } else { -log_p / q };
+        let p_r = log_p.exp().times(r);
+        -q.powf(gamma) * (p_r * gamma + 1.0)
+    }
 }

@@ -1,11 +1,11 @@
 use super::{Row, class_factor, kept_class, row_softmax};
 use crate::inputs::{Inputs, Targets};
-use crate::loss::{Loss, cross_entropy, softmax_focal};
+use crate::loss::ClassIndexMaths;
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses of a softmax against one class index.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn ClassIndexMaths) -> Option<Row> {
     let Targets::ClassIndex(labels) = inputs.targets else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     if spec.ignore_index() == Some(labels[n]) {
@@ -16,25 +16,18 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Ro
     let t = kept_class(problem, labels[n])?;
     let softmax = row_softmax(problem, inputs, n)?;
     let (log_p, q) = (softmax.log_p(t), softmax.q(t));
-    let (loss, dloss_dlog_p) = match &problem.loss {
-        Loss::SoftmaxFocal(focal) => {
-            let gamma = f64::from(focal.gamma);
-            (softmax_focal::loss(log_p, q, gamma), softmax_focal::dloss_dlog_p(log_p, q, gamma))
-        }
-        _ => (cross_entropy::loss(log_p, q), cross_entropy::dloss_dlog_p(log_p, q)),
-    };
-
     // The target's share of the loss, then the share that label smoothing spreads over all classes.
     let eps = f64::from(spec.label_smoothing());
     let w = |c| Real::from(class_factor(spec, c));
     let (hard, even) = (w(t) * (1.0 - eps), eps / n_classes as f64);
-    let mut value = hard.times(loss);
+    let mut value = hard.times(loss.loss(log_p, q));
     let spread = |c| if even == 0.0 { Real::ZERO } else { w(c) * even };
     let sum_spread = Real::sum((0..n_classes).map(spread));
     value = value + Real::sum((0..n_classes).map(|c| spread(c).times(-softmax.log_p(c))));
+    let slope = loss.dloss_dlog_p(log_p, q);
     let gradient = |j| {
         let delta_minus_p = if j == t { q } else { -softmax.p(j) };
-        hard.times(dloss_dlog_p * delta_minus_p) + (softmax.p(j) * sum_spread - spread(j))
+        hard.times(slope * delta_minus_p) + (softmax.p(j) * sum_spread - spread(j))
     };
     Some(Row {
         values: vec![value],

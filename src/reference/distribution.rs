@@ -1,11 +1,12 @@
 use super::{Row, Softmax, class_factor, logits, row_softmax, target_values};
 use crate::Inputs;
-use crate::loss::{Form, Loss, kl_divergence, soft_cross_entropy};
+use crate::loss::{DistributionMaths, Family, Form};
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses of one distribution against another.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, student: Form, teacher: Form) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
+    let Family::Distribution { student, teacher } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
     let temperature = spec.temperature();
@@ -27,7 +28,7 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, student: For
         (None, Form::LogProbs) => Real::from(y[c]),
         (None, _) => p(c).ln(),
     };
-    let takes_log = matches!(problem.loss, Loss::KlDivergence(_));
+    let takes_log = loss.loss_term(0.0, 0.0).is_some();
     let undefined = |v: f32| match teacher {
         Form::Probs => !v.is_finite() || (takes_log && v < 0.0),
         _ => v.is_nan() || v == f32::INFINITY,
@@ -45,18 +46,14 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, student: For
     let log_q = |c: usize| student_softmax.as_ref().map_or(Real::from(x[c]), |softmax| softmax.log_p(c));
 
     let mass = Real::sum((0..n_classes).map(p));
-    let plogp = || Real::sum((0..n_classes).map(|c| p(c).times(log_p(c))));
+    let plogp = Real::sum((0..n_classes).map(|c| p(c).times(log_p(c))));
     let plogq = Real::sum((0..n_classes).map(|c| p(c).times(log_q(c))));
-    let value = match (&problem.loss, &student_softmax) {
-        (Loss::KlDivergence(_), None) => kl_divergence::loss(plogp(), plogq),
-        (Loss::KlDivergence(_), Some(_)) => {
-            // Without cancellation; an f32 computation may still take the difference of the two sums.
-            let terms: f64 = (0..n_classes).map(|c| kl_divergence::loss_term(log_p(c).value, log_q(c).value)).sum();
-            let excess_mass = if teacher == Form::Logits { 0.0 } else { mass.value - 1.0 };
-            Real { value: terms + excess_mass, ..kl_divergence::loss(plogp(), plogq) }
-        }
-        _ => soft_cross_entropy::loss(Real::ZERO, plogq),
-    };
+    let mut value = loss.loss(plogp, plogq);
+    let terms = (0..n_classes).map(|c| loss.loss_term(log_p(c).value, log_q(c).value));
+    if let (Some(terms), Form::Logits) = (terms.sum::<Option<f64>>(), student) {
+        // Without cancellation; an f32 computation may still take the difference of the two sums.
+        value.value = terms + if teacher == Form::Logits { 0.0 } else { mass.value - 1.0 };
+    }
     let gradient = |c| match &student_softmax {
         Some(softmax) => (softmax.p(c) * mass - p(c)) / temperature,
         None => -p(c),

@@ -10,7 +10,7 @@ mod softmax;
 pub use real::Real;
 
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
-use crate::loss::{Divisor, Family, Spec};
+use crate::loss::{Divisor, Family, Maths, Spec};
 use crate::validate::{Extent, Problem};
 use softmax::Softmax;
 
@@ -87,12 +87,12 @@ impl From<Evaluation> for Output {
 }
 
 fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Row {
-    let row = match problem.spec().family() {
-        Family::Softmax => softmax::row(problem, inputs, n),
-        Family::ClassIndex => class_index::row(problem, inputs, n),
-        Family::Distribution { student, teacher } => distribution::row(problem, inputs, n, student, teacher),
-        Family::RowEntropy => entropy::row(problem, inputs, n),
-        Family::Elementwise => Some(elementwise::row(problem, inputs, n)),
+    let row = match problem.spec().maths() {
+        Maths::Softmax(output) => softmax::row(problem, inputs, n, output),
+        Maths::ClassIndex(loss) => class_index::row(problem, inputs, n, loss),
+        Maths::Distribution(loss) => distribution::row(problem, inputs, n, loss),
+        Maths::RowEntropy => entropy::row(problem, inputs, n),
+        Maths::Elementwise(loss) => Some(elementwise::row(problem, inputs, n, loss)),
     };
     row.unwrap_or_else(|| Row::poisoned(problem))
 }

@@ -1,6 +1,6 @@
-use super::{Row, logits, row_softmax};
+use super::{Row, row_softmax};
 use crate::Inputs;
-use crate::loss::Loss;
+use crate::loss::SoftmaxMaths;
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -54,19 +54,16 @@ impl Softmax {
     }
 }
 
-/// Softmax or log-softmax as the result, with the gradient from `g = dloss`.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Row> {
+/// One value per class, with the gradient from `g = dloss`.
+pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, output: &dyn SoftmaxMaths) -> Option<Row> {
     let softmax = row_softmax(problem, inputs, n)?;
     let classes = 0..softmax.n_classes();
-    let logarithmic = problem.loss == Loss::LogSoftmax;
     let g = inputs.dloss.map(|dloss| &dloss[n * classes.len()..]);
     let gradient = g.map_or(Vec::new(), |g| {
         let sum_g = Real::sum(classes.clone().map(|c| Real::from(g[c])));
         let sum_gp = Real::sum(classes.clone().map(|c| softmax.p(c) * g[c]));
-        let backward = |c| if logarithmic { -(softmax.p(c) * sum_g) + g[c] } else { softmax.p(c) * (-sum_gp + g[c]) };
-        classes.clone().map(backward).collect()
+        classes.clone().map(|c| output.dlogit(softmax.p(c), g[c], sum_g, sum_gp)).collect()
     });
-    let value = |c| if logarithmic { softmax.log_p(c) } else { softmax.p(c) };
-    debug_assert_eq!(logits(problem, inputs, n).len(), classes.len());
-    Some(Row { values: classes.map(value).collect(), gradient, state: vec![softmax.m, softmax.excess] })
+    let values = classes.map(|c| output.value(softmax.log_p(c), softmax.p(c))).collect();
+    Some(Row { values, gradient, state: vec![softmax.m, softmax.excess] })
 }

@@ -355,7 +355,10 @@ impl Builder<'_> {
             Pass::ForwardBackward => Entry::ForwardBackward,
             Pass::Backward => Entry::Backward,
         };
-        let values = if problem.extent() == Extent::Element { Values::PerElement } else { Values::Sums };
+        let values = match problem.extent() {
+            Extent::Element if problem.writes_values() => Values::PerElement,
+            _ => Values::Sums,
+        };
         let (family, loss) = (problem.spec().family(), problem.spec().name());
         let mut kernel = self.kernel(Program::Loss { family, loss, entry, values });
         if self.placement.in_place {

@@ -36,7 +36,12 @@ fn is_settled(truth: Truth) -> bool {
 
 struct Element {
     logit: u32,
+    /// (eps/C) w_c, the share of the target that smoothing gives the class.
     weight: f32,
+}
+
+fn spread_weight(j: u32, exists: bool) -> f32 {
+    return select(0f, params.label_smoothing / f32(params.n_classes) * class_factor(j), exists);
 }
 
 fn load4(row: u32, j: u32, left: u32) -> array<Element, 4> {
@@ -45,16 +50,16 @@ fn load4(row: u32, j: u32, left: u32) -> array<Element, 4> {
         return array(Element(x.x, 0f), Element(x.y, 0f), Element(x.z, 0f), Element(x.w, 0f));
     }
     return array(
-        Element(x.x, class_factor(j)),
-        Element(x.y, select(0f, class_factor(j + 1u), left > 1u)),
-        Element(x.z, select(0f, class_factor(j + 2u), left > 2u)),
-        Element(x.w, select(0f, class_factor(j + 3u), left > 3u)),
+        Element(x.x, spread_weight(j, true)),
+        Element(x.y, spread_weight(j + 1u, left > 1u)),
+        Element(x.z, spread_weight(j + 2u, left > 2u)),
+        Element(x.w, spread_weight(j + 3u, left > 3u)),
     );
 }
 
 struct Sums {
     softmax: Softmax,
-    /// sum of w_c (x_c - m), and of w_c, over the classes seen.
+    /// With smoothing: sum of (eps/C) w_c (x_c - m), and of (eps/C) w_c, over the classes seen.
     spread: f32,
     weight: f32,
     flags: u32,
@@ -69,7 +74,8 @@ fn push(s: Sums, e: Element) -> Sums {
     if (LABEL_SMOOTHING) {
         let m = sums.softmax.m;
         let masked = e.logit == NEG_INF;
-        sums.spread = moved(s.spread, s.weight, s.softmax.m, m) + select(times(e.weight, logit_of(e.logit) - m), 0f, masked);
+        let x = select(logit_of(e.logit), m, masked);
+        sums.spread = moved(s.spread, s.weight, s.softmax.m, m) + weighted_difference(e.weight, x, m);
         sums.weight = s.weight + e.weight;
         sums.flags |= select(0u, SPREAD_POS_INF, masked && e.weight > 0f);
         sums.flags |= select(0u, SPREAD_NEG_INF, masked && e.weight < 0f);
@@ -79,7 +85,12 @@ fn push(s: Sums, e: Element) -> Sums {
 
 /// sum of w (x - m) for a new m, from that for an old one.
 fn moved(sum: f32, weight: f32, old_m: f32, m: f32) -> f32 {
-    return sum + times(weight, old_m - m);
+    return sum + weighted_difference(weight, old_m, m);
+}
+
+/// w (x - m), by halves so that logits at both ends of f32 do not overflow.
+fn weighted_difference(weight: f32, x: f32, m: f32) -> f32 {
+    return times(2f * weight, opaque(0.5f * x - 0.5f * m));
 }
 
 fn merge_Sums(a: Sums, b: Sums) -> Sums {
@@ -101,9 +112,8 @@ struct Row {
     value: u32,
     /// (1-eps) w_t dloss_dlog_p.
     slope: f32,
-    /// eps/C, and times sum_c w_c.
-    even: f32,
-    even_sum: f32,
+    /// sum of (eps/C) w_c over all classes.
+    spread: f32,
     ignored: bool,
     poisoned: bool,
 }
@@ -117,28 +127,28 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     let log_p = select(shifted_logit(s, truth.x_t) - log_d, -log_d, leads);
     let q = select(1f - p_t, s.D * inv_d, leads);
 
-    let even = params.label_smoothing / f32(params.n_classes);
+    let spread = params.label_smoothing / f32(params.n_classes) * params.class_weight_sum;
     let w_t = class_factor(truth.t) * (1f - params.label_smoothing);
     var total = Total(times(w_t, loss(log_p, q)), 0u);
     if (truth.x_t == NEG_INF) {
         total = total_of(select(select(0u, NEG_INF, w_t < 0f), POS_INF, w_t > 0f));
     }
     if (LABEL_SMOOTHING) {
-        total.sum += even * (params.class_weight_sum * log_d - sums.spread);
+        total.sum += spread * log_d - sums.spread;
         total.flags |= select(0u, HAS_POS_INF, (sums.flags & SPREAD_POS_INF) != 0u);
         total.flags |= select(0u, HAS_NEG_INF, (sums.flags & SPREAD_NEG_INF) != 0u);
     }
     let poisoned = truth.poisoned || (!truth.ignored && ((sums.flags & BAD_LOGIT) != 0u || s.D < 0f));
     let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
     let slope = times(w_t, dloss_dlog_p(log_p, q));
-    return Row(s, inv_d, truth.t, q, value, slope, even, even * params.class_weight_sum, truth.ignored, poisoned);
+    return Row(s, inv_d, truth.t, q, value, slope, spread, truth.ignored, poisoned);
 }
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {
     let p = probability(row.softmax, e.logit, row.inv_d);
     var dx = row.slope * select(-p, row.q, j == row.t);
     if (LABEL_SMOOTHING) {
-        dx += p * row.even_sum - row.even * e.weight;
+        dx += p * row.spread - e.weight;
     }
     return dx;
 }

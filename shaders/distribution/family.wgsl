@@ -77,10 +77,10 @@ fn push(s: Sums, e: Element) -> Sums {
     let kept = mass.step.kept;
     var sums = Sums(student, mass.step.softmax, 0f, 0f, kept * s.mass + mass.p, s.flags);
     if (USES_PLOGP) {
-        sums.plogp = kept * moved_plogp(s, sums.teacher.m) + times(mass.p, mass.log_p);
+        sums.plogp = times(kept, moved_plogp(s, sums.teacher.m)) + times(mass.p, mass.log_p);
     }
     let missed = e.x == NEG_INF;
-    sums.plogq = kept * moved_plogq(s, student.m) + select(times(mass.p, student_log_q(student, e.x)), 0f, missed);
+    sums.plogq = times(kept, moved_plogq(s, student.m)) + select(times(mass.p, student_log_q(student, e.x)), 0f, missed);
     sums.flags |= select(0u, BAD, is_bad(e.x) || is_bad_teacher(e.y));
     sums.flags |= select(0u, MISSES_POSITIVE, missed && mass.p > 0f);
     sums.flags |= select(0u, MISSES_NEGATIVE, missed && mass.p < 0f);
@@ -92,9 +92,9 @@ fn merge_Sums(a: Sums, b: Sums) -> Sums {
     let join = teacher_join(a.teacher, b.teacher);
     var sums = Sums(student, join.softmax, 0f, 0f, join.a * a.mass + join.b * b.mass, a.flags | b.flags);
     if (USES_PLOGP) {
-        sums.plogp = join.a * moved_plogp(a, join.softmax.m) + join.b * moved_plogp(b, join.softmax.m);
+        sums.plogp = times(join.a, moved_plogp(a, join.softmax.m)) + times(join.b, moved_plogp(b, join.softmax.m));
     }
-    sums.plogq = join.a * moved_plogq(a, student.m) + join.b * moved_plogq(b, student.m);
+    sums.plogq = times(join.a, moved_plogq(a, student.m)) + times(join.b, moved_plogq(b, student.m));
     return sums;
 }
 

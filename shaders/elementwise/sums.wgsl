@@ -11,7 +11,7 @@ fn write_total(lane: Lane, place: Place, own: Total) {
         return;
     }
     let total = reduce_Total(lane, own, WORKGROUP_SIZE);
-    if (lane.index == 0u) {
+    if (lane.index == 0u && place.row < params.n_rows) {
         values[params.values + place.group] = bits_of(total);
     }
 }

@@ -43,14 +43,14 @@ fn moved(s: Sums, m: f32) -> f32 {
 fn push(s: Sums, e: Element) -> Sums {
     let step = step_softmax(s.softmax, e.logit);
     let m = step.softmax.m;
-    let moment = step.kept * moved(s, m) + times(step.term, logit_of(e.logit) - m);
+    let moment = times(step.kept, moved(s, m)) + times(step.term, logit_of(e.logit) - m);
     return Sums(step.softmax, moment, s.bad | select(0u, 1u, is_bad(e.logit)));
 }
 
 fn merge_Sums(a: Sums, b: Sums) -> Sums {
     let join = join_softmax(a.softmax, b.softmax);
     let m = join.softmax.m;
-    return Sums(join.softmax, join.a * moved(a, m) + join.b * moved(b, m), a.bad | b.bad);
+    return Sums(join.softmax, times(join.a, moved(a, m)) + times(join.b, moved(b, m)), a.bad | b.bad);
 }
 
 struct Row {

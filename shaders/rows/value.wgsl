@@ -16,7 +16,7 @@ fn write_value(lane: Lane, place: Place, value: u32) {
     if (LANES < WORKGROUP_SIZE) {
         own = reduce_Total(lane, own, WORKGROUP_SIZE);
     }
-    if (lane.index == 0u) {
+    if (lane.index == 0u && in_range) {
         values[params.values + place.group] = bits_of(own);
     }
 }

@@ -20,7 +20,8 @@ fn sum(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let own = merge_Total(merge_Total(chains[0], chains[1]), merge_Total(chains[2], chains[3]));
     // 2. The workgroup's.
     let total = reduce_Total(lane, own, WORKGROUP_SIZE);
-    if (lane.index == 0u) {
+    // A grid of two dimensions may have workgroups to spare.
+    if (lane.index == 0u && (group == 0u || group * WORKGROUP_SIZE * TERMS_PER_LANE < params.n_rows)) {
         values[params.values + group] = closing(total);
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
             (size, size, 8)
         }
         (Some(_), _) => return Err(Error::Variant { reason: "it needs a workgroup size of 32, 64, 128 or 256" }),
-        (None, wgpu::DeviceType::Cpu) => (32, 8, 128),
+        (None, wgpu::DeviceType::Cpu) => (info.subgroup_max_size.clamp(32, WORKGROUP_SIZE), 8, 128),
         (None, _) => (WORKGROUP_SIZE, WORKGROUP_SIZE, 8),
     };
     let subgroup_sizes = (info.subgroup_min_size, info.subgroup_max_size);

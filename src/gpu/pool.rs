@@ -15,7 +15,7 @@ pub(super) struct Pool {
 }
 
 /// Bytes that may wait: beyond this a buffer that comes back is let go.
-const MAX_WAITING: u64 = 1 << 30;
+const MAX_WAITING: u64 = 256 << 20;
 
 #[derive(Debug, Default)]
 struct Free {

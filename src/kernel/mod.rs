@@ -51,7 +51,8 @@ pub enum Entry {
     Backward,
 }
 
-/// What a loss puts out: a tensor of values, or one per row or workgroup.
+/// What a loss puts out: a tensor of values, or one per row or workgroup. A backward pass puts out neither, and says
+/// `Sums`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Values {
     /// One value per element.
@@ -301,8 +302,9 @@ impl Program {
         let mut programs = vec![Program::SumValues, Program::SumTargetWeights];
         for &(loss, _, families) in source::LOSSES {
             for &family in families {
+                programs.push(Program::Loss { family, loss, entry: Entry::Backward, values: Values::Sums });
                 for &values in output_kinds(family, loss) {
-                    let entries = [Entry::Forward, Entry::ForwardBackward, Entry::Backward];
+                    let entries = [Entry::Forward, Entry::ForwardBackward];
                     programs.extend(entries.map(|entry| Program::Loss { family, loss, entry, values }));
                 }
             }

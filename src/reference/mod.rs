@@ -56,7 +56,8 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     for n in 0..shape.n_rows {
         let Row { values: row_values, gradient, state } = row(problem, inputs, n);
         for (c, &g) in gradient.iter().enumerate() {
-            let g = g.times(dloss(problem, inputs, n, c).into());
+            // Where there is no gradient, none flows, whatever comes from upstream.
+            let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
             dlogits[n * shape.dlogits_stride + c] = if g.value.is_nan() { g } else { divided(g, divisor, Real::ZERO) };
         }
         values.extend(row_values);

@@ -1,6 +1,11 @@
 //! One binary; modules mirror src.
 
+mod bind;
 mod losses;
+mod properties;
+mod record;
 mod reference;
+mod shaders;
 mod support;
 mod validate;
+mod windows;

@@ -9,8 +9,9 @@ use surprisal::{
 };
 
 use crate::support::case::{Case, case};
+use crate::support::cases::cases;
 use crate::support::compare::{assert_close, assert_relative};
-use crate::support::losses::{cases, softmax_focals, with_reduction};
+use crate::support::losses::{softmax_focals, with_reduction};
 use crate::support::random::Random;
 
 /// A few roundings of f64.

@@ -4,8 +4,9 @@ use rstest::rstest;
 use surprisal::{Loss, Pass, Shape};
 
 use crate::support::case::Case;
+use crate::support::cases::{cases, padded, with_random_dloss};
 use crate::support::compare::{assert_within, numbers};
-use crate::support::losses::{self, cases, padded, with_random_dloss};
+use crate::support::losses;
 
 /// To either side; logits are multiples of 2^-8 below 8, so both ends are exact in f32.
 const STEP: f32 = 1.0 / 65536.0;

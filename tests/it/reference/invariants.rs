@@ -5,8 +5,9 @@ use proptest::test_runner::RngSeed;
 use surprisal::{BinaryCrossEntropy, CrossEntropy, Entropy, Form, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal};
 
 use crate::support::case::{Case, case};
+use crate::support::cases::cases;
 use crate::support::compare::{assert_close, assert_within, numbers};
-use crate::support::losses::{self, cases};
+use crate::support::losses;
 
 /// Each row's logits moved by a shift of its own.
 fn shifted(values: &[f32], n_classes: usize, shifts: &[i32]) -> Vec<f32> {

@@ -1,32 +1,61 @@
 use std::sync::OnceLock;
 
 use surprisal::kernel::Variant;
-use surprisal::{Engine, Options};
+use surprisal::{Engine, GpuEngine, Options, wgpu};
 
-/// The engines under test, one per kernel variant the adapter has, with run-time checks off and on.
+/// An engine under test, and what was asked for to get it.
+struct Opened {
+    named: (String, Engine),
+    options: Options,
+}
+
+/// The engines as shipped: one per kernel variant the adapter has, and on a software adapter, whose workgroups are small,
+/// also with those of a GPU.
 ///
 /// Without an adapter there are none, which a skipped test says out loud; with `SURPRISAL_REQUIRE_GPU=1` that is a
 /// failure.
-pub fn engines() -> &'static [(String, Engine)] {
-    static ENGINES: OnceLock<Vec<(String, Engine)>> = OnceLock::new();
-    ENGINES.get_or_init(|| {
-        let mut engines = Vec::new();
-        for variant in [Variant::Workgroup, Variant::Subgroup] {
-            for checked in [false, true] {
-                let options = Options::default().variant(variant).checked(checked);
-                if let Some(engine) = open(options) {
-                    engines.push((format!("{variant:?}, checks {checked}"), engine));
-                }
+pub fn engines() -> impl Iterator<Item = &'static (String, Engine)> {
+    shipped().iter().map(|opened| &opened.named)
+}
+
+/// The same with run-time checks in the kernels.
+pub fn checked_engines() -> impl Iterator<Item = &'static (String, Engine)> {
+    static ENGINES: OnceLock<Vec<Opened>> = OnceLock::new();
+    ENGINES.get_or_init(|| open_all(true)).iter().map(|opened| &opened.named)
+}
+
+/// The recording side of [`engines`].
+pub fn gpus() -> impl Iterator<Item = &'static GpuEngine> {
+    engines().filter_map(|(_, engine)| engine.gpu())
+}
+
+fn shipped() -> &'static [Opened] {
+    static ENGINES: OnceLock<Vec<Opened>> = OnceLock::new();
+    ENGINES.get_or_init(|| open_all(false))
+}
+
+fn open_all(checked: bool) -> Vec<Opened> {
+    let mut engines = Vec::new();
+    for variant in [Variant::Workgroup, Variant::Subgroup] {
+        for workgroup_size in [None, Some(256)] {
+            let mut options = Options::default().variant(variant).checked(checked);
+            options.workgroup_size = workgroup_size;
+            let Some(engine) = open(options.clone()) else { continue };
+            let is_software =
+                engine.gpu().is_some_and(|gpu| gpu.device().adapter_info().device_type == wgpu::DeviceType::Cpu);
+            if workgroup_size.is_none() || is_software {
+                let name = format!("{variant:?}, workgroup size {workgroup_size:?}, checks {checked}");
+                engines.push(Opened { named: (name, engine), options });
             }
         }
-        let required = std::env::var("SURPRISAL_REQUIRE_GPU").is_ok_and(|value| value == "1");
-        assert!(!(required && engines.is_empty()), "SURPRISAL_REQUIRE_GPU=1, but no GPU adapter was found");
-        match engines.first() {
-            Some((_, engine)) => println!("testing on {}", engine.backend()),
-            None => println!("SKIPPED: no GPU adapter; only the CPU engine is tested"),
-        }
-        engines
-    })
+    }
+    let required = std::env::var("SURPRISAL_REQUIRE_GPU").is_ok_and(|value| value == "1");
+    assert!(!(required && engines.is_empty()), "SURPRISAL_REQUIRE_GPU=1, but no GPU adapter was found");
+    match engines.first() {
+        Some(Opened { named: (_, engine), .. }) => println!("testing on {}, checks {checked}", engine.backend()),
+        None => println!("SKIPPED: no GPU adapter; only the CPU engine is tested"),
+    }
+    engines
 }
 
 /// The adapter that `SURPRISAL_ADAPTER` asks for, or a real GPU, or a software adapter.
@@ -40,4 +69,34 @@ fn open(options: Options) -> Option<Engine> {
         let engine = pollster::block_on(Engine::request(options)).ok()?;
         engine.gpu().is_some().then_some(engine)
     })
+}
+
+/// An engine for each kernel variant, in the shape the adapter gets by itself, on a device that was granted other limits.
+pub fn with_limits(change: impl Fn(&mut wgpu::Limits)) -> Vec<GpuEngine> {
+    let limited = |opened: &Opened| {
+        let gpu = opened.named.1.gpu()?;
+        let (device, queue) = request_device(gpu, &change);
+        Some(GpuEngine::with_options(&device, &queue, opened.options.clone()).expect("the limits suffice"))
+    };
+    shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).filter_map(limited).collect()
+}
+
+/// A device of the engine's adapter, with its features and changed limits.
+pub fn request_device(gpu: &GpuEngine, change: impl Fn(&mut wgpu::Limits)) -> (wgpu::Device, wgpu::Queue) {
+    let mut required_limits = gpu.device().limits();
+    change(&mut required_limits);
+    let required_features = gpu.device().features();
+    let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..wgpu::DeviceDescriptor::default() };
+    pollster::block_on(adapter_of(gpu).request_device(&descriptor)).expect("a device with lower limits")
+}
+
+fn adapter_of(gpu: &GpuEngine) -> wgpu::Adapter {
+    let info = gpu.device().adapter_info();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let same = |adapter: &wgpu::Adapter| {
+        let other = adapter.get_info();
+        (other.backend, &other.name, &other.driver_info) == (info.backend, &info.name, &info.driver_info)
+    };
+    adapters.into_iter().find(same).expect("an adapter that gave a device once is there again")
 }

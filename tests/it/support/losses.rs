@@ -1,16 +1,12 @@
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, KlDivergence, Loss, PerClass, Reduction, Shape,
-    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Entropy, Form, KlDivergence, Loss, PerClass, Reduction, SigmoidFocal,
+    SoftCrossEntropy, SoftmaxFocal,
 };
 
-use super::case::{Case, case};
-use super::random::Random;
-
-const N_ROWS: usize = 5;
-const N_CLASSES: usize = 6;
-/// Zero and negative weights are allowed; with [`LABELS`] they sum to 3, or to 1 where row 1 is ignored.
+/// Classes of the losses listed here; see [`sized`].
+pub const N_CLASSES: usize = 6;
+/// Zero and negative weights are allowed; those of the first five labels sum to 3, or to 1 without row 1's.
 const CLASS_WEIGHTS: [f32; N_CLASSES] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
-const LABELS: [i32; N_ROWS] = [3, 1, 0, 4, 2];
 const GAMMAS: [f32; 5] = [0.0, 0.5, 1.0, 2.0, 3.7];
 const REDUCTIONS: [Reduction; 6] = [
     Reduction::None,
@@ -97,6 +93,25 @@ pub fn softmaxes() -> Vec<Loss> {
     vec![Loss::LogSoftmax, Loss::Softmax]
 }
 
+/// At least one loss for every kernel text, and one for every choice that a pipeline makes.
+pub fn representatives() -> Vec<Loss> {
+    let all_options = CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
+    let mut losses = softmaxes();
+    losses.extend([CrossEntropy::new().into(), CrossEntropy::new().ignore_index(1).into(), all_options.into()]);
+    losses.push(SoftCrossEntropy::new().into());
+    losses.push(SoftCrossEntropy::new().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).into());
+    for target in [Form::Probs, Form::LogProbs, Form::Logits] {
+        losses.push(KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared().into());
+        losses.push(KlDivergence::from_log_probs(target).into());
+    }
+    losses.push(SoftmaxFocal::new(2.0).into());
+    losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
+    losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into()]);
+    losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
+    losses.extend(entropies());
+    losses
+}
+
 pub fn all() -> Vec<Loss> {
     let lists = [
         softmaxes(),
@@ -120,36 +135,21 @@ pub fn of_softmax() -> Vec<Loss> {
     losses
 }
 
-/// Each loss in each reduction it has, each elementwise loss with each kind of weights.
-pub fn cases(losses: &[Loss]) -> Vec<Case> {
-    losses.iter().flat_map(reduced).flat_map(|loss| weighted(&random_case(loss))).collect()
-}
-
-/// The same numbers in padded rows; the padding is NaN, so whoever reads it is found out.
-pub fn padded(case: &Case) -> Case {
-    let shape = case.shape.logits_stride(8).targets_stride(7).dlogits_stride(9);
-    let rows = |values: &[f32], stride| pad(values, shape.n_classes, stride);
-    Case {
-        name: format!("padded {}", case.name),
-        logits: rows(&case.logits, shape.logits_stride),
-        values: case.values.as_ref().map(|values| rows(values, shape.targets_stride)),
-        shape,
-        ..case.clone()
+pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
+    match loss {
+        Loss::CrossEntropy(spec) => Some(spec.reduction),
+        Loss::SoftCrossEntropy(spec) => Some(spec.reduction),
+        Loss::KlDivergence(spec) => Some(spec.reduction),
+        Loss::SoftmaxFocal(spec) => Some(spec.reduction),
+        Loss::BinaryCrossEntropy(spec) => Some(spec.reduction),
+        Loss::SigmoidFocal(spec) => Some(spec.reduction),
+        Loss::Entropy(spec) => Some(spec.reduction),
+        _ => None,
     }
 }
 
-/// An upstream gradient of the output's shape that is not 1.
-pub fn with_random_dloss(case: &Case) -> Case {
-    let dloss = Random::new(2).grid(case.losses().len(), -2, 2);
-    Case { name: format!("{} with dloss", case.name), ..case.clone().dloss(&dloss) }
-}
-
-fn pad(values: &[f32], n_classes: usize, stride: usize) -> Vec<f32> {
-    let row = |row: &[f32]| row.iter().copied().chain(std::iter::repeat(f32::NAN)).take(stride).collect::<Vec<_>>();
-    values.chunks(n_classes).flat_map(row).collect()
-}
-
-fn reduced(loss: &Loss) -> Vec<Loss> {
+/// A loss in each reduction it has.
+pub fn reduced(loss: &Loss) -> Vec<Loss> {
     match loss {
         Loss::LogSoftmax | Loss::Softmax => vec![loss.clone()],
         Loss::KlDivergence(_) => REDUCTIONS.map(|reduction| with_reduction(loss, reduction)).to_vec(),
@@ -175,65 +175,30 @@ pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
     loss
 }
 
-fn weighted(case: &Case) -> Vec<Case> {
-    let mut cases = vec![case.clone()];
-    if matches!(case.loss, Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_)) {
-        let Shape { n_rows, n_classes, .. } = case.shape;
-        for (broadcast, n) in
-            [(Broadcast::PerRow, n_rows), (Broadcast::PerClass, n_classes), (Broadcast::PerElement, n_rows * n_classes)]
-        {
-            let mut weighted = case.clone().weights(&Random::new(3).grid(n, -1, 2), broadcast);
-            weighted.name += &format!(", weights {broadcast:?}");
-            cases.push(weighted);
-        }
-    }
-    cases
-}
-
-/// A batch of random tensors for the loss, without upstream gradient where it may be left out.
-fn random_case(loss: Loss) -> Case {
-    let (random, n) = (&mut Random::new(1), N_ROWS * N_CLASSES);
-    let logits = match &loss {
-        Loss::Entropy(entropy) if entropy.input == Form::Probs => {
-            random.grid(n, 0, 1).iter().map(|p| p + 0.125).collect()
-        }
-        Loss::KlDivergence(kl) if kl.input == Form::LogProbs => random.grid(n, -6, 0),
-        _ => random.grid(n, -4, 4),
+/// Class vectors for another number of classes: their numbers over and over.
+pub fn sized(loss: Loss, n_classes: usize) -> Loss {
+    let cycle = |values: Vec<f32>| values.into_iter().cycle().take(n_classes).collect::<Vec<_>>();
+    let per_class = |values| match values {
+        PerClass::Each(values) => PerClass::Each(cycle(values)),
+        all => all,
     };
-    let mut case = case(&loss, N_CLASSES, &logits);
-    case.name = format!("{loss:?}");
-    (case.labels, case.values) = targets(&loss, random);
-    if let Loss::LogSoftmax | Loss::Softmax = loss {
-        case.dloss = Some(random.grid(n, -2, 2));
-    }
-    if case.name.contains("SumDividedByInput") {
-        case.divisor = Some(2.75);
-    }
-    case
-}
-
-fn targets(loss: &Loss, random: &mut Random) -> (Option<Vec<i32>>, Option<Vec<f32>>) {
-    let mut distributions = || random.distributions(N_ROWS, N_CLASSES);
     match loss {
-        Loss::CrossEntropy(CrossEntropy { ignore_index, .. })
-        | Loss::SoftmaxFocal(SoftmaxFocal { ignore_index, .. }) => {
-            let mut labels = LABELS.to_vec();
-            labels[1] = ignore_index.unwrap_or(labels[1]);
-            (Some(labels), None)
+        Loss::CrossEntropy(mut spec) => {
+            spec.class_weights = spec.class_weights.map(cycle);
+            spec.into()
         }
-        Loss::SoftCrossEntropy(_) => (None, Some(distributions())),
-        Loss::KlDivergence(kl) => (
-            None,
-            Some(match kl.target {
-                Form::Probs => distributions(),
-                Form::LogProbs => distributions().into_iter().map(f32::ln).collect(),
-                Form::Logits => random.grid(N_ROWS * N_CLASSES, -4, 4),
-            }),
-        ),
-        Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => {
-            let labels = [0.0, 1.0, 0.25, 1.0, 0.0, 0.875, 0.5];
-            (None, Some(labels.into_iter().cycle().take(N_ROWS * N_CLASSES).collect()))
+        Loss::SoftCrossEntropy(mut spec) => {
+            spec.class_weights = spec.class_weights.map(cycle);
+            spec.into()
         }
-        _ => (None, None),
+        Loss::SoftmaxFocal(mut spec) => {
+            spec.alpha = spec.alpha.map(per_class);
+            spec.into()
+        }
+        Loss::BinaryCrossEntropy(mut spec) => {
+            spec.pos_weight = spec.pos_weight.map(per_class);
+            spec.into()
+        }
+        other => other,
     }
 }

@@ -1,7 +1,10 @@
 //! What tests share: a nameable [`Case`](case::Case), a list of them, random tensors, engines, comparisons that report.
 
 pub mod case;
+pub mod cases;
 pub mod compare;
 pub mod device;
 pub mod losses;
 pub mod random;
+pub mod shader;
+pub mod staged;

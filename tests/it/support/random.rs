@@ -14,6 +14,15 @@ impl Random {
         (0..n).map(|_| self.0.random_range(low * 256..=high * 256) as f32 / 256.0).collect()
     }
 
+    /// `n` numbers about 0 with this standard deviation (Box & Muller 1958).
+    pub fn normal(&mut self, n: usize, deviation: f64) -> Vec<f32> {
+        let mut number = || {
+            let radius = (-2.0 * (1.0 - self.0.random_range(0.0..1.0_f64)).ln()).sqrt();
+            (deviation * radius * (std::f64::consts::TAU * self.0.random_range(0.0..1.0_f64)).cos()) as f32
+        };
+        (0..n).map(|_| number()).collect()
+    }
+
     /// `n_rows` rows of `stride` numbers in `1/64..=1` that sum to 1 each, up to the rounding of f32.
     pub fn distributions(&mut self, n_rows: usize, stride: usize) -> Vec<f32> {
         let row = |random: &mut Self| {

@@ -1,0 +1,178 @@
+//! Slices that do not fit the plan.
+
+use std::sync::OnceLock;
+
+use rstest::rstest;
+use surprisal::kernel::Variant;
+use surprisal::{
+    BinaryCrossEntropy, Broadcast, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, KlDivergence, Loss, Pass,
+    Reduction, Shape, wgpu,
+};
+
+use super::{noop, noop_pair};
+use Pass::{Backward, Forward, ForwardBackward};
+
+/// Two rows of three classes: 24 bytes of logits, or 28 with a stride of 4.
+const SHAPE: Shape = Shape::new(2, 3);
+
+fn buffer(engine: &GpuEngine, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 1024, usage, mapped_at_creation: false };
+    engine.device().create_buffer(&descriptor)
+}
+
+/// An engine and a buffer that every test here may slice.
+fn stage() -> &'static (GpuEngine, wgpu::Buffer) {
+    static STAGE: OnceLock<(GpuEngine, wgpu::Buffer)> = OnceLock::new();
+    STAGE.get_or_init(|| {
+        let engine = noop(Variant::Workgroup);
+        let buffer = buffer(&engine, wgpu::BufferUsages::STORAGE);
+        (engine, buffer)
+    })
+}
+
+fn bytes(range: std::ops::Range<u64>) -> wgpu::BufferSlice<'static> {
+    stage().1.slice(range)
+}
+
+/// The slice that tensor number so and so has if nothing is said.
+fn at(number: u64) -> wgpu::BufferSlice<'static> {
+    bytes(number * 64..(number + 1) * 64)
+}
+
+fn logits() -> Buffers<'static> {
+    Buffers::new(at(0))
+}
+
+/// What a forward pass of a loss with targets needs.
+fn forward() -> Buffers<'static> {
+    logits().targets(at(1)).values(at(2))
+}
+
+fn fused() -> Buffers<'static> {
+    forward().dlogits(at(3))
+}
+
+fn backward() -> Buffers<'static> {
+    logits().targets(at(1)).dlogits(at(3)).row_state(at(4))
+}
+
+#[track_caller]
+fn refused(loss: impl Into<Loss>, pass: Pass, given: Buffers<'_>) -> Error {
+    let plan = stage().0.plan(loss, pass, SHAPE).expect("the problem is sound");
+    plan.bind(&given).expect_err("these slices should be refused")
+}
+
+fn by_input() -> CrossEntropy {
+    CrossEntropy::new().reduction(Reduction::SumDividedByInput)
+}
+
+#[rstest]
+#[case(CrossEntropy::new(), Forward, logits().values(at(2)), "cross_entropy needs targets for Forward")]
+#[case(CrossEntropy::new(), Forward, logits().targets(at(1)), "cross_entropy needs values for Forward")]
+#[case(CrossEntropy::new(), ForwardBackward, forward(), "cross_entropy needs dlogits for ForwardBackward")]
+#[case(CrossEntropy::new(), Backward, logits().targets(at(1)).dlogits(at(3)), "cross_entropy needs row_state for Backward")]
+#[case(by_input(), Forward, forward(), "cross_entropy needs divisor for Forward")]
+#[case(Loss::Softmax, ForwardBackward, logits().values(at(2)).dlogits(at(3)), "softmax needs dloss for ForwardBackward")]
+fn slices_that_are_needed_are_missed(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] given: Buffers<'static>,
+    #[case] message: &str,
+) {
+    let error = refused(loss, pass, given);
+    assert!(matches!(error, Error::Missing { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{message}, found none"));
+}
+
+#[rstest]
+#[case(Entropy::of_logits(), Forward, forward(), "entropy does not use targets in Forward")]
+#[case(CrossEntropy::new(), Forward, fused(), "cross_entropy does not use dlogits in Forward")]
+#[case(CrossEntropy::new(), Forward, forward().dloss(at(5)), "cross_entropy does not use dloss in Forward")]
+#[case(CrossEntropy::new(), Forward, forward().divisor(at(5)), "cross_entropy does not use divisor in Forward")]
+#[case(CrossEntropy::new(), Forward, forward().weights(at(5), Broadcast::PerRow), "cross_entropy does not use weights in Forward")]
+#[case(CrossEntropy::new(), ForwardBackward, fused().row_state(at(4)), "cross_entropy does not use row_state in ForwardBackward")]
+#[case(CrossEntropy::new(), Backward, backward().values(at(2)), "cross_entropy does not use values in Backward")]
+#[case(BinaryCrossEntropy::new(), Backward, backward(), "binary_cross_entropy does not use row_state in Backward")]
+#[case(CrossEntropy::new(), Forward, forward().dlogits_in_place(), "cross_entropy does not use dlogits_in_place in Forward")]
+#[case(CrossEntropy::new(), ForwardBackward, fused().dlogits_in_place(), "cross_entropy does not use dlogits in ForwardBackward")]
+fn slices_that_nothing_would_read_or_write_are_refused(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] given: Buffers<'static>,
+    #[case] message: &str,
+) {
+    let error = refused(loss, pass, given);
+    assert!(matches!(error, Error::Unused { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("{message}, found one"));
+}
+
+/// Labels take 8 bytes, a mean's value 4, the state of two rows 16.
+#[rstest]
+#[case(Buffers::new(bytes(0..20)).targets(at(1)).values(at(2)), "logits slice of at least 24 bytes, found 20")]
+#[case(forward().targets(bytes(64..68)), "targets slice of at least 8 bytes, found 4")]
+#[case(forward().row_state(bytes(256..268)), "row_state slice of at least 16 bytes, found 12")]
+fn a_slice_too_small_is_refused_with_both_sizes(#[case] given: Buffers<'static>, #[case] message: &str) {
+    let error = refused(CrossEntropy::new(), Forward, given);
+    assert!(matches!(error, Error::SliceSize { .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("expected a {message}"));
+}
+
+#[rstest]
+#[case(fused().dlogits(bytes(192..212)), "dlogits slice of at least 24 bytes, found 20")]
+#[case(fused().dloss(bytes(320..324)), "dloss slice of at least 8 bytes, found 4")]
+#[case(fused().values(bytes(128..132)), "values slice of at least 8 bytes, found 4")]
+fn a_slice_too_small_for_row_losses_is_refused(#[case] given: Buffers<'static>, #[case] message: &str) {
+    let error = refused(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, given);
+    assert_eq!(error.to_string(), format!("expected a {message}"));
+}
+
+#[test]
+fn a_slice_that_starts_within_an_element_is_refused() {
+    let error = refused(CrossEntropy::new(), Forward, forward().targets(bytes(66..128)));
+    assert_eq!(error, Error::SliceOffset { tensor: "targets", offset: 66 });
+    assert_eq!(error.to_string(), "expected the targets slice to start at a multiple of 4 bytes, found offset 66");
+}
+
+#[test]
+fn a_buffer_without_usage_storage_is_refused() {
+    let (engine, _) = stage();
+    let copy = buffer(engine, wgpu::BufferUsages::COPY_DST);
+    let plan = engine.plan(CrossEntropy::new(), Forward, SHAPE).expect("the problem is sound");
+    let error = plan.bind(&forward().targets(copy.slice(..))).expect_err("no STORAGE");
+    assert_eq!(error, Error::SliceUsage { tensor: "targets", found: wgpu::BufferUsages::COPY_DST });
+    let message = "expected the targets buffer to have usage STORAGE, found BufferUsages(COPY_DST)";
+    assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(fused().dlogits(bytes(20..64)), "dlogits", "logits")]
+#[case(fused().values(bytes(68..72)), "values", "targets")]
+#[case(fused().dlogits(bytes(108..132)), "values", "dlogits")]
+#[case(forward().targets(bytes(0..8)).dlogits_in_place(), "logits", "targets")]
+fn a_slice_that_is_written_shares_no_byte(#[case] given: Buffers<'static>, #[case] written: &str, #[case] other: &str) {
+    let error = refused(CrossEntropy::new(), ForwardBackward, given);
+    assert!(matches!(error, Error::Overlap { .. }), "{error:?}");
+    let message = format!("{written} is written but shares bytes with {other}; give it a slice of its own");
+    assert_eq!(error.to_string(), message);
+}
+
+/// Only the bytes that a tensor takes count, not those that its slice has beside; tensors that are read may overlap.
+#[test]
+fn neighbours_and_shared_inputs_are_fine() {
+    let (engine, buffer) = stage();
+    let plan = engine.plan(KlDivergence::from_logits(Form::Logits), ForwardBackward, SHAPE).expect("sound");
+    let touching = Buffers::new(buffer.slice(..)).targets(buffer.slice(0..24)).dlogits(buffer.slice(24..48));
+    assert!(plan.bind(&touching.values(buffer.slice(48..))).is_ok());
+    assert!(plan.bind(&fused().targets(at(0))).is_ok());
+}
+
+#[test]
+fn a_buffer_of_another_device_is_an_error_and_no_panic() {
+    let [engine, other] = noop_pair();
+    let [own, foreign] = [&engine, &other].map(|engine| buffer(engine, wgpu::BufferUsages::STORAGE));
+    let plan = engine.plan(CrossEntropy::new(), Forward, SHAPE).expect("the problem is sound");
+    let buffers = Buffers::new(own.slice(0..64)).targets(foreign.slice(..)).values(own.slice(64..));
+    let error = plan.bind(&buffers).expect_err("a foreign buffer");
+    assert!(matches!(error, Error::Wgpu { what: "a bind group", .. }), "{error:?}");
+    assert!(error.to_string().starts_with("wgpu refused a bind group: "), "{error}");
+}

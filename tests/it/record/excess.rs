@@ -1,0 +1,76 @@
+//! A grid of two dimensions may have more workgroups than there are rows for; those must write nothing, since what they
+//! would write to lies past the binding's end and nothing checks it.
+
+use surprisal::kernel::{Access, Kernel, Variant};
+use surprisal::{GpuEngine, Params, wgpu};
+use wgpu::util::DeviceExt;
+
+use crate::support::device::gpus;
+use crate::support::staged::{POISON, download};
+
+const WORDS: usize = 64;
+/// One row of four classes: work for one workgroup.
+const N_CLASSES: u32 = 4;
+
+fn buffer(engine: &GpuEngine, words: &[u32], usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    let descriptor = wgpu::util::BufferInitDescriptor { label: None, contents: bytemuck::cast_slice(words), usage };
+    engine.device().create_buffer_init(&descriptor)
+}
+
+fn pipeline(engine: &GpuEngine, kernel: Kernel, label: &str) -> wgpu::ComputePipeline {
+    let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
+    let module = engine.device().create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source });
+    let constants = [("LANES", 1.0), ("PER_ROW", 0.0)];
+    engine.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(label),
+        layout: None,
+        module: &module,
+        entry_point: Some(kernel.entry_point()),
+        compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
+        cache: None,
+    })
+}
+
+/// What the kernel's buffers hold after so many workgroups.
+fn results(engine: &GpuEngine, kernel: Kernel, n_groups: u32) -> Vec<Vec<u32>> {
+    let (label, usage) = (kernel.label(), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
+    let pipeline = pipeline(engine, kernel, &label);
+    let strides =
+        Params { logits_stride: 4, targets_stride: 4, dlogits_stride: 4, values_stride: 4, ..Params::default() };
+    let params = Params { n_rows: 1, n_classes: N_CLASSES, last_row: N_CLASSES, grid_width: n_groups, ..strides };
+    let params = buffer(engine, bytemuck::cast_slice(&[params]), wgpu::BufferUsages::UNIFORM);
+    let words = |written| [if written { POISON } else { 0 }; WORDS];
+    let buffers: Vec<_> = kernel.bindings().iter().map(|b| buffer(engine, &words(b.written), usage)).collect();
+    let numbers = std::iter::once(0).chain(kernel.bindings().into_iter().map(|binding| binding.slot as u32));
+    let entries: Vec<_> = numbers
+        .zip(std::iter::once(&params).chain(&buffers))
+        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+        .collect();
+    let bind_group = engine.device().create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(&label),
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &entries,
+    });
+    let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    pass.set_pipeline(&pipeline);
+    pass.set_bind_group(0, &bind_group, &[]);
+    pass.dispatch_workgroups(n_groups, 1, 1);
+    drop(pass);
+    engine.queue().submit([encoder.finish()]);
+    buffers.iter().map(|buffer| download(engine, buffer)).collect()
+}
+
+#[test]
+fn workgroups_past_the_last_row_write_nothing() {
+    let split = |kernel: &Kernel| kernel.access == Access::Split && kernel.variant == Variant::Workgroup;
+    let mut guilty = Vec::new();
+    if let Some(engine) = gpus().next() {
+        for kernel in Kernel::all().into_iter().filter(split) {
+            if results(engine, kernel, 1) != results(engine, kernel, 3) {
+                guilty.push(kernel.label());
+            }
+        }
+    }
+    assert!(guilty.is_empty(), "{} kernels write past the last row: {guilty:#?}", guilty.len());
+}

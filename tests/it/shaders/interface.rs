@@ -1,0 +1,116 @@
+//! What a kernel declares is what the host binds: storage buffers, overrides, entry point.
+
+use naga::valid::GlobalUse;
+use naga::{AddressSpace, GlobalVariable, Module, Scalar, ShaderStage, StorageAccess, TypeInner, VectorSize};
+use surprisal::kernel::{Binding, Kernel, Program, Variant, Width};
+
+use crate::support::shader::{Parsed, for_every_kernel};
+
+/// WebGPU's default limit on storage buffers a stage.
+const STORAGE_BUFFERS: usize = 8;
+
+/// A storage buffer as WGSL declares it: number, name, whether `read_write`, elements.
+type Declared = (u32, String, bool, &'static str);
+
+fn declared(module: &Module, variable: &GlobalVariable) -> Option<Declared> {
+    let AddressSpace::Storage { access } = variable.space else { return None };
+    let binding = variable.binding.as_ref().expect("a storage buffer has a binding");
+    assert_eq!(binding.group, 0, "{variable:?}");
+    let read_write = match access {
+        StorageAccess::LOAD => false,
+        both if both == StorageAccess::LOAD | StorageAccess::STORE => true,
+        other => panic!("{variable:?}: access {other:?}"),
+    };
+    let name = variable.name.clone().expect("a storage buffer has a name");
+    Some((binding.binding, name, read_write, element(module, variable)))
+}
+
+fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
+    let TypeInner::Array { base, .. } = module.types[variable.ty].inner else { panic!("{variable:?}: no array") };
+    match module.types[base].inner {
+        TypeInner::Scalar(Scalar::U32) => "u32",
+        TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => "vec4<u32>",
+        _ => "another type",
+    }
+}
+
+fn expected(kernel: Kernel, binding: Binding) -> Declared {
+    let element = if binding.tensor && kernel.width == Width::Four { "vec4<u32>" } else { "u32" };
+    (binding.slot as u32, binding.slot.name().to_string(), binding.read_write, element)
+}
+
+#[test]
+fn storage_buffers_are_those_of_the_binding_table() {
+    for_every_kernel(|Parsed { label, kernel, module, .. }| {
+        let mut found: Vec<_> = module.global_variables.iter().filter_map(|(_, v)| declared(module, v)).collect();
+        found.sort();
+        let expected: Vec<_> = kernel.bindings().into_iter().map(|binding| expected(*kernel, binding)).collect();
+        assert_eq!(found, expected, "{label}");
+        assert!(found.len() <= STORAGE_BUFFERS, "{label}: {} storage buffers", found.len());
+    });
+}
+
+/// A binding declared and not used costs one of eight; one written but not said to be breaks the overlap check.
+#[test]
+fn every_binding_is_used_and_written_as_the_table_says() {
+    for_every_kernel(|Parsed { label, kernel, module, info }| {
+        let entry = info.get_entry_point(0);
+        for (handle, variable) in module.global_variables.iter() {
+            let (name, used) = (variable.name.as_deref().unwrap_or("?"), entry[handle]);
+            assert!(!used.is_empty(), "{label}: nothing uses {name}");
+            if let Some(binding) = kernel.bindings().iter().find(|binding| binding.slot.name() == name) {
+                assert_eq!(used.contains(GlobalUse::WRITE), binding.written, "{label}: {name} is used as {used:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn the_uniform_buffer_is_params_at_binding_0() {
+    for_every_kernel(|Parsed { label, module, .. }| {
+        let uniforms: Vec<_> =
+            module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::Uniform).collect();
+        let [(_, params)] = uniforms[..] else { panic!("{label}: {} uniform buffers", uniforms.len()) };
+        let binding = params.binding.as_ref().map(|binding| (binding.group, binding.binding));
+        assert_eq!((params.name.as_deref(), binding), (Some("params"), Some((0, 0))), "{label}");
+    });
+}
+
+#[test]
+fn the_entry_point_has_the_kernels_name_and_an_overridable_size() {
+    for_every_kernel(|Parsed { label, kernel, module, .. }| {
+        let [entry] = &module.entry_points[..] else { panic!("{label}: {} entry points", module.entry_points.len()) };
+        assert_eq!((entry.name.as_str(), entry.stage), (kernel.entry_point(), ShaderStage::Compute), "{label}");
+        let [x, y, z] = entry.workgroup_size_overrides.unwrap_or_else(|| panic!("{label}: a fixed workgroup size"));
+        let naga::Expression::Override(size) = module.global_expressions[x.expect("x is overridden")] else {
+            panic!("{label}: the workgroup size is not an override");
+        };
+        assert_eq!(module.overrides[size].name.as_deref(), Some("WORKGROUP_SIZE"), "{label}");
+        assert_eq!((y, z, entry.workgroup_size[1..].to_vec()), (None, None, vec![1, 1]), "{label}");
+    });
+}
+
+/// The names that `src/gpu/pipeline.rs` passes; that it passes no other, `bind.rs` sees on a device that does nothing.
+fn override_names(kernel: Kernel) -> Vec<&'static str> {
+    let mut names = vec!["WORKGROUP_SIZE", "LANES", "PER_ROW", "CLASS_FACTORS", "LABEL_SMOOTHING"];
+    if kernel.variant == Variant::Subgroup {
+        names.extend(["SUBGROUP_MIN", "SUBGROUP_MAX"]);
+    }
+    match kernel.program {
+        Program::Loss { .. } => {}
+        Program::SumTargetWeights => names.push("TERMS_PER_LANE"),
+        Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL"]),
+    }
+    names.sort();
+    names
+}
+
+#[test]
+fn overrides_are_those_that_pipelines_set() {
+    for_every_kernel(|Parsed { label, kernel, module, .. }| {
+        let names = module.overrides.iter().map(|(_, o)| o.name.as_deref().expect("overrides have names"));
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, override_names(*kernel), "{label}");
+    });
+}

@@ -1,0 +1,177 @@
+use surprisal::{Broadcast, CrossEntropy, Form, Loss, Reduction, SoftmaxFocal};
+
+use super::case::{Case, case};
+use super::losses::{N_CLASSES, reduced, representatives, sized, with_reduction};
+use super::random::Random;
+
+const N_ROWS: usize = 5;
+const LABELS: [i32; N_ROWS] = [3, 1, 0, 4, 2];
+
+/// The size of a case, and how its logits spread.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    pub n_rows: usize,
+    pub n_classes: usize,
+    /// The standard deviation of the logits; multiples of 1/256 in -4..=4 if none.
+    pub deviation: Option<f64>,
+}
+
+impl Batch {
+    pub fn new(n_rows: usize, n_classes: usize) -> Self {
+        Batch { n_rows, n_classes, deviation: None }
+    }
+
+    pub fn deviation(self, deviation: f64) -> Self {
+        Batch { deviation: Some(deviation), ..self }
+    }
+
+    fn n_elements(self) -> usize {
+        self.n_rows * self.n_classes
+    }
+
+    fn logits(self, random: &mut Random) -> Vec<f32> {
+        match self.deviation {
+            None => random.grid(self.n_elements(), -4, 4),
+            Some(deviation) => random.normal(self.n_elements(), deviation),
+        }
+    }
+
+    fn log_probs(self, random: &mut Random) -> Vec<f32> {
+        match self.deviation {
+            None => random.grid(self.n_elements(), -6, 0),
+            Some(deviation) => random.normal(self.n_elements(), deviation).into_iter().map(|x| -x.abs()).collect(),
+        }
+    }
+}
+
+/// Each loss in each reduction it has, each elementwise loss with each kind of weights, on five rows of six classes.
+pub fn cases(losses: &[Loss]) -> Vec<Case> {
+    cases_on(losses, Batch::new(N_ROWS, N_CLASSES))
+}
+
+pub fn cases_on(losses: &[Loss], batch: Batch) -> Vec<Case> {
+    losses.iter().flat_map(reduced).flat_map(|loss| weighted(&random_case(loss, batch))).collect()
+}
+
+/// [`representatives`] on a batch of this size, every second one with one output per row (or weighted element), the
+/// others with the mean over the batch; `kind` 0 or 1 says who begins.
+pub fn representative_cases(batch: Batch, kind: usize) -> Vec<Case> {
+    let case = |(i, loss): (usize, Loss)| representative_case(&loss, batch, (i + kind).is_multiple_of(2));
+    representatives().into_iter().enumerate().map(case).collect()
+}
+
+fn representative_case(loss: &Loss, batch: Batch, each: bool) -> Case {
+    let reduction = if each { Reduction::None } else { Reduction::Mean };
+    match loss {
+        Loss::LogSoftmax | Loss::Softmax => random_case(loss.clone(), batch),
+        Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) if each => {
+            weights(&random_case(with_reduction(loss, reduction), batch), Broadcast::PerRow)
+        }
+        _ => random_case(with_reduction(loss, reduction), batch),
+    }
+}
+
+/// The same numbers in padded rows; the padding is NaN, so whoever reads it is found out.
+pub fn padded(case: &Case) -> Case {
+    padded_by(case, [2, 1, 3])
+}
+
+/// As [`padded`], with so many elements between rows of logits, targets and gradient.
+pub fn padded_by(case: &Case, padding: [usize; 3]) -> Case {
+    let [logits, targets, dlogits] = padding.map(|padding| case.shape.n_classes + padding);
+    let shape = case.shape.logits_stride(logits).targets_stride(targets).dlogits_stride(dlogits);
+    let rows = |values: &[f32], stride| pad(values, shape.n_classes, stride);
+    Case {
+        name: format!("{} padded by {padding:?}", case.name),
+        logits: rows(&case.logits, shape.logits_stride),
+        values: case.values.as_ref().map(|values| rows(values, shape.targets_stride)),
+        shape,
+        ..case.clone()
+    }
+}
+
+/// An upstream gradient of the output's shape that is not 1.
+pub fn with_random_dloss(case: &Case) -> Case {
+    let dloss = Random::new(2).grid(case.losses().len(), -2, 2);
+    Case { name: format!("{} with dloss", case.name), ..case.clone().dloss(&dloss) }
+}
+
+fn pad(values: &[f32], n_classes: usize, stride: usize) -> Vec<f32> {
+    let row = |row: &[f32]| row.iter().copied().chain(std::iter::repeat(f32::NAN)).take(stride).collect::<Vec<_>>();
+    values.chunks(n_classes).flat_map(row).collect()
+}
+
+fn weighted(case: &Case) -> Vec<Case> {
+    let mut cases = vec![case.clone()];
+    if matches!(case.loss, Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_)) {
+        let all = [Broadcast::PerRow, Broadcast::PerClass, Broadcast::PerElement];
+        cases.extend(all.map(|broadcast| weights(case, broadcast)));
+    }
+    cases
+}
+
+fn weights(case: &Case, broadcast: Broadcast) -> Case {
+    let n = match broadcast {
+        Broadcast::PerRow => case.shape.n_rows,
+        Broadcast::PerClass => case.shape.n_classes,
+        Broadcast::PerElement => case.shape.n_elements(),
+    };
+    let name = format!("{}, weights {broadcast:?}", case.name);
+    Case { name, ..case.clone().weights(&Random::new(3).grid(n, -1, 2), broadcast) }
+}
+
+/// A batch of random tensors for the loss, without upstream gradient where it may be left out.
+pub fn random_case(loss: Loss, batch: Batch) -> Case {
+    let (random, name) = (&mut Random::new(1), format!("{loss:?} on {batch:?}"));
+    let loss = sized(loss, batch.n_classes);
+    let logits = match &loss {
+        Loss::Entropy(entropy) if entropy.input == Form::Probs => {
+            random.grid(batch.n_elements(), 0, 1).iter().map(|p| p + 0.125).collect()
+        }
+        Loss::KlDivergence(kl) if kl.input == Form::LogProbs => batch.log_probs(random),
+        _ => batch.logits(random),
+    };
+    let mut case = case(&loss, batch.n_classes, &logits);
+    case.name = name;
+    (case.labels, case.values) = targets(&loss, batch, random);
+    if let Loss::LogSoftmax | Loss::Softmax = loss {
+        case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
+    }
+    if case.name.contains("SumDividedByInput") {
+        case.divisor = Some(2.75);
+    }
+    case
+}
+
+/// [`LABELS`] spread over the classes, and moving on every five rows.
+fn labels(batch: Batch) -> Vec<i32> {
+    let label =
+        |n: usize| (LABELS[n % N_ROWS] as usize * batch.n_classes / N_CLASSES + n / N_ROWS * 7) % batch.n_classes;
+    (0..batch.n_rows).map(|n| label(n) as i32).collect()
+}
+
+fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>, Option<Vec<f32>>) {
+    let mut distributions = || random.distributions(batch.n_rows, batch.n_classes);
+    match loss {
+        Loss::CrossEntropy(CrossEntropy { ignore_index, .. })
+        | Loss::SoftmaxFocal(SoftmaxFocal { ignore_index, .. }) => {
+            let mut labels = labels(batch);
+            labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = ignore_index.unwrap_or(*label));
+            (Some(labels), None)
+        }
+        Loss::SoftCrossEntropy(_) => (None, Some(distributions())),
+        Loss::KlDivergence(kl) => (
+            None,
+            Some(match kl.target {
+                Form::Probs => distributions(),
+                Form::LogProbs => distributions().into_iter().map(f32::ln).collect(),
+                Form::Logits => batch.logits(random),
+            }),
+        ),
+        Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => {
+            let labels = [0.0, 1.0, 0.25, 1.0, 0.0, 0.875, 0.5];
+            (None, Some(labels.into_iter().cycle().take(batch.n_elements()).collect()))
+        }
+        _ => (None, None),
+    }
+}

@@ -1,0 +1,127 @@
+//! Limits of a device change what is launched and no bit of what comes out.
+
+use rstest::rstest;
+use surprisal::{BinaryCrossEntropy, Broadcast, CrossEntropy, Error, Form, GpuEngine, Loss, Output, Pass, Reduction};
+
+use crate::support::case::Case;
+use crate::support::cases::{Batch, cases_on, padded_by, random_case, representative_cases, with_random_dloss};
+use crate::support::device::{engines, gpus, with_limits};
+use crate::support::losses::{all, reduction_of};
+use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_state};
+
+const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
+
+/// Holds every pass of the cases on engines with lower limits against the same variant with all limits.
+fn assert_same_bits(limited: &[GpuEngine], cases: &[Case], layout: Layout) {
+    for (i, (full, limited)) in gpus().zip(limited).enumerate() {
+        // What windows there are does not depend on the variant: each takes every second case.
+        let cases = cases.iter().skip(i).step_by(2);
+        for (case, pass) in cases.flat_map(|case| PASSES.map(|pass| (case, pass))) {
+            let state = saved_state(full, case, pass);
+            let expected = run(full, case, pass, layout, &state);
+            let found = run(limited, case, pass, layout, &state);
+            assert_eq!(found, expected, "{pass:?} in {layout:?} of {} on {}", case.name, limited.backend());
+        }
+    }
+}
+
+/// 64 KiB a binding: windows of 2304, 384 and 16 rows, and of 8 rows of flat elements.
+#[rstest]
+#[case(Batch::new(5000, 5))]
+#[case(Batch::new(1000, 33))]
+#[case(Batch::new(50, 1000))]
+fn windows_change_no_bit(#[case] batch: Batch) {
+    let limited = with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 16);
+    assert_same_bits(&limited, &representative_cases(batch, 0), APART);
+    let odd = representative_cases(batch, 1);
+    let odd: Vec<_> = odd.iter().map(|case| padded_by(&with_random_dloss(case), [3, 2, 1])).collect();
+    assert_same_bits(&limited, &odd, ARENA.shift(1));
+}
+
+/// 4 KiB a binding: windows of one row, and of fewer rows than a workgroup takes; sums over rows are left out, since
+/// workgroups then sum other rows.
+#[rstest]
+#[case(Batch::new(300, 5))]
+#[case(Batch::new(200, 9))]
+#[case(Batch::new(5, 1000))]
+fn narrow_windows_change_no_bit_of_a_row(#[case] batch: Batch) {
+    let limited = with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 12);
+    let by_row = |case: &Case| reduction_of(&case.loss) != Some(Reduction::Mean);
+    let cases: Vec<_> = [0, 1].into_iter().flat_map(|kind| representative_cases(batch, kind)).filter(by_row).collect();
+    assert_same_bits(&limited, &cases, APART);
+}
+
+/// 7 workgroups a dimension: grids of up to 7 x 6, whose last row of workgroups is not full.
+#[rstest]
+#[case(Batch::new(9000, 5))]
+#[case(Batch::new(4700, 33))]
+#[case(Batch::new(300, 1000))]
+fn more_workgroups_than_a_dimension_holds_change_no_bit(#[case] batch: Batch) {
+    let limited = with_limits(|limits| limits.max_compute_workgroups_per_dimension = 7);
+    assert_same_bits(&limited, &representative_cases(batch, 1), APART);
+}
+
+#[test]
+fn a_row_larger_than_a_binding_is_refused_with_numbers() {
+    for engine in with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 12) {
+        let room = (1 << 12) - u64::from(engine.device().limits().min_storage_buffer_offset_alignment);
+        let most = room as usize / 4;
+        for (n_classes, refused) in [(most, false), (most + 1, true)] {
+            let case = random_case(CrossEntropy::new().into(), Batch::new(2, n_classes));
+            let staged = Staged::new(&engine, &case, Pass::ForwardBackward, APART, &[]);
+            let bound = plan(&engine, &case, Pass::ForwardBackward).bind(&staged.buffers());
+            let (tensor, found) = ("logits", 4 * n_classes as u64);
+            let expected = Error::RowTooLarge { tensor, found, limit: room };
+            assert_eq!(bound.err(), refused.then_some(expected), "{n_classes} classes");
+        }
+    }
+}
+
+#[test]
+fn weights_per_class_that_exceed_a_binding_are_refused() {
+    for engine in with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 12) {
+        let loss = Loss::from(BinaryCrossEntropy::new().reduction(Reduction::None));
+        let case = random_case(loss, Batch::new(1, 2000)).weights(&[1.0; 2000], Broadcast::PerClass);
+        let staged = Staged::new(&engine, &case, Pass::Forward, APART, &[]);
+        let bound = plan(&engine, &case, Pass::Forward).bind(&staged.buffers());
+        assert!(matches!(bound, Err(Error::RowTooLarge { found: 8000, .. })), "{bound:?}");
+    }
+}
+
+/// Sum 0, mean NaN, no rows: as the oracle has it, in every reduction.
+#[test]
+fn an_empty_batch_has_the_values_of_the_oracle() {
+    for (name, engine) in engines() {
+        for case in cases_on(&all(), Batch::new(0, 6)) {
+            for pass in PASSES {
+                let mut inputs = case.inputs();
+                inputs.dloss = inputs.dloss.filter(|_| pass != Pass::Forward);
+                let needs_state = pass == Pass::Backward && has_state(&case.loss);
+                inputs.row_state = needs_state.then_some(&[]);
+                let found = engine.evaluate(&case.loss, pass, case.shape, inputs);
+                let found = found.unwrap_or_else(|error| panic!("{name}: {pass:?} of {}: {error}", case.name));
+                let expected = Output::from(case.evaluate(pass));
+                let same = found.values.iter().zip(&expected.values).all(|(a, b)| a.to_bits() << 1 == b.to_bits() << 1);
+                assert!(
+                    same && found.values.len() == expected.values.len(),
+                    "{name}: {pass:?} of {}: {found:?}",
+                    case.name
+                );
+                assert_eq!(
+                    (&found.dlogits, &found.row_state),
+                    (&expected.dlogits, &expected.row_state),
+                    "{}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+fn has_state(loss: &Loss) -> bool {
+    match loss {
+        Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => false,
+        Loss::Entropy(entropy) => entropy.input == Form::Logits,
+        _ => true,
+    }
+}

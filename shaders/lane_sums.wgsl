@@ -5,18 +5,15 @@
 fn lane_sums(place: Place, len: u32, empty: Sums) -> Sums {
     var sums = empty;
     var j = place.rank * 4u;
-    loop {
-        if (j >= len) {
-            break;
-        }
+    while (j < len) {
         var block = array(empty, empty, empty, empty);
-        for (var tile = 0u; tile < TILES_PER_BLOCK && j < len; tile++) {
-            let e = load4(place.row, j, len - j);
+        let end = min(len, j + TILES_PER_BLOCK * 4u * LANES);
+        for (; j < end; j += 4u * LANES) {
+            let e = load4(place, j, len - j);
             block[0] = push(block[0], e[0]);
             block[1] = push(block[1], e[1]);
             block[2] = push(block[2], e[2]);
             block[3] = push(block[3], e[3]);
-            j += 4u * LANES;
         }
         sums = merge_Sums(sums, merge_Sums(merge_Sums(block[0], block[1]), merge_Sums(block[2], block[3])));
     }

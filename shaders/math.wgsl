@@ -4,15 +4,12 @@
 const LOG2_E: f32 = 1.44269504f;
 const LN_2: f32 = 0.693147181f;
 
-/// e^x 2^k for x in [-87, 88] and a whole k; 0 below the smallest normal number, infinity above the largest.
-fn exp_scaled(x: f32, k: f32) -> f32 {
-    let n = round(x * LOG2_E);
-    let e = n + k;
-    return select(exp_fraction(x, n) * bitcast<f32>(u32(i32(min(e, 128f)) + 127) << 23u), 0f, e < -126f);
-}
+/// 1.5 x 2^23: a sum with it holds the other term, rounded to a whole number, in its low bits.
+const ROUNDER: f32 = 12582912f;
 
-/// e^(x - n log 2), for n the whole number nearest to x / log 2.
-fn exp_fraction(x: f32, n: f32) -> f32 {
+/// e^(x - n log 2), n the whole number nearest to x / log 2, which is `rounded` less ROUNDER.
+fn exp_fraction(x: f32, rounded: f32) -> f32 {
+    let n = rounded - ROUNDER;
     // The product with the upper part of log 2 is exact for |n| < 2^15.
     let r = opaque(x - n * 0.693359375f) + n * 2.12194440e-4f;
     // 1 + r + ..., minimax: relative error 3e-9 on |r| <= log(2)/2.
@@ -24,15 +21,22 @@ fn exp_fraction(x: f32, n: f32) -> f32 {
     return y * r + 1f;
 }
 
-fn exp32(x: f32) -> f32 {
-    return exp_scaled(x, 0f);
-}
-
 /// e^x for x <= 0; 0 below -86.6, where the smallest normal numbers begin.
 fn exp_nonpositive(x: f32) -> f32 {
-    let n = round(x * LOG2_E);
-    let bits = bitcast<u32>(exp_fraction(x, n)) + (bitcast<u32>(i32(n)) << 23u);
+    let rounded = opaque(x * LOG2_E + ROUNDER);
+    let bits = bitcast<u32>(exp_fraction(x, rounded)) + (bitcast<u32>(rounded) << 23u);
     return select(bitcast<f32>(bits), 0f, x < -86.6f);
+}
+
+/// e^x 2^k for x in [-87, 88] and a whole k; 0 below the smallest normal number, infinity above the largest.
+fn exp_scaled(x: f32, k: f32) -> f32 {
+    let rounded = opaque(x * LOG2_E + ROUNDER);
+    let e = rounded - ROUNDER + k;
+    return select(exp_fraction(x, rounded) * bitcast<f32>(u32(i32(min(e, 128f)) + 127) << 23u), 0f, e < -126f);
+}
+
+fn exp32(x: f32) -> f32 {
+    return exp_scaled(x, 0f);
 }
 
 /// x = 2^exponent (1 + fraction), sqrt(1/2) <= 1 + fraction < sqrt(2).

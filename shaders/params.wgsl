@@ -54,6 +54,8 @@ override PER_ROW: bool = true;
 /// Whether classes holds more than the factor 1.
 override CLASS_FACTORS: bool = true;
 override LABEL_SMOOTHING: bool = true;
+/// Whether T is other than 1.
+override TEMPERATURE: bool = true;
 
 const NAN: u32 = 0x7fc00000u;
 const POS_INF: u32 = 0x7f800000u;
@@ -67,10 +69,13 @@ const TILES_PER_BLOCK: u32 = 64u;
 /// A row's saved state: the family's first STATE_WIDTH words of these.
 alias State = array<u32, 4>;
 
+/// params.zero, read once.
+var<private> zero: u32;
+
 /// The value, by a way compilers cannot see through: sums around it are not regrouped. Metal's fast mode, for one, would
 /// turn (x - m) - y into x - (m + y).
 fn opaque(value: f32) -> f32 {
-    return bitcast<f32>(bitcast<u32>(value) ^ params.zero);
+    return bitcast<f32>(bitcast<u32>(value) ^ zero);
 }
 
 struct Place {
@@ -81,6 +86,10 @@ struct Place {
     rank: u32,
     /// Elements of the row; 0 past the last row.
     len: u32,
+    /// Where the row's elements start in each tensor.
+    logits: u32,
+    targets: u32,
+    dlogits: u32,
 }
 
 fn place_of(lane: u32, workgroup_id: vec3<u32>) -> Place {
@@ -90,7 +99,13 @@ fn place_of(lane: u32, workgroup_id: vec3<u32>) -> Place {
     if (row >= params.n_rows) {
         len = 0u;
     }
-    return Place(group, row, lane % LANES, len);
+    zero = params.zero;
+    return Place(
+        group, row, lane % LANES, len,
+        params.logits + row * params.logits_stride,
+        params.targets + row * params.targets_stride,
+        params.dlogits + row * params.dlogits_stride,
+    );
 }
 
 fn is_bad(bits: u32) -> bool {

@@ -17,9 +17,17 @@ fn logit_of(bits: u32) -> f32 {
     return select(bitcast<f32>(bits), LOWEST, bits == NEG_INF);
 }
 
+/// A difference of logits over T.
+fn scaled(difference: f32) -> f32 {
+    if (TEMPERATURE) {
+        return difference * params.inv_temperature;
+    }
+    return difference;
+}
+
 /// exp((x - m)/T) for x <= m, scaled after the subtraction.
 fn exp_shifted(x: f32, m: f32) -> f32 {
-    return exp_nonpositive(opaque(x - m) * params.inv_temperature);
+    return exp_nonpositive(scaled(opaque(x - m)));
 }
 
 /// A state after one more logit, and what other sums over exp((x_c - m)/T) need to follow it.
@@ -35,9 +43,9 @@ fn step_softmax(s: Softmax, bits: u32) -> Step {
     let x = logit_of(bits);
     let above = x > s.m;
     let e = exp_shifted(min(x, s.m), max(x, s.m));
-    let term = select(select(e, 1f, above), 0f, bits == NEG_INF);
-    let D = select(s.D + term, (1f + s.D) * e, above);
-    return Step(Softmax(max(x, s.m), D), select(1f, e, above), term);
+    let below = select(e, 0f, bits == NEG_INF);
+    let D = select(s.D + below, (1f + s.D) * e, above);
+    return Step(Softmax(max(x, s.m), D), select(1f, e, above), select(below, 1f, above));
 }
 
 /// Two states as one, and the factors on what was summed about either maximum.
@@ -61,10 +69,10 @@ fn log_d(s: Softmax) -> f32 {
 
 /// p = exp((x - m)/T) / d, given 1/d.
 fn probability(s: Softmax, bits: u32, inv_d: f32) -> f32 {
-    return select(exp_shifted(logit_of(bits), s.m) * inv_d, 0f, bits == NEG_INF);
+    return select(exp_shifted(bitcast<f32>(bits), s.m) * inv_d, 0f, bits == NEG_INF);
 }
 
 /// (x - m)/T; the lowest number stands for a mask's -inf.
 fn shifted_logit(s: Softmax, bits: u32) -> f32 {
-    return opaque(logit_of(bits) - s.m) * params.inv_temperature;
+    return scaled(opaque(logit_of(bits) - s.m));
 }

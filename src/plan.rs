@@ -184,6 +184,7 @@ impl Builder<'_> {
             per_row: self.problem.extent() == Extent::Row,
             class_factors: spec.class_factors() != crate::loss::ONE,
             label_smoothing: spec.label_smoothing() != 0.0,
+            temperature: spec.temperature() != 1.0,
             last_sum: false,
             terms_per_lane: TERMS_PER_LANE,
             subgroup_sizes: self.caps.subgroup_sizes,

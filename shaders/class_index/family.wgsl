@@ -44,8 +44,8 @@ fn spread_weight(j: u32, exists: bool) -> f32 {
     return select(0f, params.label_smoothing / f32(params.n_classes) * class_factor(j), exists);
 }
 
-fn load4(row: u32, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(params.logits + row * params.logits_stride + j, left, NEG_INF);
+fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
+    let x = load_logits(place.logits + j, left, NEG_INF);
     if (!LABEL_SMOOTHING) {
         return array(Element(x.x, 0f), Element(x.y, 0f), Element(x.z, 0f), Element(x.w, 0f));
     }
@@ -106,12 +106,11 @@ struct Row {
     softmax: Softmax,
     inv_d: f32,
     t: u32,
-    /// [t=t] - p_t.
-    q: f32,
+    /// slope (1 - p_t), and slope / d: the gradient of the target, and that of the others over -e_j.
+    slope_q: f32,
+    slope_inv_d: f32,
     /// The row's loss as bits.
     value: u32,
-    /// (1-eps) w_t dloss_dlog_p.
-    slope: f32,
     /// sum of (eps/C) w_c over all classes.
     spread: f32,
     ignored: bool,
@@ -140,15 +139,15 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     }
     let poisoned = truth.poisoned || (!truth.ignored && ((sums.flags & BAD_LOGIT) != 0u || s.D < 0f));
     let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
+    // (1-eps) w_t dloss_dlog_p
     let slope = times(w_t, dloss_dlog_p(log_p, q));
-    return Row(s, inv_d, truth.t, q, value, slope, spread, truth.ignored, poisoned);
+    return Row(s, inv_d, truth.t, slope * q, slope * inv_d, value, spread, truth.ignored, poisoned);
 }
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {
-    let p = probability(row.softmax, e.logit, row.inv_d);
-    var dx = row.slope * select(-p, row.q, j == row.t);
+    var dx = select(-probability(row.softmax, e.logit, row.slope_inv_d), row.slope_q, j == row.t);
     if (LABEL_SMOOTHING) {
-        dx += p * row.spread - e.weight;
+        dx += probability(row.softmax, e.logit, row.inv_d) * row.spread - e.weight;
     }
     return dx;
 }

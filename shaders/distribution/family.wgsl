@@ -33,9 +33,9 @@ struct Element {
     weight: f32,
 }
 
-fn load4(row: u32, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(params.logits + row * params.logits_stride + j, left, NEG_INF);
-    let y = load_targets(params.targets + row * params.targets_stride + j, left, TEACHER_FILL);
+fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
+    let x = load_logits(place.logits + j, left, NEG_INF);
+    let y = load_targets(place.targets + j, left, TEACHER_FILL);
     return array(
         Element(x.x, y.x, class_factor(j)),
         Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u)),

@@ -6,6 +6,6 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     let place = place_of(lane.index, workgroup_id);
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let left = place.len - j;
-        write_dlogits4(place.row, j, left, load4(place.row, j, left));
+        write_dlogits4(place, j, left, load4(place, j, left));
     }
 }

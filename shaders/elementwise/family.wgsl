@@ -14,15 +14,15 @@ fn element(row: u32, j: u32, x: u32, y: u32) -> Element {
     return Element(x, y, class_factor(j), bitcast<f32>(weights[at]));
 }
 
-fn load4(row: u32, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(params.logits + row * params.logits_stride + j, left, 0u);
-    let y = targets4(row, j, left);
+fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
+    let x = load_logits(place.logits + j, left, 0u);
+    let y = targets4(place, j, left);
     let last = j + left - 1u;
     return array(
-        element(row, j, x.x, y.x),
-        element(row, min(j + 1u, last), x.y, y.y),
-        element(row, min(j + 2u, last), x.z, y.z),
-        element(row, min(j + 3u, last), x.w, y.w),
+        element(place.row, j, x.x, y.x),
+        element(place.row, min(j + 1u, last), x.y, y.y),
+        element(place.row, min(j + 2u, last), x.z, y.z),
+        element(place.row, min(j + 3u, last), x.w, y.w),
     );
 }
 

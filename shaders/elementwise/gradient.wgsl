@@ -4,14 +4,14 @@ fn dx(row: u32, j: u32, e: Element, factor: f32) -> u32 {
     return settle(e, times(e.weight * upstream(row, j) * factor, dloss_dx(e)), slope_is_infinite(e));
 }
 
-fn write_dlogits4(row: u32, j: u32, left: u32, e: array<Element, 4>) {
+fn write_dlogits4(place: Place, j: u32, left: u32, e: array<Element, 4>) {
     let factor = inverse_divisor();
     let last = j + left - 1u;
     let bits = vec4<u32>(
-        dx(row, j, e[0], factor),
-        dx(row, min(j + 1u, last), e[1], factor),
-        dx(row, min(j + 2u, last), e[2], factor),
-        dx(row, min(j + 3u, last), e[3], factor),
+        dx(place.row, j, e[0], factor),
+        dx(place.row, min(j + 1u, last), e[1], factor),
+        dx(place.row, min(j + 2u, last), e[2], factor),
+        dx(place.row, min(j + 3u, last), e[3], factor),
     );
-    store_dlogits(params.dlogits + row * params.dlogits_stride + j, left, bits);
+    store_dlogits(place.dlogits + j, left, bits);
 }

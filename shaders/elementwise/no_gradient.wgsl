@@ -1,3 +1,3 @@
 //! Values only.
 
-fn write_dlogits4(row: u32, j: u32, left: u32, e: array<Element, 4>) {}
+fn write_dlogits4(place: Place, j: u32, left: u32, e: array<Element, 4>) {}

@@ -2,26 +2,26 @@
 
 /// The row's gradient; returns the lane's sum of the loss terms met on the way, for families whose loss needs d first.
 fn write_dlogits(place: Place, row: Row) -> f32 {
+    if (row.ignored || row.poisoned) {
+        fill_dlogits(place, select(0u, NAN, row.poisoned));
+        return 0f;
+    }
     let factor = upstream(place.row, 0u) * inverse_divisor() * params.scale;
-    let keep = select(0xffffffffu, 0u, row.ignored);
-    let poison = select(0u, NAN, row.poisoned);
     var terms = 0f;
     var j = place.rank * 4u;
-    loop {
-        if (j >= place.len) {
-            break;
-        }
+    while (j < place.len) {
         var block = vec4<f32>();
-        for (var tile = 0u; tile < TILES_PER_BLOCK && j < place.len; tile++) {
-            let e = load4(place.row, j, place.len - j);
+        let end = min(place.len, j + TILES_PER_BLOCK * 4u * LANES);
+        for (; j < end; j += 4u * LANES) {
+            let e = load4(place, j, place.len - j);
             let dx = vec4<f32>(
                 gradient(row, e[0], j),
                 gradient(row, e[1], j + 1u),
                 gradient(row, e[2], j + 2u),
                 gradient(row, e[3], j + 3u),
             );
-            let bits = (bitcast<vec4<u32>>(dx * factor) & vec4<u32>(keep)) | vec4<u32>(poison);
-            store_dlogits(params.dlogits + place.row * params.dlogits_stride + j, place.len - j, bits);
+            let at = place.dlogits + j;
+            store_dlogits(at, place.len - j, bitcast<vec4<u32>>(dx * factor));
             if (LOSS_FROM_GRADIENT_PASS) {
                 block += vec4<f32>(
                     loss_term(row, e[0]),
@@ -30,9 +30,16 @@ fn write_dlogits(place: Place, row: Row) -> f32 {
                     loss_term(row, e[3]),
                 );
             }
-            j += 4u * LANES;
         }
         terms += (block.x + block.y) + (block.z + block.w);
     }
     return terms;
+}
+
+/// The gradient of a row whose logits do not matter.
+fn fill_dlogits(place: Place, bits: u32) {
+    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
+        let at = place.dlogits + j;
+        store_dlogits(at, place.len - j, vec4<u32>(bits));
+    }
 }

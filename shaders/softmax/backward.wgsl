@@ -12,7 +12,7 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     // 2. Gradients.
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let left = place.len - j;
-        let dx = dlogits4(row, load4(place.row, j, left));
-        store_dlogits(params.dlogits + place.row * params.dlogits_stride + j, left, dx);
+        let dx = dlogits4(row, load4(place, j, left));
+        store_dlogits(place.dlogits + j, left, dx);
     }
 }

@@ -10,8 +10,8 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     // 2. Values and gradients.
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let left = place.len - j;
-        let e = load4(place.row, j, left);
+        let e = load4(place, j, left);
         store_values(params.values + place.row * params.values_stride + j, left, values4(row, e));
-        store_dlogits(params.dlogits + place.row * params.dlogits_stride + j, left, dlogits4(row, e));
+        store_dlogits(place.dlogits + j, left, dlogits4(row, e));
     }
 }

@@ -97,6 +97,7 @@ fn overrides(kernel: Kernel, constants: Constants) -> Vec<(&'static str, f64)> {
         ("PER_ROW", f64::from(u8::from(constants.per_row))),
         ("CLASS_FACTORS", f64::from(u8::from(constants.class_factors))),
         ("LABEL_SMOOTHING", f64::from(u8::from(constants.label_smoothing))),
+        ("TEMPERATURE", f64::from(u8::from(constants.temperature))),
     ];
     if kernel.variant == Variant::Subgroup {
         list.push(("SUBGROUP_MIN", constants.subgroup_sizes.0.into()));

@@ -178,6 +178,7 @@ pub(crate) struct Constants {
     pub per_row: bool,
     pub class_factors: bool,
     pub label_smoothing: bool,
+    pub temperature: bool,
     pub last_sum: bool,
     pub terms_per_lane: u32,
     pub subgroup_sizes: (u32, u32),

@@ -206,6 +206,11 @@ impl Builder<'_> {
         (width as u32, groups.div_ceil(width) as u32)
     }
 
+    /// Workgroups of one dispatch at most.
+    fn most_groups(&self) -> u64 {
+        u64::from(self.caps.max_groups).pow(2)
+    }
+
     fn scratch(&mut self, words: u64) -> Source {
         self.schedule.scratch.push(words * WORD);
         Source::Scratch(self.schedule.scratch.len() - 1)
@@ -295,7 +300,7 @@ impl Builder<'_> {
     /// Cuts an array of words into windows that a binding holds, each but the last a multiple of `unit`.
     fn windows(&self, len: u64, unit: u64) -> Vec<(u64, u64)> {
         let most = (self.caps.max_binding - self.caps.alignment) / WORD;
-        let window = (most / unit).max(1) * unit;
+        let window = (most / unit).clamp(1, self.most_groups()) * unit;
         (0..len.div_ceil(window)).map(|k| (k * window, window.min(len - k * window))).collect()
     }
 
@@ -413,7 +418,7 @@ impl Builder<'_> {
     /// Rows in a window: as many as every binding holds, and a multiple of `rows_per_group` where there are that many.
     fn window_rows(&self, rows: &Rows, bindings: &[crate::kernel::Binding], rows_per_group: u64) -> Result<u64, Error> {
         let room = self.caps.max_binding - self.caps.alignment;
-        let mut most = rows.n_rows.max(1);
+        let mut most = rows.n_rows.clamp(1, self.most_groups() * rows_per_group);
         for binding in bindings {
             let (stride, len) = self.row_extent(binding.slot, rows);
             let row = len as u64 * WORD;

@@ -13,19 +13,6 @@ const BAD: u32 = 1u;
 const MISSES_POSITIVE: u32 = 2u;
 const MISSES_NEGATIVE: u32 = 4u;
 
-/// The target is read class by class.
-struct Truth {
-    none: u32,
-}
-
-fn truth_of(row: u32) -> Truth {
-    return Truth(0u);
-}
-
-fn is_settled(truth: Truth) -> bool {
-    return false;
-}
-
 /// One class: bits of Q's and P's numbers, and the class factor on p.
 struct Element {
     x: u32,

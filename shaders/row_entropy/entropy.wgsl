@@ -4,19 +4,6 @@
 const STATE_WIDTH: u32 = 3u;
 const LOSS_FROM_GRADIENT_PASS: bool = false;
 
-/// There is no target.
-struct Truth {
-    none: u32,
-}
-
-fn truth_of(row: u32) -> Truth {
-    return Truth(0u);
-}
-
-fn is_settled(truth: Truth) -> bool {
-    return false;
-}
-
 struct Element {
     logit: u32,
 }

@@ -118,6 +118,7 @@ const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
+const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
 const LANE_SUMS: Fragment = fragment!("lane_sums.wgsl");
 const GRADIENT_SEPARATE: Fragment = fragment!("gradient/separate.wgsl");
 const GRADIENT_IN_PLACE: Fragment = fragment!("gradient/in_place.wgsl");
@@ -172,11 +173,12 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
     let mut list = match family {
         Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
         Family::ClassIndex => vec![CLASS_FACTORS, fragment!("class_index/family.wgsl")],
-        Family::RowEntropy => vec![],
+        Family::RowEntropy => vec![NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher } => {
             vec![
                 CLASS_FACTORS,
+                NO_TRUTH,
                 student_fragment(student),
                 teacher_fragment(teacher),
                 fragment!("distribution/family.wgsl"),

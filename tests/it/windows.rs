@@ -5,7 +5,7 @@ use surprisal::{BinaryCrossEntropy, Broadcast, CrossEntropy, Error, Form, GpuEng
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, cases_on, padded_by, random_case, representative_cases, with_random_dloss};
-use crate::support::device::{engines, gpus, with_limits};
+use crate::support::device::{default_gpus, engines, with_limits};
 use crate::support::losses::{all, reduction_of};
 use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_state};
 
@@ -13,7 +13,7 @@ const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward]
 
 /// Holds every pass of the cases on engines with lower limits against the same variant with all limits.
 fn assert_same_bits(limited: &[GpuEngine], cases: &[Case], layout: Layout) {
-    for (i, (full, limited)) in gpus().zip(limited).enumerate() {
+    for (i, (full, limited)) in default_gpus().zip(limited).enumerate() {
         // What windows there are does not depend on the variant: each takes every second case.
         let cases = cases.iter().skip(i).step_by(2);
         for (case, pass) in cases.flat_map(|case| PASSES.map(|pass| (case, pass))) {

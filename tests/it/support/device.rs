@@ -29,6 +29,11 @@ pub fn gpus() -> impl Iterator<Item = &'static GpuEngine> {
     engines().filter_map(|(_, engine)| engine.gpu())
 }
 
+/// The recording side of those [`engines`] that [`with_limits`] makes counterparts of, in the same order.
+pub fn default_gpus() -> impl Iterator<Item = &'static GpuEngine> {
+    shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).filter_map(|opened| opened.named.1.gpu())
+}
+
 fn shipped() -> &'static [Opened] {
     static ENGINES: OnceLock<Vec<Opened>> = OnceLock::new();
     ENGINES.get_or_init(|| open_all(false))

@@ -1,3 +1,5 @@
+use crate::SideOutputs;
+
 /// Host tensors for one call: logits, and what the loss reads beside them.
 ///
 /// ```
@@ -14,6 +16,8 @@ pub struct Inputs<'a> {
     pub targets: Targets<'a>,
     /// Factors on the elements of an elementwise loss.
     pub weights: Option<(&'a [f32], Broadcast)>,
+    /// One weight per row `[N]`, where the loss says what it does.
+    pub row_weights: Option<&'a [f32]>,
     /// Upstream gradient, of the output's shape; 1 if absent.
     pub dloss: Option<&'a [f32]>,
     /// The divisor of `Reduction::SumDividedByInput`.
@@ -47,7 +51,15 @@ pub enum Broadcast {
 impl<'a> Inputs<'a> {
     /// Logits alone.
     pub fn new(logits: &'a [f32]) -> Self {
-        Inputs { logits, targets: Targets::None, weights: None, dloss: None, divisor: None, row_state: None }
+        Inputs {
+            logits,
+            targets: Targets::None,
+            weights: None,
+            row_weights: None,
+            dloss: None,
+            divisor: None,
+            row_state: None,
+        }
     }
 
     /// Adds targets: `&[i32]` for class indices, `&[f32]` for one number per class.
@@ -59,6 +71,12 @@ impl<'a> Inputs<'a> {
     /// Adds factors on the elements of an elementwise loss.
     pub fn weights(mut self, weights: &'a [f32], broadcast: Broadcast) -> Self {
         self.weights = Some((weights, broadcast));
+        self
+    }
+
+    /// Adds one weight per row.
+    pub fn row_weights(mut self, row_weights: &'a [f32]) -> Self {
+        self.row_weights = Some(row_weights);
         self
     }
 
@@ -127,4 +145,6 @@ pub struct Output {
     pub dlogits: Option<Vec<f32>>,
     /// What `Pass::Backward` starts from; only after `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,
+    /// The side outputs asked for; absent after `Pass::Backward`.
+    pub side: Option<SideOutputs>,
 }

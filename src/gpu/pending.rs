@@ -7,7 +7,7 @@ use super::guard::guarded;
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine};
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
-use crate::{Error, Problem};
+use crate::{Error, Problem, Side, SideOutputs};
 
 const WORD: u64 = 4;
 
@@ -23,7 +23,7 @@ pub struct Pending {
 
 #[derive(Debug)]
 enum State {
-    Ready(Option<Output>),
+    Ready(Box<Option<Output>>),
     Mapping(Box<Mapping>),
 }
 
@@ -51,11 +51,12 @@ struct OutputLens {
     values: Option<usize>,
     dlogits: Option<usize>,
     row_state: Option<usize>,
+    side: Option<(Side, usize)>,
 }
 
 impl Pending {
     pub(crate) fn ready(output: Output) -> Pending {
-        Pending { state: State::Ready(Some(output)) }
+        Pending { state: State::Ready(Box::new(Some(output))) }
     }
 
     /// Waits for this submission and no other.
@@ -128,31 +129,43 @@ impl OutputLens {
             values: problem.writes_values().then(|| problem.values_len()),
             dlogits: problem.writes_dlogits().then(|| problem.shape.dlogits_len()),
             row_state: problem.writes_state().then(|| problem.shape.n_rows * problem.state_width()),
+            side: problem.writes_side().then(|| (problem.spec().rows().side, problem.side_len())),
         }
     }
 
+    fn side_len(&self) -> Option<usize> {
+        self.side.map(|(_, len)| len)
+    }
+
     fn total(&self) -> usize {
-        [self.values, self.dlogits, self.row_state].into_iter().flatten().sum()
+        [self.values, self.dlogits, self.row_state, self.side_len()].into_iter().flatten().sum()
     }
 
     fn read(&self, readback: &wgpu::Buffer) -> Result<Output, Error> {
         if self.total() == 0 {
             let empty = |len: Option<usize>| len.map(|_| Vec::new());
-            return Ok(Output { values: Vec::new(), dlogits: empty(self.dlogits), row_state: empty(self.row_state) });
+            return Ok(Output {
+                values: Vec::new(),
+                dlogits: empty(self.dlogits),
+                row_state: empty(self.row_state),
+                side: self.side.map(|(side, _)| SideOutputs::from_words(&side, &[])),
+            });
         }
         let view = readback
             .get_mapped_range(..self.total() as u64 * WORD)
             .map_err(|error| Error::DeviceLost { message: error.to_string() })?;
-        let mut rest: &[f32] = bytemuck::cast_slice(&view);
-        let mut take = |len: usize| {
+        let mut rest: &[u32] = bytemuck::cast_slice(&view);
+        let mut words = |len: usize| {
             let (head, tail) = rest.split_at(len);
             rest = tail;
-            head.to_vec()
+            head
         };
+        let mut floats = |len: usize| bytemuck::cast_slice(words(len)).to_vec();
         Ok(Output {
-            values: self.values.map_or(Vec::new(), &mut take),
-            dlogits: self.dlogits.map(&mut take),
-            row_state: self.row_state.map(&mut take),
+            values: self.values.map_or(Vec::new(), &mut floats),
+            dlogits: self.dlogits.map(&mut floats),
+            row_state: self.row_state.map(&mut floats),
+            side: self.side.map(|(side, len)| SideOutputs::from_words(&side, words(len))),
         })
     }
 }
@@ -164,6 +177,7 @@ pub(super) struct Transfer {
     values: Pooled,
     dlogits: Option<Pooled>,
     row_state: Option<Pooled>,
+    side: Option<Pooled>,
     lens: OutputLens,
 }
 
@@ -171,6 +185,7 @@ struct TransferInputs {
     logits: Pooled,
     targets: Option<Pooled>,
     weights: Option<(Pooled, Broadcast)>,
+    row_weights: Option<Pooled>,
     dloss: Option<Pooled>,
     divisor: Option<Pooled>,
     row_state: Option<Pooled>,
@@ -193,6 +208,7 @@ impl Transfer {
             logits: send("surprisal logits", bytemuck::cast_slice(inputs.logits))?,
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
             weights: weights.transpose()?,
+            row_weights: floats("surprisal row_weights", inputs.row_weights)?,
             dloss: floats("surprisal dloss", inputs.dloss)?,
             divisor: floats("surprisal divisor", divisor)?,
             row_state: floats("surprisal row_state", inputs.row_state)?,
@@ -205,18 +221,22 @@ impl Transfer {
             values: room("surprisal values", lens.values.unwrap_or(0))?,
             dlogits: lens.dlogits.map(|len| room("surprisal dlogits", len)).transpose()?,
             row_state: lens.row_state.map(|len| room("surprisal row_state", len)).transpose()?,
+            side: lens.side_len().map(|len| room("surprisal side", len)).transpose()?,
             lens,
         })
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs { logits, targets, weights, dloss, divisor, row_state } = &self.inputs;
+        let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state } = &self.inputs;
         let mut buffers = Buffers::new(logits.slice(..));
         if let Some(targets) = targets {
             buffers = buffers.targets(targets.slice(..));
         }
         if let Some((weights, broadcast)) = weights {
             buffers = buffers.weights(weights.slice(..), *broadcast);
+        }
+        if let Some(row_weights) = row_weights {
+            buffers = buffers.row_weights(row_weights.slice(..));
         }
         if let Some(dloss) = dloss {
             buffers = buffers.dloss(dloss.slice(..));
@@ -226,6 +246,9 @@ impl Transfer {
         }
         if let Some(row_state) = row_state.as_ref().or(self.row_state.as_ref()) {
             buffers = buffers.row_state(row_state.slice(..));
+        }
+        if let Some(side) = &self.side {
+            buffers = buffers.side(side.slice(..));
         }
         if self.lens.values.is_some() {
             buffers = buffers.values(self.values.slice(..));
@@ -238,7 +261,7 @@ impl Transfer {
 
     /// Records, submits, and starts mapping the results.
     pub fn submit(self, bound: Bound) -> Result<Pending, Error> {
-        let Transfer { engine, inputs, values, dlogits, row_state, lens } = self;
+        let Transfer { engine, inputs, values, dlogits, row_state, side, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let size = lens.total().max(1) as u64 * WORD;
@@ -253,8 +276,12 @@ impl Transfer {
             }
             bound.record(&mut encoder);
             let mut at = 0;
-            let outputs =
-                [(Some(&values), lens.values), (dlogits.as_ref(), lens.dlogits), (row_state.as_ref(), lens.row_state)];
+            let outputs = [
+                (Some(&values), lens.values),
+                (dlogits.as_ref(), lens.dlogits),
+                (row_state.as_ref(), lens.row_state),
+                (side.as_ref(), lens.side_len()),
+            ];
             for (buffer, len) in outputs {
                 if let (Some(buffer), Some(len @ 1..)) = (buffer, len) {
                     encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, len as u64 * WORD);
@@ -272,9 +299,9 @@ impl Transfer {
             });
             queue.submit([encoder.finish()])
         })?;
-        let TransferInputs { logits, targets, weights, dloss, divisor, row_state: saved } = inputs;
+        let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state: saved } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional = [targets, weights, dloss, divisor, saved, dlogits, row_state];
+        let optional = [targets, weights, row_weights, dloss, divisor, saved, dlogits, row_state, side];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
         let mapping =
             Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) };

@@ -6,6 +6,7 @@ mod buffers;
 mod caps;
 mod engine;
 mod guard;
+mod memo;
 mod pending;
 mod pipeline;
 mod pool;

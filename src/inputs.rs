@@ -128,3 +128,19 @@ pub struct Output {
     /// What `Pass::Backward` starts from; only after `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,
 }
+
+impl Output {
+    /// Adds the output of the rows that follow.
+    pub(crate) fn append(&mut self, next: Output, dlogits_stride: usize) {
+        let Output { values, dlogits, row_state } = next;
+        self.values.extend(values);
+        if let (Some(all), Some(next)) = (&mut self.dlogits, dlogits) {
+            // The padding after a batch's last row is none of its output; between rows it is 0.
+            all.resize(all.len().next_multiple_of(dlogits_stride), 0.0);
+            all.extend(next);
+        }
+        if let (Some(all), Some(next)) = (&mut self.row_state, row_state) {
+            all.extend(next);
+        }
+    }
+}

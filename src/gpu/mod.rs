@@ -10,6 +10,7 @@ mod memo;
 mod pending;
 mod pipeline;
 mod pool;
+mod runs;
 
 pub use bind::{Bound, Plan};
 pub use buffers::Buffers;

@@ -1,15 +1,17 @@
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::guard::guarded;
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine};
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
+use crate::validate::Extent;
 use crate::{Error, Problem};
 
-const WORD: u64 = 4;
+pub(super) const WORD: u64 = 4;
 
 /// A call's output to come: a future, or [`Pending::wait`] for it.
 ///
@@ -24,12 +26,22 @@ pub struct Pending {
 #[derive(Debug)]
 enum State {
     Ready(Option<Output>),
-    Mapping(Box<Mapping>),
+    Submitted(Runs),
+}
+
+/// The batch as runs of rows, a submission each.
+#[derive(Debug)]
+struct Runs {
+    waiting: VecDeque<Mapping>,
+    /// What the runs before those put out.
+    output: Option<Output>,
+    extent: Extent,
+    dlogits_stride: usize,
 }
 
 /// A submission whose results are being mapped.
 #[derive(Debug)]
-struct Mapping {
+pub(super) struct Mapping {
     engine: GpuEngine,
     submission: wgpu::SubmissionIndex,
     signal: Arc<(Mutex<Signal>, Condvar)>,
@@ -47,7 +59,7 @@ struct Signal {
 
 /// Elements of each output.
 #[derive(Clone, Copy, Debug)]
-struct OutputLens {
+pub(super) struct OutputLens {
     values: Option<usize>,
     dlogits: Option<usize>,
     row_state: Option<usize>,
@@ -58,18 +70,21 @@ impl Pending {
         Pending { state: State::Ready(Some(output)) }
     }
 
-    /// Waits for this submission and no other.
+    /// The submissions of a problem's runs of rows, first to last.
+    pub(super) fn submitted(problem: &Problem, waiting: VecDeque<Mapping>) -> Pending {
+        let (extent, dlogits_stride) = (problem.extent(), problem.shape.dlogits_stride);
+        Pending { state: State::Submitted(Runs { waiting, output: None, extent, dlogits_stride }) }
+    }
+
+    /// Waits for this call's submissions and no other.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(mut self) -> Result<Output, Error> {
-        if let State::Mapping(mapping) = &self.state {
-            let index = Some(mapping.submission.clone());
-            let waited = mapping.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
-            waited.map_err(|error| Error::DeviceLost { message: error.to_string() })?;
-            mapping.await_signal();
+        if let State::Submitted(runs) = &self.state {
+            runs.waiting.iter().try_for_each(Mapping::wait)?;
         }
         match Pin::new(&mut self).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => output,
-            Poll::Pending => unreachable!("the signal was awaited"),
+            Poll::Pending => unreachable!("every signal was awaited"),
         }
     }
 }
@@ -80,18 +95,41 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
             State::Ready(output) => Poll::Ready(Ok(output.take().expect("a future is not polled after it is ready"))),
-            State::Mapping(mapping) => mapping.poll(context),
+            State::Submitted(runs) => runs.poll(context),
         }
     }
 }
 
+impl Runs {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Output, Error>> {
+        while let Some(run) = self.waiting.front_mut() {
+            let next = ready!(run.poll(context))?;
+            match &mut self.output {
+                None => self.output = Some(next),
+                Some(output) => output.append(next, self.dlogits_stride),
+            }
+            self.waiting.pop_front();
+        }
+        let mut output = self.output.take().expect("a future is not polled after it is ready");
+        if self.extent == Extent::Scalar && output.values.len() > 1 {
+            let sum: f64 = output.values.iter().copied().map(f64::from).sum();
+            output.values = vec![sum as f32];
+        }
+        Poll::Ready(Ok(output))
+    }
+}
+
 impl Mapping {
-    /// The work is done; if another thread's poll has taken the news of it, it will be told in a moment.
     #[cfg(not(target_arch = "wasm32"))]
-    fn await_signal(&self) {
+    fn wait(&self) -> Result<(), Error> {
+        let index = Some(self.submission.clone());
+        let waited = self.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
+        waited.map_err(|error| Error::DeviceLost { message: error.to_string() })?;
+        // The work is done; if another thread's poll has taken the news of it, it will be told in a moment.
         let (signal, changed) = &*self.signal;
         let signal = signal.lock().unwrap_or_else(PoisonError::into_inner);
         drop(changed.wait_while(signal, |signal| signal.mapped.is_none()));
+        Ok(())
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Output, Error>> {
@@ -123,7 +161,7 @@ impl Drop for Mapping {
 }
 
 impl OutputLens {
-    fn new(problem: &Problem) -> Self {
+    pub fn new(problem: &Problem) -> Self {
         OutputLens {
             values: problem.writes_values().then(|| problem.values_len()),
             dlogits: problem.writes_dlogits().then(|| problem.shape.dlogits_len()),
@@ -131,7 +169,7 @@ impl OutputLens {
         }
     }
 
-    fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         [self.values, self.dlogits, self.row_state].into_iter().flatten().sum()
     }
 
@@ -172,7 +210,6 @@ struct TransferInputs {
     targets: Option<Pooled>,
     weights: Option<(Pooled, Broadcast)>,
     dloss: Option<Pooled>,
-    divisor: Option<Pooled>,
     row_state: Option<Pooled>,
 }
 
@@ -185,7 +222,6 @@ impl Transfer {
             Targets::Values(values) => Some(bytemuck::cast_slice(values)),
         };
         let floats = |what, values: Option<&[f32]>| values.map(|v| send(what, bytemuck::cast_slice(v))).transpose();
-        let divisor = inputs.divisor.as_ref().map(std::slice::from_ref);
         let weights = inputs.weights.map(|(weights, broadcast)| -> Result<_, Error> {
             Ok((send("surprisal weights", bytemuck::cast_slice(weights))?, broadcast))
         });
@@ -194,7 +230,6 @@ impl Transfer {
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
             weights: weights.transpose()?,
             dloss: floats("surprisal dloss", inputs.dloss)?,
-            divisor: floats("surprisal divisor", divisor)?,
             row_state: floats("surprisal row_state", inputs.row_state)?,
         };
         let lens = OutputLens::new(problem);
@@ -210,7 +245,7 @@ impl Transfer {
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs { logits, targets, weights, dloss, divisor, row_state } = &self.inputs;
+        let TransferInputs { logits, targets, weights, dloss, row_state } = &self.inputs;
         let mut buffers = Buffers::new(logits.slice(..));
         if let Some(targets) = targets {
             buffers = buffers.targets(targets.slice(..));
@@ -220,9 +255,6 @@ impl Transfer {
         }
         if let Some(dloss) = dloss {
             buffers = buffers.dloss(dloss.slice(..));
-        }
-        if let Some(divisor) = divisor {
-            buffers = buffers.divisor(divisor.slice(..));
         }
         if let Some(row_state) = row_state.as_ref().or(self.row_state.as_ref()) {
             buffers = buffers.row_state(row_state.slice(..));
@@ -237,7 +269,7 @@ impl Transfer {
     }
 
     /// Records, submits, and starts mapping the results.
-    pub fn submit(self, bound: Bound) -> Result<Pending, Error> {
+    pub fn submit(self, bound: Bound) -> Result<Mapping, Error> {
         let Transfer { engine, inputs, values, dlogits, row_state, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
@@ -272,13 +304,11 @@ impl Transfer {
             });
             queue.submit([encoder.finish()])
         })?;
-        let TransferInputs { logits, targets, weights, dloss, divisor, row_state: saved } = inputs;
+        let TransferInputs { logits, targets, weights, dloss, row_state: saved } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional = [targets, weights, dloss, divisor, saved, dlogits, row_state];
+        let optional = [targets, weights, dloss, saved, dlogits, row_state];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
-        let mapping =
-            Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) };
-        Ok(Pending { state: State::Mapping(Box::new(mapping)) })
+        Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }
 }
 

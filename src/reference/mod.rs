@@ -148,7 +148,8 @@ fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
     }
 }
 
-fn divisor(problem: &Problem, inputs: &Inputs<'_>) -> Real {
+/// What the sum of losses is divided by: with the tensors at hand it is a number.
+pub(crate) fn divisor(problem: &Problem, inputs: &Inputs<'_>) -> Real {
     match (problem.divisor(), inputs.targets) {
         (Divisor::Number(number), _) => number.into(),
         (Divisor::Targets { weighted }, Targets::ClassIndex(labels)) => {

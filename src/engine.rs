@@ -1,4 +1,6 @@
-use crate::{Error, GpuEngine, Inputs, Loss, Options, Output, Pass, Pending, Problem, Shape, reference};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::Output;
+use crate::{Error, GpuEngine, Inputs, Loss, Options, Pass, Pending, Problem, Shape, reference};
 
 /// Evaluates losses on host slices: on a GPU where there is one, on the CPU otherwise.
 ///

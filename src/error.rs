@@ -20,7 +20,7 @@ pub enum Error {
         n_classes: usize,
     },
 
-    /// Indices are 32 bits wide on the GPU: cut the batch into several calls.
+    /// Indices are 32 bits wide on the GPU: cut the batch into several calls. A buffer must hold one row at least.
     #[error("expected {what} to be at most {limit}, found {found}")]
     TooLarge {
         /// What is too large, with its unit.

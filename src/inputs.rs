@@ -1,4 +1,5 @@
-use crate::SideOutputs;
+use crate::validate::Extent;
+use crate::{Problem, SideOutputs};
 
 /// Host tensors for one call: logits, and what the loss reads beside them.
 ///
@@ -147,4 +148,26 @@ pub struct Output {
     pub row_state: Option<Vec<f32>>,
     /// The side outputs asked for; absent after `Pass::Backward`.
     pub side: Option<SideOutputs>,
+}
+
+impl Output {
+    /// Adds the output of the rows that follow.
+    pub(crate) fn append(&mut self, next: Output, problem: &Problem) {
+        let Output { values, dlogits, row_state, side } = next;
+        match problem.extent() {
+            Extent::Scalar => self.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
+            _ => self.values.extend(values),
+        }
+        if let (Some(all), Some(next)) = (&mut self.dlogits, dlogits) {
+            // The padding after a batch's last row is none of its output; between rows it is 0.
+            all.resize(all.len().next_multiple_of(problem.shape.dlogits_stride), 0.0);
+            all.extend(next);
+        }
+        if let (Some(all), Some(next)) = (&mut self.row_state, row_state) {
+            all.extend(next);
+        }
+        if let (Some(all), Some(next)) = (&mut self.side, side) {
+            all.append(next, problem.spec().rows().side.mean);
+        }
+    }
 }

@@ -169,6 +169,23 @@ impl SideOutputs {
         }
     }
 
+    /// Adds those of the rows that follow: their shares of the means, or one more number per row.
+    pub(crate) fn append(&mut self, next: SideOutputs, mean: bool) {
+        let SideOutputs { lse, entropy, log_prob, prob, argmax, top_1, top_k } = next;
+        let columns = [&mut self.lse, &mut self.entropy, &mut self.log_prob, &mut self.prob];
+        let columns = columns.into_iter().chain([&mut self.top_1, &mut self.top_k]);
+        for (all, next) in columns.zip([lse, entropy, log_prob, prob, top_1, top_k]) {
+            match (all, next) {
+                (Some(all), Some(next)) if mean => all.iter_mut().zip(next).for_each(|(sum, share)| *sum += share),
+                (Some(all), Some(next)) => all.extend(next),
+                _ => {}
+            }
+        }
+        if let (Some(all), Some(next)) = (&mut self.argmax, argmax) {
+            all.extend(next);
+        }
+    }
+
     /// `exp` of the mean surprisal `-log p_t`, if the mean `log_prob` was asked for.
     pub fn perplexity(&self) -> Option<f32> {
         match self.log_prob.as_deref() {

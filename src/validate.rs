@@ -17,6 +17,10 @@ pub struct Problem {
     pub(crate) loss: Loss,
     pub(crate) pass: Pass,
     pub(crate) shape: Shape,
+    divisor: Divisor,
+    kept: Divisor,
+    /// Divisor over kept rows, where both are numbers and class weights tell them apart.
+    pub(crate) extras_share: f64,
 }
 
 /// How many values an operation puts out.
@@ -41,7 +45,10 @@ impl Problem {
             Some(Reduction::SumDividedBy(n)) if !n.is_finite() => {
                 Err(Error::Option { option: "SumDividedBy", expected: "finite", found: n })
             }
-            _ => Ok(Problem { loss: loss.simplified(), pass, shape }),
+            _ => {
+                let (divisor, kept) = (divisor(spec, &shape), kept(spec, &shape));
+                Ok(Problem { loss: loss.simplified(), pass, shape, divisor, kept, extras_share: 1.0 })
+            }
         }
     }
 
@@ -69,13 +76,17 @@ impl Problem {
 
     /// What the sum of losses is divided by.
     pub(crate) fn divisor(&self) -> Divisor {
-        match self.spec().reduction() {
-            None | Some(Reduction::None | Reduction::Sum) => Divisor::Number(1.0),
-            Some(Reduction::Mean) => self.spec().mean_divisor(&self.shape),
-            Some(Reduction::BatchMean) => Divisor::Number(self.shape.n_rows as f64),
-            Some(Reduction::SumDividedBy(n)) => Divisor::Number(n.into()),
-            Some(Reduction::SumDividedByInput) => Divisor::Input,
-        }
+        self.divisor
+    }
+
+    /// The same over numbers, wherever the divisors would come from.
+    pub(crate) fn divided_by(self, number: f64, kept: f64, extras_share: f64) -> Problem {
+        Problem { divisor: Divisor::Number(number), kept: Divisor::Number(kept), extras_share, ..self }
+    }
+
+    /// The same for so many rows, over the same divisors.
+    pub(crate) fn with_rows(self, n_rows: usize) -> Problem {
+        Problem { shape: Shape { n_rows, ..self.shape }, ..self }
     }
 
     /// Numbers saved per row by `Forward`: the running maximum and sum of each softmax, and what else the gradient needs.
@@ -94,10 +105,7 @@ impl Problem {
 
     /// The rows kept, without class weights.
     pub(crate) fn kept(&self) -> Divisor {
-        match self.spec().mean_divisor(&self.shape) {
-            Divisor::Kept { .. } => Divisor::Kept { weighted: false },
-            number => number,
-        }
+        self.kept
     }
 
     /// Words of the class factors and the ignored labels.
@@ -231,6 +239,23 @@ impl Problem {
                 found: "class indices (i32), one per row",
             }),
         }
+    }
+}
+
+fn divisor(spec: &dyn Spec, shape: &Shape) -> Divisor {
+    match spec.reduction() {
+        None | Some(Reduction::None | Reduction::Sum) => Divisor::Number(1.0),
+        Some(Reduction::Mean) => spec.mean_divisor(shape),
+        Some(Reduction::BatchMean) => Divisor::Number(shape.n_rows as f64),
+        Some(Reduction::SumDividedBy(n)) => Divisor::Number(n.into()),
+        Some(Reduction::SumDividedByInput) => Divisor::Input,
+    }
+}
+
+fn kept(spec: &dyn Spec, shape: &Shape) -> Divisor {
+    match spec.mean_divisor(shape) {
+        Divisor::Kept { .. } => Divisor::Kept { weighted: false },
+        number => number,
     }
 }
 

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use super::pending::Transfer;
+use super::pending::{Transfer, WORD};
 use super::pipeline::Pipelines;
 use super::pool::Pool;
+use super::runs::runs;
 use super::{Buffers, Pending, Plan, caps};
 use crate::kernel::Variant;
 use crate::plan::Caps;
@@ -124,13 +125,19 @@ impl GpuEngine {
         Plan::new(self, Problem::new(loss, pass, shape)?)
     }
 
-    /// Uploads host slices, submits, and returns a future of the output: see [`crate::Engine::begin`].
+    /// Uploads host slices, submits, and returns a future of the output: see [`crate::Engine::begin`]. What exceeds a
+    /// buffer of the device goes in several submissions.
     pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
         let problem = Problem::new(loss, pass, shape)?;
         problem.check(&inputs)?;
-        let transfer = Transfer::upload(self, &problem, &inputs)?;
-        let bound = Plan::new(self, problem)?.bind(&transfer.buffers())?;
-        transfer.submit(bound)
+        let room = self.shared.device.limits().max_buffer_size / WORD;
+        let submit = |(problem, inputs): (Problem, Inputs<'_>)| {
+            let transfer = Transfer::upload(self, &problem, &inputs)?;
+            let bound = Plan::new(self, problem)?.bind(&transfer.buffers())?;
+            transfer.submit(bound)
+        };
+        let submitted: Result<_, Error> = runs(&problem, &inputs, room).into_iter().map(submit).collect();
+        Ok(Pending::submitted(&problem, submitted?))
     }
 
     /// Lets finished work resolve its futures; never waits.

@@ -6,9 +6,11 @@ mod buffers;
 mod caps;
 mod engine;
 mod guard;
+mod memo;
 mod pending;
 mod pipeline;
 mod pool;
+mod runs;
 
 pub use bind::{Bound, Plan};
 pub use buffers::Buffers;

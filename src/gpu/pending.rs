@@ -1,7 +1,8 @@
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::guard::guarded;
 use super::pool::Pooled;
@@ -9,7 +10,7 @@ use super::{Bound, Buffers, GpuEngine};
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
 use crate::{Error, Problem, Side, SideOutputs};
 
-const WORD: u64 = 4;
+pub(super) const WORD: u64 = 4;
 
 /// A call's output to come: a future, or [`Pending::wait`] for it.
 ///
@@ -24,13 +25,24 @@ pub struct Pending {
 #[derive(Debug)]
 enum State {
     Ready(Box<Option<Output>>),
-    Mapping(Box<Mapping>),
+    Submitted(Box<Runs>),
+}
+
+/// The batch as runs of rows, a submission each.
+#[derive(Debug)]
+struct Runs {
+    waiting: VecDeque<Mapping>,
+    /// What the runs before those put out.
+    output: Option<Output>,
+    problem: Problem,
 }
 
 /// A submission whose results are being mapped.
 #[derive(Debug)]
-struct Mapping {
+pub(super) struct Mapping {
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser does not wait"))]
     engine: GpuEngine,
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser does not wait"))]
     submission: wgpu::SubmissionIndex,
     signal: Arc<(Mutex<Signal>, Condvar)>,
     readback: Option<Pooled>,
@@ -47,7 +59,7 @@ struct Signal {
 
 /// Elements of each output.
 #[derive(Clone, Copy, Debug)]
-struct OutputLens {
+pub(super) struct OutputLens {
     values: Option<usize>,
     dlogits: Option<usize>,
     row_state: Option<usize>,
@@ -59,18 +71,20 @@ impl Pending {
         Pending { state: State::Ready(Box::new(Some(output))) }
     }
 
-    /// Waits for this submission and no other.
+    /// The submissions of a problem's runs of rows, first to last.
+    pub(super) fn submitted(problem: &Problem, waiting: VecDeque<Mapping>) -> Pending {
+        Pending { state: State::Submitted(Box::new(Runs { waiting, output: None, problem: problem.clone() })) }
+    }
+
+    /// Waits for this call's submissions and no other.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(mut self) -> Result<Output, Error> {
-        if let State::Mapping(mapping) = &self.state {
-            let index = Some(mapping.submission.clone());
-            let waited = mapping.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
-            waited.map_err(|error| Error::DeviceLost { message: error.to_string() })?;
-            mapping.await_signal();
+        if let State::Submitted(runs) = &self.state {
+            runs.waiting.iter().try_for_each(Mapping::wait)?;
         }
         match Pin::new(&mut self).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(output) => output,
-            Poll::Pending => unreachable!("the signal was awaited"),
+            Poll::Pending => unreachable!("every signal was awaited"),
         }
     }
 }
@@ -81,18 +95,37 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
             State::Ready(output) => Poll::Ready(Ok(output.take().expect("a future is not polled after it is ready"))),
-            State::Mapping(mapping) => mapping.poll(context),
+            State::Submitted(runs) => runs.poll(context),
         }
     }
 }
 
+impl Runs {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Output, Error>> {
+        while let Some(run) = self.waiting.front_mut() {
+            let next = ready!(run.poll(context))?;
+            match &mut self.output {
+                None => self.output = Some(next),
+                Some(output) => output.append(next, &self.problem),
+            }
+            self.waiting.pop_front();
+        }
+        let output = self.output.take().expect("a future is not polled after it is ready");
+        Poll::Ready(Ok(output))
+    }
+}
+
 impl Mapping {
-    /// The work is done; if another thread's poll has taken the news of it, it will be told in a moment.
     #[cfg(not(target_arch = "wasm32"))]
-    fn await_signal(&self) {
+    fn wait(&self) -> Result<(), Error> {
+        let index = Some(self.submission.clone());
+        let waited = self.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
+        waited.map_err(|error| Error::DeviceLost { message: error.to_string() })?;
+        // The work is done; if another thread's poll has taken the news of it, it will be told in a moment.
         let (signal, changed) = &*self.signal;
         let signal = signal.lock().unwrap_or_else(PoisonError::into_inner);
         drop(changed.wait_while(signal, |signal| signal.mapped.is_none()));
+        Ok(())
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Output, Error>> {
@@ -124,7 +157,7 @@ impl Drop for Mapping {
 }
 
 impl OutputLens {
-    fn new(problem: &Problem) -> Self {
+    pub fn new(problem: &Problem) -> Self {
         OutputLens {
             values: problem.writes_values().then(|| problem.values_len()),
             dlogits: problem.writes_dlogits().then(|| problem.shape.dlogits_len()),
@@ -137,7 +170,7 @@ impl OutputLens {
         self.side.map(|(_, len)| len)
     }
 
-    fn total(&self) -> usize {
+    pub fn total(&self) -> usize {
         [self.values, self.dlogits, self.row_state, self.side_len()].into_iter().flatten().sum()
     }
 
@@ -260,7 +293,7 @@ impl Transfer {
     }
 
     /// Records, submits, and starts mapping the results.
-    pub fn submit(self, bound: Bound) -> Result<Pending, Error> {
+    pub fn submit(self, bound: Bound) -> Result<Mapping, Error> {
         let Transfer { engine, inputs, values, dlogits, row_state, side, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
@@ -303,9 +336,7 @@ impl Transfer {
         let weights = weights.map(|(weights, _)| weights);
         let optional = [targets, weights, row_weights, dloss, divisor, saved, dlogits, row_state, side];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
-        let mapping =
-            Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) };
-        Ok(Pending { state: State::Mapping(Box::new(mapping)) })
+        Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }
 }
 

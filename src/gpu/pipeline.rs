@@ -1,7 +1,5 @@
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use super::guard::guarded;
+use super::memo::Memo;
 use crate::Error;
 use crate::kernel::{Constants, Kernel};
 use crate::params::Params;
@@ -9,7 +7,7 @@ use crate::params::Params;
 /// Compute pipelines, made once per kernel and constants.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
-    cache: Mutex<HashMap<(Kernel, Constants), wgpu::ComputePipeline>>,
+    made: Memo<(Kernel, Constants), wgpu::ComputePipeline>,
     /// Keep naga's run-time checks (bounds, loops): for tests that prove they are not needed.
     checked: bool,
 }
@@ -25,14 +23,9 @@ impl Pipelines {
         kernel: Kernel,
         constants: Constants,
     ) -> Result<wgpu::ComputePipeline, Error> {
-        let key = (kernel, constants);
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = cache.get(&key) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = guarded(device, "a pipeline", || create(device, kernel, constants, self.checked))?;
-        cache.insert(key, pipeline.clone());
-        Ok(pipeline)
+        self.made.get((kernel, constants), || {
+            guarded(device, "a pipeline", || create(device, kernel, constants, self.checked))
+        })
     }
 }
 

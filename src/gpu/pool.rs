@@ -54,15 +54,15 @@ impl Pool {
         size: u64,
         usage: wgpu::BufferUsages,
     ) -> Result<Pooled, Error> {
-        let size = size_class(size);
+        let limit = device.limits().max_buffer_size;
+        if size > limit {
+            return Err(Error::TooLarge { what: "bytes of one buffer", found: size, limit });
+        }
+        let size = size_class(size).min(limit - limit % wgpu::COPY_BUFFER_ALIGNMENT);
         let waiting = self.lock().pop(size, usage);
         let buffer = match waiting {
             Some(buffer) => buffer,
             None => {
-                let limit = device.limits().max_buffer_size;
-                if size > limit {
-                    return Err(Error::TooLarge { what: "bytes of one buffer", found: size, limit });
-                }
                 let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
                 guarded(device, what, || device.create_buffer(&descriptor))?
             }

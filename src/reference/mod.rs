@@ -68,8 +68,7 @@ impl Row {
 pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let shape = &problem.shape;
     let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
-    // Terms without class weights have a divisor of their own.
-    let share = if problem.divisor() == (Divisor::Kept { weighted: true }) { divisor / kept } else { Real::ONE };
+    let share = extras_share(problem, divisor, kept);
     let (mut values, mut side) = (Vec::new(), Vec::new());
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
     let mut row_state = Vec::new();
@@ -201,7 +200,13 @@ fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
     }
 }
 
-fn divisor(problem: &Problem, inputs: &Inputs<'_>, divisor: Divisor) -> Real {
+/// What brings terms without class weights, which have a divisor of their own, to that of the others.
+pub(crate) fn extras_share(problem: &Problem, divisor: Real, kept: Real) -> Real {
+    if problem.divisor() == (Divisor::Kept { weighted: true }) { divisor / kept } else { problem.extras_share.into() }
+}
+
+/// A divisor of the batch: with the tensors at hand it is a number.
+pub(crate) fn divisor(problem: &Problem, inputs: &Inputs<'_>, divisor: Divisor) -> Real {
     match divisor {
         Divisor::Number(number) => number.into(),
         Divisor::Input => Real::from(inputs.divisor.unwrap_or(1.0)),

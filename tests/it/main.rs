@@ -5,6 +5,7 @@ mod losses;
 mod properties;
 mod record;
 mod reference;
+mod runs;
 mod shaders;
 mod support;
 mod validate;

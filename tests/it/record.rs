@@ -1,4 +1,5 @@
 //! Recording into an app's encoder: what is written, what is not, and that the way it is recorded changes no bit.
+mod divisors;
 mod excess;
 mod labels;
 mod layouts;

@@ -1,6 +1,6 @@
 #[cfg(not(target_arch = "wasm32"))]
 use crate::Output;
-use crate::{Error, GpuEngine, Inputs, Loss, Options, Pass, Pending, Problem, Shape, reference};
+use crate::{Error, GpuEngine, Inputs, Loss, Options, Pass, Pending, Policy, Problem, Shape, reference};
 
 /// Evaluates losses on host slices: on a GPU where there is one, on the CPU otherwise.
 ///
@@ -9,6 +9,7 @@ use crate::{Error, GpuEngine, Inputs, Loss, Options, Pass, Pending, Problem, Sha
 #[derive(Clone, Debug)]
 pub struct Engine {
     gpu: Option<GpuEngine>,
+    policy: Policy,
 }
 
 /// Where an engine computes; its `Display` names adapter and driver.
@@ -38,7 +39,7 @@ impl std::fmt::Display for Backend {
 impl Engine {
     /// The CPU engine: never touches a GPU.
     pub fn cpu() -> Engine {
-        Engine { gpu: None }
+        Engine { gpu: None, policy: Policy::new() }
     }
 
     /// The best GPU, or the CPU engine where there is none; [`Engine::backend`] says which.
@@ -53,7 +54,7 @@ impl Engine {
 
     /// As [`Engine::new`], with options and without waiting: the way in on the web.
     pub async fn request(options: Options) -> Result<Engine, Error> {
-        let engine = Engine { gpu: GpuEngine::request(options).await? };
+        let engine = Engine { gpu: GpuEngine::request(options).await?, policy: Policy::new() };
         log::info!("surprisal: {}", engine.backend());
         Ok(engine)
     }
@@ -69,6 +70,11 @@ impl Engine {
     /// The features and limits to request from an adapter so that every kernel variant it could run is available.
     pub fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
         GpuEngine::wanted(adapter)
+    }
+
+    /// The same engine under another policy.
+    pub fn policy(self, policy: Policy) -> Engine {
+        Engine { gpu: self.gpu.map(|gpu| gpu.policy(policy)), policy }
     }
 
     /// Where this engine computes.
@@ -99,7 +105,7 @@ impl Engine {
         match &self.gpu {
             Some(gpu) => gpu.begin(loss, pass, shape, inputs),
             None => {
-                let problem = Problem::new(loss, pass, shape)?;
+                let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
                 problem.check(&inputs)?;
                 Ok(Pending::ready(reference::evaluate(&problem, &inputs).output(&problem)))
             }
@@ -116,6 +122,6 @@ impl Engine {
 
 impl From<GpuEngine> for Engine {
     fn from(gpu: GpuEngine) -> Self {
-        Engine { gpu: Some(gpu) }
+        Engine { policy: gpu.policy, gpu: Some(gpu) }
     }
 }

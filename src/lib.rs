@@ -8,6 +8,7 @@ pub mod kernel;
 mod loss;
 mod params;
 mod plan;
+mod policy;
 pub mod reference;
 mod shape;
 mod side;
@@ -23,6 +24,7 @@ pub use loss::{
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;
+pub use policy::{EmptyMean, Policy};
 pub use shape::Shape;
 pub use side::{Side, SideOutputs};
 pub use validate::Problem;

@@ -5,7 +5,7 @@ use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, V
 use crate::loss::{Divisor, Family, Pass, RowWeights, Shares, TargetKind};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
-use crate::{Error, Shape};
+use crate::{EmptyMean, Error, Shape};
 
 const WORD: u64 = 4;
 /// Rows a flat elementwise tensor is read as have this many elements.
@@ -45,6 +45,7 @@ pub struct Placement {
     pub in_place: bool,
     pub weights: Option<Broadcast>,
     pub has_dloss: bool,
+    pub counts_errors: bool,
 }
 
 impl Placement {
@@ -102,6 +103,9 @@ pub fn lanes(n_classes: usize, caps: &Caps) -> u32 {
 pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result<Schedule, Error> {
     let (row_state, side) = (Source::Caller(Slot::RowState), Source::Caller(Slot::Side));
     let mut builder = Builder { problem, caps, placement, row_state, side, schedule: Schedule::default() };
+    if placement.counts_errors {
+        builder.count_errors();
+    }
     let divisors = builder.count_rows();
     if builder.side_is_mean() {
         builder.side = builder.scratch((problem.shape.n_rows * problem.spec().rows().side.width()) as u64);
@@ -230,6 +234,7 @@ impl Builder<'_> {
                 Some(RowWeights::Count) => 2,
             },
             last_sum: false,
+            empty_mean_is_zero: self.problem.policy.empty_mean == EmptyMean::Zero,
             terms_per_lane: TERMS_PER_LANE,
             subgroup_sizes: self.caps.subgroup_sizes,
         }
@@ -357,7 +362,24 @@ impl Builder<'_> {
         let mut constants = self.constants(1);
         constants.terms_per_lane = LABELS_PER_LANE;
         constants.class_factors &= weighted;
-        for (first, len) in self.windows(n_rows, rows_per_group, 1) {
+        self.over_labels(kernel, constants, partials);
+        while partials.len > MAX_DIVISORS {
+            partials = self.sum_once(partials, to);
+        }
+        partials
+    }
+
+    /// Adds the rows that labels or row weights leave without a value to the caller's counter.
+    fn count_errors(&mut self) {
+        let constants = Constants { terms_per_lane: LABELS_PER_LANE, ..self.constants(1) };
+        let counter = Partials::contiguous(Source::Caller(Slot::Errors), 0, 1);
+        self.over_labels(self.kernel(Program::CountErrors), constants, counter);
+    }
+
+    /// Launches a kernel over the labels and row weights; its results are one per workgroup, or a single counter.
+    fn over_labels(&mut self, kernel: Kernel, constants: Constants, results: Partials) {
+        let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
+        for (first, len) in self.windows(self.problem.shape.n_rows as u64, rows_per_group, 1) {
             let groups = len.div_ceil(rows_per_group);
             let grid = self.grid(groups);
             let mut params = Params { n_rows: len as u32, grid_width: grid.0, ..self.params() };
@@ -375,8 +397,13 @@ impl Builder<'_> {
                         region
                     }
                     Slot::Values => {
-                        let at = partials.first + first / rows_per_group;
-                        let (region, base) = self.region(partials.source, at, groups);
+                        let at = results.first + first / rows_per_group;
+                        let (region, base) = self.region(results.source, at, groups);
+                        params.values = base;
+                        region
+                    }
+                    Slot::Errors => {
+                        let (region, base) = self.region(results.source, results.first, results.len);
                         params.values = base;
                         region
                     }
@@ -386,10 +413,6 @@ impl Builder<'_> {
             }
             self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
         }
-        while partials.len > MAX_DIVISORS {
-            partials = self.sum_once(partials, to);
-        }
-        partials
     }
 
     /// Cuts an array of words `stride` apart into windows that a binding holds, each but the last a multiple of `unit`.
@@ -505,7 +528,7 @@ impl Builder<'_> {
             Slot::Classes => (0, problem.classes_len()),
             Slot::RowWeights if problem.takes_row_weights() => (1, 1),
             Slot::Side => (problem.spec().rows().side.width(), problem.spec().rows().side.width()),
-            Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms => (0, 1),
+            Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms | Slot::Errors => (0, 1),
         }
     }
 
@@ -568,7 +591,7 @@ impl Builder<'_> {
                 let class_stride = u32::from(self.problem.extent() == Extent::Element && given);
                 (params.dloss, params.dloss_row_stride, params.dloss_class_stride) = (base, stride, class_stride);
             }
-            Slot::Divisor | Slot::Terms => {}
+            Slot::Divisor | Slot::Terms | Slot::Errors => {}
         }
         if slot == Slot::Logits && self.placement.in_place {
             (params.dlogits, params.dlogits_stride) = (base, stride);

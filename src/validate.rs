@@ -2,7 +2,7 @@
 
 use crate::inputs::{Broadcast, Inputs, Targets};
 use crate::loss::{Divisor, Family, Form, Loss, Pass, Reduction, Spec, TargetKind};
-use crate::{Error, Shape};
+use crate::{EmptyMean, Error, Policy, Shape};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
 const MAX_CLASSES: usize = 1 << 30;
@@ -21,6 +21,7 @@ pub struct Problem {
     kept: Divisor,
     /// Divisor over kept rows, where both are numbers and class weights tell them apart.
     pub(crate) extras_share: f64,
+    pub(crate) policy: Policy,
 }
 
 /// How many values an operation puts out.
@@ -47,8 +48,22 @@ impl Problem {
             }
             _ => {
                 let (divisor, kept) = (divisor(spec, &shape), kept(spec, &shape));
-                Ok(Problem { loss: loss.simplified(), pass, shape, divisor, kept, extras_share: 1.0 })
+                let policy = Policy::new();
+                Ok(Problem { loss: loss.simplified(), pass, shape, divisor, kept, extras_share: 1.0, policy })
             }
+        }
+    }
+
+    /// The same under another policy.
+    pub fn policy(self, policy: Policy) -> Self {
+        Problem { policy, ..self }
+    }
+
+    /// The mean over nothing.
+    pub(crate) fn empty_mean(&self) -> f64 {
+        match self.policy.empty_mean {
+            EmptyMean::Nan => f64::NAN,
+            EmptyMean::Zero => 0.0,
         }
     }
 

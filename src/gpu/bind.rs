@@ -210,6 +210,7 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     check(Slot::Weights, false, problem.takes_weights())?;
     check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
     check(Slot::Side, problem.writes_side(), problem.writes_side())?;
+    check(Slot::Errors, false, problem.spec().targets() == TargetKind::ClassIndex)?;
     check(Slot::Dloss, problem.needs_dloss(), problem.uses_dloss())?;
     check(Slot::Divisor, divided, divided)?;
     check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
@@ -242,7 +243,7 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
         Slot::Targets => shape.targets_len(),
         Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
         Slot::Dloss | Slot::Values => problem.values_len(),
-        Slot::Divisor => 1,
+        Slot::Divisor | Slot::Errors => 1,
         Slot::RowWeights => shape.n_rows,
         Slot::Side => problem.side_len(),
         Slot::RowState => shape.n_rows * problem.state_width(),
@@ -253,7 +254,7 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
 
 fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
     match slot {
-        Slot::Values | Slot::Dlogits | Slot::Side => true,
+        Slot::Values | Slot::Dlogits | Slot::Side | Slot::Errors => true,
         Slot::RowState => problem.writes_state(),
         Slot::Logits => in_place,
         _ => false,
@@ -292,5 +293,6 @@ fn placement(problem: &Problem, buffers: &Buffers<'_>) -> Placement {
         in_place: buffers.in_place,
         weights: buffers.weights,
         has_dloss: buffers.get(Slot::Dloss).is_some(),
+        counts_errors: buffers.get(Slot::Errors).is_some(),
     }
 }

@@ -43,6 +43,12 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Side, slice)
     }
 
+    /// A counter, one u32, to which every recording adds the rows that have no value whatever their logits: the label is
+    /// out of range, or the row weight no number. The caller sets it to 0 and reads it when it suits.
+    pub fn errors(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::Errors, slice)
+    }
+
     /// Upstream gradient, f32, of the shape of `values`; 1 if absent.
     pub fn dloss(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Dloss, slice)

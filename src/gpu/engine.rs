@@ -7,7 +7,7 @@ use super::runs::runs;
 use super::{Buffers, Pending, Plan, caps};
 use crate::kernel::Variant;
 use crate::plan::Caps;
-use crate::{Backend, Error, Inputs, Loss, Pass, Problem, Shape};
+use crate::{Backend, Error, Inputs, Loss, Pass, Policy, Problem, Shape};
 
 /// An engine on a wgpu device: the one that can record into a caller's encoder.
 ///
@@ -15,6 +15,7 @@ use crate::{Backend, Error, Inputs, Loss, Pass, Problem, Shape};
 #[derive(Clone, Debug)]
 pub struct GpuEngine {
     pub(super) shared: Arc<Shared>,
+    pub(crate) policy: Policy,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,12 @@ impl GpuEngine {
             pipelines: Pipelines::new(options.checked),
             pool: Pool::default(),
         };
-        Ok(GpuEngine { shared: Arc::new(shared) })
+        Ok(GpuEngine { shared: Arc::new(shared), policy: Policy::new() })
+    }
+
+    /// The same engine, its pipelines and buffers shared, under another policy.
+    pub fn policy(self, policy: Policy) -> GpuEngine {
+        GpuEngine { policy, ..self }
     }
 
     /// The features and limits to request from an adapter so that every kernel variant it could run is available.
@@ -122,13 +128,13 @@ impl GpuEngine {
 
     /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape).
     pub fn plan(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Plan, Error> {
-        Plan::new(self, Problem::new(loss, pass, shape)?)
+        Plan::new(self, Problem::new(loss, pass, shape)?.policy(self.policy))
     }
 
     /// Uploads host slices, submits, and returns a future of the output: see [`crate::Engine::begin`]. What exceeds a
     /// buffer of the device goes in several submissions.
     pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
-        let problem = Problem::new(loss, pass, shape)?;
+        let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
         problem.check(&inputs)?;
         let room = self.shared.device.limits().max_buffer_size / WORD;
         let submit = |(problem, inputs): (Problem, Inputs<'_>)| {

@@ -40,6 +40,8 @@ pub enum Program {
     SumTargetWeights,
     /// Row weights to what the rows they keep count.
     SumRowWeights,
+    /// Labels and row weights to the number of rows they leave without a value.
+    CountErrors,
 }
 
 /// The entry point for a [`crate::Pass`].
@@ -128,6 +130,8 @@ pub enum Slot {
     RowWeights = 11,
     /// Side outputs per row.
     Side = 12,
+    /// The counter of rows that labels or row weights leave without a value.
+    Errors = 13,
 }
 
 impl Slot {
@@ -135,7 +139,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 12] = [
+    pub const ALL: [Slot; 13] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -148,6 +152,7 @@ impl Slot {
         Slot::Terms,
         Slot::RowWeights,
         Slot::Side,
+        Slot::Errors,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -165,6 +170,7 @@ impl Slot {
             Slot::Terms => "terms",
             Slot::RowWeights => "row_weights",
             Slot::Side => "side",
+            Slot::Errors => "errors",
         }
     }
 }
@@ -196,6 +202,7 @@ pub(crate) struct Constants {
     pub side: u32,
     pub row_count: u32,
     pub last_sum: bool,
+    pub empty_mean_is_zero: bool,
     pub terms_per_lane: u32,
     pub subgroup_sizes: (u32, u32),
 }
@@ -215,6 +222,7 @@ impl Constants {
             "SIDE" => self.side.into(),
             "ROW_COUNT" => self.row_count.into(),
             "FINAL" => u32::from(self.last_sum).into(),
+            "EMPTY_MEAN_IS_ZERO" => u32::from(self.empty_mean_is_zero).into(),
             "TERMS_PER_LANE" => self.terms_per_lane.into(),
             "SUBGROUP_MIN" => self.subgroup_sizes.0.into(),
             "SUBGROUP_MAX" => self.subgroup_sizes.1.into(),
@@ -232,6 +240,7 @@ impl Kernel {
             Program::Loss { entry: Entry::ForwardBackward, .. } => "forward_backward",
             Program::Loss { entry: Entry::Backward, .. } => "backward",
             Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights => "sum",
+            Program::CountErrors => "count",
         }
     }
 
@@ -245,6 +254,7 @@ impl Kernel {
             Program::SumValues => "values".into(),
             Program::SumTargetWeights => "target_weights".into(),
             Program::SumRowWeights => "row_weights".into(),
+            Program::CountErrors => "errors".into(),
         };
         let variant = match self.variant {
             Variant::Workgroup => "workgroup",
@@ -282,7 +292,8 @@ impl Kernel {
     /// Slots, and whether the kernel writes them.
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
-            Classes, Divisor, Dlogits, Dloss, Logits, RowState, RowWeights, Side, Targets, Terms, Values, Weights,
+            Classes, Divisor, Dlogits, Dloss, Errors, Logits, RowState, RowWeights, Side, Targets, Terms, Values,
+            Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -290,6 +301,9 @@ impl Kernel {
                 return vec![(Targets, false), (Classes, false), (Values, true), (RowWeights, false)];
             }
             Program::SumRowWeights => return vec![(Values, true), (RowWeights, false)],
+            Program::CountErrors => {
+                return vec![(Targets, false), (Classes, false), (RowWeights, false), (Errors, true)];
+            }
             Program::Loss { family, loss, entry, values } => (family, loss, entry, values),
         };
         let inputs: &[Slot] = match family {
@@ -331,7 +345,7 @@ impl Kernel {
             Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
             Program::Loss { family, .. } => !matches!(family, Family::Softmax | Family::Elementwise),
             Program::SumValues => false,
-            Program::SumTargetWeights | Program::SumRowWeights => true,
+            Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => true,
         }
     }
 
@@ -353,8 +367,9 @@ impl Kernel {
         match self.program {
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { .. } => {}
-            Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL"]),
+            Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
             Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
+            Program::CountErrors => names.push("TERMS_PER_LANE"),
         }
         names
     }
@@ -392,7 +407,8 @@ impl Kernel {
 
 impl Program {
     fn all() -> Vec<Program> {
-        let mut programs = vec![Program::SumValues, Program::SumTargetWeights, Program::SumRowWeights];
+        let mut programs =
+            vec![Program::SumValues, Program::SumTargetWeights, Program::SumRowWeights, Program::CountErrors];
         for &(loss, _, families) in source::LOSSES {
             for &family in families {
                 programs.push(Program::Loss { family, loss, entry: Entry::Backward, values: Values::Sums });

@@ -42,7 +42,11 @@ impl Kernel {
         let mut text = String::new();
         for Binding { slot, read_write, tensor, .. } in self.bindings() {
             let access = if read_write { "read_write" } else { "read" };
-            let element = if tensor && self.width == Width::Four { "vec4<u32>" } else { "u32" };
+            let element = match slot {
+                Slot::Errors => "atomic<u32>",
+                _ if tensor && self.width == Width::Four => "vec4<u32>",
+                _ => "u32",
+            };
             let (number, name) = (slot as u32, slot.name());
             writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;")
                 .expect("a String takes all that is written");
@@ -52,7 +56,11 @@ impl Kernel {
 
     /// Types of partial results that lanes share.
     fn monoids(&self) -> &'static [&'static str] {
-        let Program::Loss { family, entry, values, .. } = self.program else { return &["Total"] };
+        let (family, entry, values) = match self.program {
+            Program::Loss { family, entry, values, .. } => (family, entry, values),
+            Program::CountErrors => return &[],
+            _ => return &["Total"],
+        };
         match (family, entry) {
             (Family::Elementwise, Entry::Backward) => &[],
             (Family::Elementwise, _) if values == Values::PerElement => &[],
@@ -77,6 +85,7 @@ impl Kernel {
             Program::SumValues => list.extend([SCALE_DIVISOR, SUM, SUM_VALUES]),
             Program::SumTargetWeights => list.extend([CLASS_FACTORS, IGNORED, ROW_SHARE, SUM, SUM_TARGET_WEIGHTS]),
             Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
+            Program::CountErrors => list.extend([IGNORED, COUNT_ERRORS]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
                 if entry != Entry::Forward && family != Family::Softmax {
@@ -141,6 +150,7 @@ const SUM: Fragment = fragment!("sum/sum.wgsl");
 const SUM_VALUES: Fragment = fragment!("sum/values.wgsl");
 const SUM_TARGET_WEIGHTS: Fragment = fragment!("sum/target_weights.wgsl");
 const SUM_ROW_WEIGHTS: Fragment = fragment!("sum/row_weights.wgsl");
+const COUNT_ERRORS: Fragment = fragment!("sum/errors.wgsl");
 
 impl Variant {
     fn lane(self) -> Fragment {

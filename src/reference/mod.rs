@@ -86,9 +86,9 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     if problem.spec().rows().side.mean {
         let width = problem.spec().rows().side.width();
         let column = |c| Real::sum(side.iter().copied().skip(c).step_by(width));
-        side = (0..width).map(|c| divided(column(c), kept, Real::NAN)).collect();
+        side = (0..width).map(|c| mean(problem, column(c), kept)).collect();
     }
-    let reduced = || divided(Real::sum(values.iter().copied()), divisor, Real::NAN);
+    let reduced = || mean(problem, Real::sum(values.iter().copied()), divisor);
     let values = match problem.extent() {
         Extent::Element => values,
         Extent::Row => values.chunks(row_width(problem)).map(|row| Real::sum(row.iter().copied())).collect(),
@@ -237,6 +237,12 @@ fn kept_class(problem: &Problem, label: i32) -> Option<usize> {
 
 fn is_ignored(problem: &Problem, label: i32) -> bool {
     problem.spec().ignore_index().contains(&label)
+}
+
+/// `sum / divisor`, or what the policy has for a mean over nothing.
+fn mean(problem: &Problem, sum: Real, divisor: Real) -> Real {
+    let empty = if sum.value.is_nan() { Real::NAN } else { problem.empty_mean().into() };
+    divided(sum, divisor, empty)
 }
 
 /// `sum / divisor`, or `otherwise` where the divisor is 0.

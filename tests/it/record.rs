@@ -1,5 +1,6 @@
 //! Recording into an app's encoder: what is written, what is not, and that the way it is recorded changes no bit.
 mod divisors;
+mod errors;
 mod excess;
 mod labels;
 mod layouts;

@@ -2,7 +2,7 @@
 
 use naga::valid::GlobalUse;
 use naga::{AddressSpace, GlobalVariable, Module, Scalar, ShaderStage, StorageAccess, TypeInner, VectorSize};
-use surprisal::kernel::{Binding, Kernel, Width};
+use surprisal::kernel::{Binding, Kernel, Slot, Width};
 
 use crate::support::shader::{Parsed, for_every_kernel};
 
@@ -29,13 +29,18 @@ fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
     let TypeInner::Array { base, .. } = module.types[variable.ty].inner else { panic!("{variable:?}: no array") };
     match module.types[base].inner {
         TypeInner::Scalar(Scalar::U32) => "u32",
+        TypeInner::Atomic(Scalar::U32) => "atomic<u32>",
         TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => "vec4<u32>",
         _ => "another type",
     }
 }
 
 fn expected(kernel: Kernel, binding: Binding) -> Declared {
-    let element = if binding.tensor && kernel.width == Width::Four { "vec4<u32>" } else { "u32" };
+    let element = match binding.slot {
+        Slot::Errors => "atomic<u32>",
+        _ if binding.tensor && kernel.width == Width::Four => "vec4<u32>",
+        _ => "u32",
+    };
     (binding.slot as u32, binding.slot.name().to_string(), binding.read_write, element)
 }
 

@@ -10,12 +10,14 @@ mod params;
 mod plan;
 pub mod reference;
 mod shape;
+mod storage;
 mod validate;
 
 pub use engine::{Backend, Engine};
 pub use error::Error;
 pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
-pub use inputs::{Broadcast, Inputs, Output, Targets};
+pub use half;
+pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{
     BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction,
     SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
@@ -23,5 +25,6 @@ pub use loss::{
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;
 pub use shape::Shape;
+pub use storage::{LabelStorage, Storage};
 pub use validate::Problem;
 pub use wgpu;

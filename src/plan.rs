@@ -1,11 +1,11 @@
 //! What to launch: windows of rows, dispatches, scratch. Pure: numbers in, numbers out, no device.
 
 use crate::inputs::Broadcast;
-use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
+use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
 use crate::loss::{Divisor, Family, Pass, TargetKind};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
-use crate::{Error, Shape};
+use crate::{Error, Shape, Storage};
 
 const WORD: u64 = 4;
 /// Rows a flat elementwise tensor is read as have this many elements.
@@ -145,7 +145,7 @@ struct Rows {
 impl Rows {
     /// A contiguous elementwise batch whose classes are alike is one run of elements, cut to rows of a good length.
     fn new(problem: &Problem, placement: &Placement) -> Rows {
-        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride } = problem.shape;
+        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride, .. } = problem.shape;
         let spec = problem.spec();
         let strides = [logits_stride, targets_stride, dlogits_stride];
         let flat = spec.family() == Family::Elementwise
@@ -188,6 +188,7 @@ impl Builder<'_> {
             last_sum: false,
             terms_per_lane: TERMS_PER_LANE,
             subgroup_sizes: self.caps.subgroup_sizes,
+            storage: [Storage::F32; Slot::COUNT],
         }
     }
 
@@ -216,16 +217,30 @@ impl Builder<'_> {
         Source::Scratch(self.schedule.scratch.len() - 1)
     }
 
-    /// Elements `first..first + len` of a slice, and their position within the aligned binding.
+    /// Elements `first..first + len` of a slice, and their position within the aligned binding: in elements, or in words
+    /// where those are smaller.
     fn region(&self, source: Source, first: u64, len: u64) -> (Region, u32) {
-        let start = first * WORD
-            + match source {
-                Source::Caller(slot) => self.placement.offset(slot),
-                Source::Constant(_) | Source::Scratch(_) => 0,
-            };
+        let (slice_start, element) = match source {
+            Source::Caller(slot) => (self.placement.offset(slot), self.problem.element_bytes(slot)),
+            Source::Constant(_) | Source::Scratch(_) => (0, WORD),
+        };
+        let start = slice_start + first * element;
         let offset = start - start % self.caps.alignment;
         let base = start - offset;
-        (Region { source, offset, size: base + len * WORD }, (base / WORD) as u32)
+        // A binding ends with the word that its last element lies in; 64-bit labels are found by words.
+        let size = (base + len * element).next_multiple_of(WORD);
+        (Region { source, offset, size }, (base / element.min(WORD)) as u32)
+    }
+
+    /// Words from one label to the next.
+    fn label_stride(&self) -> u32 {
+        (self.problem.shape.label_storage.bytes() as u64 / WORD) as u32
+    }
+
+    /// How a slot's numbers are stored; what the caller left out is the f32 number 1.
+    fn storage(&self, slot: Slot) -> Storage {
+        let given = slot != Slot::Dloss || self.placement.has_dloss;
+        if given { self.problem.storage(slot) } else { Storage::F32 }
     }
 
     fn constant(&self, slot: Slot) -> Region {
@@ -274,7 +289,7 @@ impl Builder<'_> {
         constants.terms_per_lane = LABELS_PER_LANE;
         constants.class_factors &= weighted;
         let labels = Source::Caller(Slot::Targets);
-        for (first, len) in self.windows(n_rows, labels_per_group) {
+        for (first, len) in self.windows(n_rows, self.problem.element_bytes(Slot::Targets), labels_per_group) {
             let groups = len.div_ceil(labels_per_group);
             let (targets, targets_base) = self.region(labels, first, len);
             let (values, values_base) = self.region(partials.source, first / labels_per_group, groups);
@@ -283,6 +298,7 @@ impl Builder<'_> {
                 n_rows: len as u32,
                 grid_width: grid.0,
                 targets: targets_base,
+                targets_stride: self.label_stride(),
                 values: values_base,
                 ..self.params()
             };
@@ -297,9 +313,14 @@ impl Builder<'_> {
         Divide::ByNumbersAt(partials.source, partials.len)
     }
 
-    /// Cuts an array of words into windows that a binding holds, each but the last a multiple of `unit`.
-    fn windows(&self, len: u64, unit: u64) -> Vec<(u64, u64)> {
-        let most = (self.caps.max_binding - self.caps.alignment) / WORD;
+    /// Bytes of a slice that a binding holds, wherever it starts: whole words after an aligned offset.
+    fn room(&self) -> u64 {
+        self.caps.max_binding - self.caps.max_binding % WORD - self.caps.alignment
+    }
+
+    /// Cuts an array into windows that a binding holds, each but the last a multiple of `unit` elements.
+    fn windows(&self, len: u64, element: u64, unit: u64) -> Vec<(u64, u64)> {
+        let most = self.room() / element;
         let window = (most / unit).clamp(1, self.most_groups()) * unit;
         (0..len.div_ceil(window)).map(|k| (k * window, window.min(len - k * window))).collect()
     }
@@ -311,7 +332,7 @@ impl Builder<'_> {
         let lanes = lanes(rows.n_classes, self.caps);
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
         let kernel = self.loss_kernel(&rows);
-        let constants = self.constants(lanes);
+        let constants = Constants { storage: Slot::ALL.map(|slot| self.storage(slot)), ..self.constants(lanes) };
         let bindings = kernel.bindings();
         let written = problem.writes_values() && problem.extent() == Extent::Scalar && rows.n_rows > 0;
         let mut partials = Partials { source: Source::Constant(Slot::Terms), len: 0 };
@@ -372,17 +393,21 @@ impl Builder<'_> {
         }
         let quads = |n: usize| n.is_multiple_of(4);
         let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride];
-        let tensors = [Slot::Logits, Slot::Targets, Slot::Dlogits, Slot::Values, Slot::Dloss];
-        let aligned = |slot| {
-            let is_tensor = kernel.bindings().iter().any(|binding| binding.slot == slot && binding.tensor);
-            !is_tensor || self.placement.offset(slot).is_multiple_of(4 * WORD)
+        let bindings = kernel.bindings();
+        let is_f32 = bindings.iter().all(|binding| self.storage(binding.slot) == Storage::F32);
+        let (any, four, alignment) = match is_f32 {
+            true => (Width::One, Width::Four, 4 * WORD),
+            false => (Width::Packed, Width::PackedFour, 2 * WORD),
         };
+        let aligned =
+            |binding: &Binding| !binding.tensor || self.placement.offset(binding.slot).is_multiple_of(alignment);
+        kernel.width = any;
         if quads(rows.n_classes)
             && quads(rows.last_row)
             && strides.into_iter().all(quads)
-            && tensors.into_iter().all(aligned)
+            && bindings.iter().all(aligned)
         {
-            kernel.width = Width::Four;
+            kernel.width = four;
         }
         kernel
     }
@@ -416,17 +441,18 @@ impl Builder<'_> {
     }
 
     /// Rows in a window: as many as every binding holds, and a multiple of `rows_per_group` where there are that many.
-    fn window_rows(&self, rows: &Rows, bindings: &[crate::kernel::Binding], rows_per_group: u64) -> Result<u64, Error> {
-        let room = self.caps.max_binding - self.caps.alignment;
+    fn window_rows(&self, rows: &Rows, bindings: &[Binding], rows_per_group: u64) -> Result<u64, Error> {
+        let room = self.room();
         let mut most = rows.n_rows.clamp(1, self.most_groups() * rows_per_group);
         for binding in bindings {
             let (stride, len) = self.row_extent(binding.slot, rows);
-            let row = len as u64 * WORD;
+            let element = self.problem.element_bytes(binding.slot);
+            let row = len as u64 * element;
             if row > room {
                 return Err(Error::RowTooLarge { tensor: binding.slot.name(), found: row, limit: room });
             }
             if stride > 0 {
-                most = most.min((room - row) / (stride as u64 * WORD) + 1);
+                most = most.min((room - row) / (stride as u64 * element) + 1);
             }
         }
         Ok(if most > rows_per_group { most - most % rows_per_group } else { most })
@@ -454,6 +480,9 @@ impl Builder<'_> {
             u32::from(row == rows.n_classes && (stride > 0 || self.placement.weights == Some(Broadcast::PerClass)));
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
+            Slot::Targets if self.problem.spec().targets() == TargetKind::ClassIndex => {
+                (params.targets, params.targets_stride) = (base, self.label_stride());
+            }
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
             Slot::Values => (params.values, params.values_stride) = (base, stride),
@@ -522,7 +551,7 @@ impl Builder<'_> {
         let len = partials.len.div_ceil(per_group);
         let sums = Partials { source: self.scratch(len), len };
         let kernel = self.kernel(Program::SumValues);
-        for (first, n_terms) in self.windows(partials.len, per_group) {
+        for (first, n_terms) in self.windows(partials.len, WORD, per_group) {
             let groups = n_terms.div_ceil(per_group);
             let (terms, terms_base) = self.region(partials.source, first, n_terms);
             let (values, values_base) = self.region(sums.source, first / per_group, groups);

@@ -4,7 +4,7 @@ fn term(i: u32, end: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }
-    let label = bitcast<i32>(targets[params.targets + i]);
+    let label = label_of(i);
     let ignored = params.has_ignore_index != 0u && label == params.ignore_index;
     if (ignored || label < 0 || u32(label) >= params.n_classes) {
         return NOTHING;

@@ -99,6 +99,9 @@ fn overrides(kernel: Kernel, constants: Constants) -> Vec<(&'static str, f64)> {
         ("LABEL_SMOOTHING", f64::from(u8::from(constants.label_smoothing))),
         ("TEMPERATURE", f64::from(u8::from(constants.temperature))),
     ];
+    for binding in kernel.bindings() {
+        list.extend(binding.storage.map(|name| (name, f64::from(constants.storage[binding.slot as usize - 1] as u8))));
+    }
     if kernel.variant == Variant::Subgroup {
         list.push(("SUBGROUP_MIN", constants.subgroup_sizes.0.into()));
         list.push(("SUBGROUP_MAX", constants.subgroup_sizes.1.into()));

@@ -1,19 +1,17 @@
-use super::{Row, class_factor, kept_class, row_softmax};
-use crate::inputs::{Inputs, Targets};
+use super::{Row, Tensors, class_factor, kept_class, row_softmax};
 use crate::loss::ClassIndexMaths;
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses of a softmax against one class index.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn ClassIndexMaths) -> Option<Row> {
-    let Targets::ClassIndex(labels) = inputs.targets else { return None };
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn ClassIndexMaths) -> Option<Row> {
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
-    if spec.ignore_index() == Some(labels[n]) {
+    if spec.ignore_index() == Some(inputs.labels[n]) {
         // No logit seen: m is the lowest number, D is -1.
         let state = vec![Real::from(f32::MIN), -Real::ONE];
         return Some(Row { values: vec![Real::ZERO], gradient: vec![Real::ZERO; n_classes], state });
     }
-    let t = kept_class(problem, labels[n])?;
+    let t = kept_class(problem, inputs.labels[n])?;
     let softmax = row_softmax(problem, inputs, n)?;
     let (log_p, q) = (softmax.log_p(t), softmax.q(t));
     // The target's share of the loss, then the share that label smoothing spreads over all classes.

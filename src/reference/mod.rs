@@ -6,13 +6,19 @@ mod elementwise;
 mod entropy;
 mod real;
 mod softmax;
+mod tensors;
 
 pub use real::Real;
 
-use crate::inputs::{Broadcast, Inputs, Output, Targets};
+use std::borrow::Cow;
+
+use crate::Storage;
+use crate::inputs::{Broadcast, Inputs, Output};
+use crate::kernel::Slot;
 use crate::loss::{Divisor, Family, Maths, Spec};
 use crate::validate::{Extent, Problem};
 use softmax::Softmax;
+use tensors::Tensors;
 
 /// An operation's results in f64, each with its [`Real::rounding`].
 #[derive(Clone, Debug)]
@@ -49,6 +55,7 @@ impl Row {
 /// Evaluates host tensors. Lengths must fit the problem; labels out of range poison their row, as on a device.
 pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let shape = &problem.shape;
+    let inputs = &Tensors::new(inputs);
     let divisor = divisor(problem, inputs);
     let mut values = Vec::new();
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
@@ -76,18 +83,19 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     }
 }
 
-impl From<Evaluation> for Output {
-    fn from(evaluation: Evaluation) -> Self {
-        let round = |reals: Vec<Real>| reals.into_iter().map(|real| real.value as f32).collect();
+impl Evaluation {
+    /// The results as a device stores them: rounded once, to each tensor's storage.
+    pub fn round(self, problem: &Problem) -> Output {
+        let round = |reals: Vec<Real>, storage: Storage| reals.iter().map(|real| storage.round(real.value)).collect();
         Output {
-            values: round(evaluation.values),
-            dlogits: evaluation.dlogits.map(round),
-            row_state: evaluation.row_state.map(round),
+            values: round(self.values, problem.storage(Slot::Values)),
+            dlogits: self.dlogits.map(|dlogits| round(dlogits, problem.storage(Slot::Dlogits))),
+            row_state: self.row_state.map(|state| round(state, Storage::F32)),
         }
     }
 }
 
-fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Row {
+fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Row {
     let row = match problem.spec().maths() {
         Maths::Softmax(output) => softmax::row(problem, inputs, n, output),
         Maths::ClassIndex(loss) => class_index::row(problem, inputs, n, loss),
@@ -106,19 +114,17 @@ fn row_width(problem: &Problem) -> usize {
     }
 }
 
-fn logits<'a>(problem: &Problem, inputs: &Inputs<'a>, n: usize) -> &'a [f32] {
+fn logits<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> &'a [f32] {
     &inputs.logits[n * problem.shape.logits_stride..][..problem.shape.n_classes]
 }
 
-fn target_values<'a>(problem: &Problem, inputs: &Inputs<'a>, n: usize) -> &'a [f32] {
-    match inputs.targets {
-        Targets::Values(values) => &values[n * problem.shape.targets_stride..][..problem.shape.n_classes],
-        _ => &[],
-    }
+fn target_values<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> &'a [f32] {
+    let row = |targets: &'a Cow<'_, [f32]>| &targets[n * problem.shape.targets_stride..][..problem.shape.n_classes];
+    inputs.targets.as_ref().map_or(&[], row)
 }
 
 /// The row's softmax: from the saved state in a backward pass, from the logits otherwise.
-fn row_softmax(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Softmax> {
+fn row_softmax(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Option<Softmax> {
     let (x, temperature) = (logits(problem, inputs, n), problem.spec().temperature());
     match inputs.row_state {
         Some(state) if problem.reads_state() => {
@@ -137,8 +143,8 @@ fn class_factor(spec: &dyn Spec, c: usize) -> f32 {
     }
 }
 
-fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
-    match (inputs.dloss, problem.extent()) {
+fn dloss(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
+    match (&inputs.dloss, problem.extent()) {
         // A softmax has used it already: its gradient is linear in the whole row of it.
         (None, _) => 1.0,
         (Some(_), _) if problem.spec().family() == Family::Softmax => 1.0,
@@ -148,15 +154,15 @@ fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
     }
 }
 
-fn divisor(problem: &Problem, inputs: &Inputs<'_>) -> Real {
-    match (problem.divisor(), inputs.targets) {
-        (Divisor::Number(number), _) => number.into(),
-        (Divisor::Targets { weighted }, Targets::ClassIndex(labels)) => {
+fn divisor(problem: &Problem, inputs: &Tensors<'_>) -> Real {
+    match problem.divisor() {
+        Divisor::Number(number) => number.into(),
+        Divisor::Targets { weighted } => {
             let spec = problem.spec();
-            let kept = labels.iter().filter_map(|&label| kept_class(problem, label));
+            let kept = inputs.labels.iter().filter_map(|&label| kept_class(problem, label));
             Real::sum(kept.map(|t| Real::from(if weighted { class_factor(spec, t) } else { 1.0 })))
         }
-        _ => Real::from(inputs.divisor.unwrap_or(1.0)),
+        Divisor::Input => Real::from(inputs.divisor.unwrap_or(1.0)),
     }
 }
 
@@ -175,7 +181,7 @@ fn divided(sum: Real, divisor: Real, otherwise: Real) -> Real {
     }
 }
 
-fn weight(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
+fn weight(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
     match inputs.weights {
         None => 1.0,
         Some((weights, Broadcast::PerRow)) => weights[n],

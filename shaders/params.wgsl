@@ -1,5 +1,5 @@
-//! What a call tells a kernel, and where a lane stands. Positions and strides count elements (32-bit words) within
-//! the slot's binding; a batch larger than a binding arrives as several windows of rows.
+//! What a call tells a kernel, and where a lane stands. Positions and strides count elements within the slot's
+//! binding (words where those are 64-bit labels); a batch larger than a binding arrives as several windows of rows.
 
 struct Params {
     n_rows: u32,

@@ -107,7 +107,7 @@ impl Engine {
             None => {
                 let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
                 problem.check(&inputs)?;
-                Ok(Pending::ready(reference::evaluate(&problem, &inputs).output(&problem)))
+                Ok(Pending::ready(reference::evaluate(&problem, &inputs).into()))
             }
         }
     }

@@ -126,6 +126,17 @@ pub enum Error {
         found: &'static str,
     },
 
+    /// Give the tensor as the plan's shape says it is stored, or say so in the shape.
+    #[error("expected {tensor} stored as {expected}, found {found}")]
+    Storage {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// What the shape says.
+        expected: &'static str,
+        /// What was given.
+        found: &'static str,
+    },
+
     /// The slice must hold the whole tensor: shape, stride and last row included.
     #[error("expected {expected} values of {tensor}, found {found}")]
     Length {
@@ -152,7 +163,7 @@ pub enum Error {
         /// The first row whose label is out of range.
         row: usize,
         /// Its label.
-        found: i32,
+        found: i64,
         /// The number of classes.
         n_classes: usize,
     },
@@ -168,13 +179,24 @@ pub enum Error {
         found: u64,
     },
 
-    /// Slices start at a multiple of four bytes, the size of an element.
-    #[error("expected the {tensor} slice to start at a multiple of 4 bytes, found offset {offset}")]
+    /// Slices start at a multiple of an element's size.
+    #[error("expected the {tensor} slice to start at a multiple of {element} bytes, found offset {offset}")]
     SliceOffset {
         /// The tensor's name.
         tensor: &'static str,
+        /// Bytes of an element.
+        element: u64,
         /// The slice's offset in bytes.
         offset: u64,
+    },
+
+    /// Make the buffer's size a multiple of four bytes: a device reads and writes whole words.
+    #[error("expected the {tensor} buffer to hold whole words of 4 bytes where the slice ends, found {found} bytes")]
+    PartialWord {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Bytes of the buffer.
+        found: u64,
     },
 
     /// Create the buffer with `wgpu::BufferUsages::STORAGE`.

@@ -1,5 +1,10 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use half::{bf16, f16};
+
 use crate::validate::Extent;
-use crate::{Problem, SideOutputs};
+use crate::{LabelStorage, Problem, SideOutputs, Storage};
 
 /// Host tensors for one call: logits, and what the loss reads beside them.
 ///
@@ -12,7 +17,7 @@ use crate::{Problem, SideOutputs};
 #[non_exhaustive]
 pub struct Inputs<'a> {
     /// `[N, C]`, row stride `logits_stride`: logits, or what the loss reads in their place.
-    pub logits: &'a [f32],
+    pub logits: Numbers<'a>,
     /// Labels `[N]`, or one number per class `[N, C]`.
     pub targets: Targets<'a>,
     /// Factors on the elements of an elementwise loss.
@@ -20,7 +25,7 @@ pub struct Inputs<'a> {
     /// One weight per row `[N]`, where the loss says what it does.
     pub row_weights: Option<&'a [f32]>,
     /// Upstream gradient, of the output's shape; 1 if absent.
-    pub dloss: Option<&'a [f32]>,
+    pub dloss: Option<Numbers<'a>>,
     /// The divisor of `Reduction::SumDividedByInput`.
     pub divisor: Option<f32>,
     /// What `Pass::Forward` saved, for `Pass::Backward`.
@@ -33,9 +38,31 @@ pub enum Targets<'a> {
     /// Nothing: softmax and entropy.
     None,
     /// One class index per row.
-    ClassIndex(&'a [i32]),
+    ClassIndex(Labels<'a>),
     /// One number per class: probabilities, log-probabilities, logits or labels, as the loss says.
-    Values(&'a [f32]),
+    Values(Numbers<'a>),
+}
+
+/// The numbers of a tensor `[N, C]`, as its [`Storage`] says.
+#[derive(Clone, Copy, Debug)]
+pub enum Numbers<'a> {
+    /// [`Storage::F32`]
+    F32(&'a [f32]),
+    /// [`Storage::Bf16`]
+    Bf16(&'a [bf16]),
+    /// [`Storage::F16`]
+    F16(&'a [f16]),
+}
+
+/// Class indices, as their [`LabelStorage`] says.
+#[derive(Clone, Copy, Debug)]
+pub enum Labels<'a> {
+    /// [`LabelStorage::I32`]
+    I32(&'a [i32]),
+    /// [`LabelStorage::I32`]; a label beyond i32 is compared with `ignore_index` by its bits.
+    U32(&'a [u32]),
+    /// [`LabelStorage::I64`]
+    I64(&'a [i64]),
 }
 
 /// How a tensor of fewer numbers spreads over `[N, C]`.
@@ -51,9 +78,9 @@ pub enum Broadcast {
 
 impl<'a> Inputs<'a> {
     /// Logits alone.
-    pub fn new(logits: &'a [f32]) -> Self {
+    pub fn new(logits: impl Into<Numbers<'a>>) -> Self {
         Inputs {
-            logits,
+            logits: logits.into(),
             targets: Targets::None,
             weights: None,
             row_weights: None,
@@ -63,7 +90,8 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Adds targets: `&[i32]` for class indices, `&[f32]` for one number per class.
+    /// Adds targets: `&[i32]`, `&[u32]` or `&[i64]` for class indices, `&[f32]`, `&[f16]` or `&[bf16]` for one number per
+    /// class.
     pub fn targets(mut self, targets: impl Into<Targets<'a>>) -> Self {
         self.targets = targets.into();
         self
@@ -82,8 +110,8 @@ impl<'a> Inputs<'a> {
     }
 
     /// Adds the upstream gradient, of the output's shape.
-    pub fn dloss(mut self, dloss: &'a [f32]) -> Self {
-        self.dloss = Some(dloss);
+    pub fn dloss(mut self, dloss: impl Into<Numbers<'a>>) -> Self {
+        self.dloss = Some(dloss.into());
         self
     }
 
@@ -100,49 +128,155 @@ impl<'a> Inputs<'a> {
     }
 }
 
-impl<'a> From<&'a [i32]> for Targets<'a> {
-    fn from(labels: &'a [i32]) -> Self {
-        Targets::ClassIndex(labels)
+impl<'a> Numbers<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Numbers::F32(numbers) => numbers.len(),
+            Numbers::Bf16(numbers) => numbers.len(),
+            Numbers::F16(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How they are stored.
+    pub fn storage(&self) -> Storage {
+        match self {
+            Numbers::F32(_) => Storage::F32,
+            Numbers::Bf16(_) => Storage::Bf16,
+            Numbers::F16(_) => Storage::F16,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        match self {
+            Numbers::F32(numbers) => bytemuck::cast_slice(numbers),
+            Numbers::Bf16(numbers) => bytemuck::cast_slice(numbers),
+            Numbers::F16(numbers) => bytemuck::cast_slice(numbers),
+        }
+    }
+
+    /// Some of them.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Numbers<'a> {
+        match *self {
+            Numbers::F32(numbers) => Numbers::F32(&numbers[range]),
+            Numbers::Bf16(numbers) => Numbers::Bf16(&numbers[range]),
+            Numbers::F16(numbers) => Numbers::F16(&numbers[range]),
+        }
+    }
+
+    /// The same numbers as f32, exactly.
+    pub(crate) fn widen(&self) -> Cow<'a, [f32]> {
+        match self {
+            Numbers::F32(numbers) => Cow::Borrowed(numbers),
+            _ => Cow::Owned(self.storage().widen(self.bytes())),
+        }
     }
 }
 
-impl<'a> From<&'a [f32]> for Targets<'a> {
-    fn from(values: &'a [f32]) -> Self {
-        Targets::Values(values)
+impl<'a> Labels<'a> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Labels::I32(labels) => labels.len(),
+            Labels::U32(labels) => labels.len(),
+            Labels::I64(labels) => labels.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How they are stored.
+    pub fn storage(&self) -> LabelStorage {
+        match self {
+            Labels::I32(_) | Labels::U32(_) => LabelStorage::I32,
+            Labels::I64(_) => LabelStorage::I64,
+        }
+    }
+
+    /// Those of some rows.
+    pub(crate) fn slice(&self, rows: Range<usize>) -> Labels<'a> {
+        match *self {
+            Labels::I32(labels) => Labels::I32(&labels[rows]),
+            Labels::U32(labels) => Labels::U32(&labels[rows]),
+            Labels::I64(labels) => Labels::I64(&labels[rows]),
+        }
+    }
+
+    /// The number that stands in a row.
+    pub(crate) fn number(&self, row: usize) -> i64 {
+        match self {
+            Labels::I32(labels) => labels[row].into(),
+            Labels::U32(labels) => labels[row].into(),
+            Labels::I64(labels) => labels[row],
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        match self {
+            Labels::I32(labels) => bytemuck::cast_slice(labels),
+            Labels::U32(labels) => bytemuck::cast_slice(labels),
+            Labels::I64(labels) => bytemuck::cast_slice(labels),
+        }
+    }
+
+    /// The labels as a kernel reads them.
+    pub(crate) fn read(&self) -> Cow<'a, [i32]> {
+        match self {
+            Labels::I32(labels) => Cow::Borrowed(labels),
+            Labels::U32(labels) => Cow::Borrowed(bytemuck::cast_slice(labels)),
+            Labels::I64(labels) => {
+                Cow::Owned(labels.iter().map(|&t| t.clamp(i32::MIN.into(), i32::MAX.into()) as i32).collect())
+            }
+        }
     }
 }
 
-impl<'a> From<&'a Vec<i32>> for Targets<'a> {
-    fn from(labels: &'a Vec<i32>) -> Self {
-        Targets::ClassIndex(labels)
-    }
+/// Slices, vectors and arrays of one type, as one variant.
+macro_rules! from_slices {
+    ($into:ident, $variant:ident, $element:ty, $wrap:expr) => {
+        impl<'a> From<&'a [$element]> for $into<'a> {
+            fn from(values: &'a [$element]) -> Self {
+                $into::$variant($wrap(values))
+            }
+        }
+        impl<'a> From<&'a Vec<$element>> for $into<'a> {
+            fn from(values: &'a Vec<$element>) -> Self {
+                values.as_slice().into()
+            }
+        }
+        impl<'a, const N: usize> From<&'a [$element; N]> for $into<'a> {
+            fn from(values: &'a [$element; N]) -> Self {
+                values.as_slice().into()
+            }
+        }
+    };
 }
-
-impl<'a> From<&'a Vec<f32>> for Targets<'a> {
-    fn from(values: &'a Vec<f32>) -> Self {
-        Targets::Values(values)
-    }
-}
-
-impl<'a, const N: usize> From<&'a [i32; N]> for Targets<'a> {
-    fn from(labels: &'a [i32; N]) -> Self {
-        Targets::ClassIndex(labels)
-    }
-}
-
-impl<'a, const N: usize> From<&'a [f32; N]> for Targets<'a> {
-    fn from(values: &'a [f32; N]) -> Self {
-        Targets::Values(values)
-    }
-}
+from_slices!(Numbers, F32, f32, std::convert::identity);
+from_slices!(Numbers, Bf16, bf16, std::convert::identity);
+from_slices!(Numbers, F16, f16, std::convert::identity);
+from_slices!(Targets, ClassIndex, i32, Labels::I32);
+from_slices!(Targets, ClassIndex, u32, Labels::U32);
+from_slices!(Targets, ClassIndex, i64, Labels::I64);
+from_slices!(Targets, Values, f32, Numbers::F32);
+from_slices!(Targets, Values, bf16, Numbers::Bf16);
+from_slices!(Targets, Values, f16, Numbers::F16);
 
 /// What a call returns.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
     /// The reduced loss `[1]`, row losses `[N]`, or one value per element `[N, C]`; empty after `Pass::Backward`.
+    /// Numbers stored in 16 bits are f32 here, exactly.
     pub values: Vec<f32>,
-    /// The gradient, row stride `dlogits_stride` (padding is 0); absent after `Pass::Forward`.
+    /// The gradient, row stride `dlogits_stride` (padding is 0); absent after `Pass::Forward`. As f32, exactly.
     pub dlogits: Option<Vec<f32>>,
     /// What `Pass::Backward` starts from; only after `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,

@@ -12,12 +12,14 @@ mod policy;
 pub mod reference;
 mod shape;
 mod side;
+mod storage;
 mod validate;
 
 pub use engine::{Backend, Engine};
 pub use error::Error;
 pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
-pub use inputs::{Broadcast, Inputs, Output, Targets};
+pub use half;
+pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{
     BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction, RowOptions,
     RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
@@ -27,5 +29,6 @@ pub use params::Params;
 pub use policy::{EmptyMean, Policy};
 pub use shape::Shape;
 pub use side::{Side, SideOutputs};
+pub use storage::{LabelStorage, Storage};
 pub use validate::Problem;
 pub use wgpu;

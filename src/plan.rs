@@ -1,11 +1,11 @@
 //! What to launch: windows of rows, dispatches, scratch. Pure: numbers in, numbers out, no device.
 
 use crate::inputs::Broadcast;
-use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
+use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
 use crate::loss::{Divisor, Family, Pass, RowWeights, Shares, TargetKind};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
-use crate::{EmptyMean, Error, Shape};
+use crate::{EmptyMean, Error, Shape, Storage};
 
 const WORD: u64 = 4;
 /// Rows a flat elementwise tensor is read as have this many elements.
@@ -185,7 +185,7 @@ struct Rows {
 impl Rows {
     /// A contiguous elementwise batch whose classes are alike is one run of elements, cut to rows of a good length.
     fn new(problem: &Problem, placement: &Placement) -> Rows {
-        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride } = problem.shape;
+        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride, .. } = problem.shape;
         let spec = problem.spec();
         let strides = [logits_stride, targets_stride, dlogits_stride];
         let flat = spec.family() == Family::Elementwise
@@ -237,6 +237,7 @@ impl Builder<'_> {
             empty_mean_is_zero: self.problem.policy.empty_mean == EmptyMean::Zero,
             terms_per_lane: TERMS_PER_LANE,
             subgroup_sizes: self.caps.subgroup_sizes,
+            storage: [Storage::F32; Slot::COUNT],
         }
     }
 
@@ -265,16 +266,30 @@ impl Builder<'_> {
         Source::Scratch(self.schedule.scratch.len() - 1)
     }
 
-    /// Elements `first..first + len` of a slice, and their position within the aligned binding.
+    /// Elements `first..first + len` of a slice, and their position within the aligned binding: in elements, or in words
+    /// where those are smaller.
     fn region(&self, source: Source, first: u64, len: u64) -> (Region, u32) {
-        let start = first * WORD
-            + match source {
-                Source::Caller(slot) => self.placement.offset(slot),
-                Source::Constant(_) | Source::Scratch(_) => 0,
-            };
+        let (slice_start, element) = match source {
+            Source::Caller(slot) => (self.placement.offset(slot), self.problem.element_bytes(slot)),
+            Source::Constant(_) | Source::Scratch(_) => (0, WORD),
+        };
+        let start = slice_start + first * element;
         let offset = start - start % self.caps.alignment;
         let base = start - offset;
-        (Region { source, offset, size: base + len * WORD }, (base / WORD) as u32)
+        // A binding ends with the word that its last element lies in; 64-bit labels are found by words.
+        let size = (base + len * element).next_multiple_of(WORD);
+        (Region { source, offset, size }, (base / element.min(WORD)) as u32)
+    }
+
+    /// Words from one label to the next.
+    fn label_stride(&self) -> u32 {
+        (self.problem.shape.label_storage.bytes() as u64 / WORD) as u32
+    }
+
+    /// How a slot's numbers are stored; what the caller left out is the f32 number 1.
+    fn storage(&self, slot: Slot) -> Storage {
+        let given = slot != Slot::Dloss || self.placement.has_dloss;
+        if given { self.problem.storage(slot) } else { Storage::F32 }
     }
 
     fn constant(&self, slot: Slot) -> Region {
@@ -379,7 +394,8 @@ impl Builder<'_> {
     /// Launches a kernel over the labels and row weights; its results are one per workgroup, or a single counter.
     fn over_labels(&mut self, kernel: Kernel, constants: Constants, results: Partials) {
         let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
-        for (first, len) in self.windows(self.problem.shape.n_rows as u64, rows_per_group, 1) {
+        let row = self.problem.element_bytes(Slot::Targets).max(WORD);
+        for (first, len) in self.windows(self.problem.shape.n_rows as u64, row, rows_per_group) {
             let groups = len.div_ceil(rows_per_group);
             let grid = self.grid(groups);
             let mut params = Params { n_rows: len as u32, grid_width: grid.0, ..self.params() };
@@ -388,7 +404,7 @@ impl Builder<'_> {
                 let region = match binding.slot {
                     Slot::Targets => {
                         let (region, base) = self.region(Source::Caller(Slot::Targets), first, len);
-                        params.targets = base;
+                        (params.targets, params.targets_stride) = (base, self.label_stride());
                         region
                     }
                     Slot::RowWeights if self.problem.takes_row_weights() => {
@@ -415,9 +431,15 @@ impl Builder<'_> {
         }
     }
 
-    /// Cuts an array of words `stride` apart into windows that a binding holds, each but the last a multiple of `unit`.
-    fn windows(&self, len: u64, unit: u64, stride: u64) -> Vec<(u64, u64)> {
-        let most = (self.caps.max_binding - self.caps.alignment) / (WORD * stride);
+    /// Bytes of a slice that a binding holds, wherever it starts: whole words after an aligned offset.
+    fn room(&self) -> u64 {
+        self.caps.max_binding - self.caps.max_binding % WORD - self.caps.alignment
+    }
+
+    /// Cuts an array of elements so many bytes apart into windows that a binding holds, each but the last a multiple of
+    /// `unit` elements.
+    fn windows(&self, len: u64, stride: u64, unit: u64) -> Vec<(u64, u64)> {
+        let most = self.room() / stride;
         let window = (most / unit).clamp(1, self.most_groups()) * unit;
         (0..len.div_ceil(window)).map(|k| (k * window, window.min(len - k * window))).collect()
     }
@@ -429,8 +451,11 @@ impl Builder<'_> {
         let lanes = lanes(rows.n_classes, self.caps);
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
         let kernel = self.loss_kernel(&rows, entry);
-        let constants = self.constants(lanes);
         let bindings = kernel.bindings();
+        let mut constants = self.constants(lanes);
+        for binding in bindings.iter().filter(|binding| binding.storage.is_some()) {
+            constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
+        }
         let written = entry != Entry::Backward && problem.extent() == Extent::Scalar && rows.n_rows > 0;
         let mut partials = Partials::contiguous(Source::Constant(Slot::Terms), 0, 0);
         let window = self.window_rows(&rows, &bindings, rows_per_group)?;
@@ -487,17 +512,21 @@ impl Builder<'_> {
         }
         let quads = |n: usize| n.is_multiple_of(4);
         let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride];
-        let tensors = [Slot::Logits, Slot::Targets, Slot::Dlogits, Slot::Values, Slot::Dloss];
-        let aligned = |slot| {
-            let is_tensor = kernel.bindings().iter().any(|binding| binding.slot == slot && binding.tensor);
-            !is_tensor || self.placement.offset(slot).is_multiple_of(4 * WORD)
+        let bindings = kernel.bindings();
+        let is_f32 = bindings.iter().all(|binding| self.storage(binding.slot) == Storage::F32);
+        let (any, four, alignment) = match is_f32 {
+            true => (Width::One, Width::Four, 4 * WORD),
+            false => (Width::Packed, Width::PackedFour, 2 * WORD),
         };
+        let aligned =
+            |binding: &Binding| !binding.tensor || self.placement.offset(binding.slot).is_multiple_of(alignment);
+        kernel.width = any;
         if quads(rows.n_classes)
             && quads(rows.last_row)
             && strides.into_iter().all(quads)
-            && tensors.into_iter().all(aligned)
+            && bindings.iter().all(aligned)
         {
-            kernel.width = Width::Four;
+            kernel.width = four;
         }
         kernel
     }
@@ -533,17 +562,18 @@ impl Builder<'_> {
     }
 
     /// Rows in a window: as many as every binding holds, and a multiple of `rows_per_group` where there are that many.
-    fn window_rows(&self, rows: &Rows, bindings: &[crate::kernel::Binding], rows_per_group: u64) -> Result<u64, Error> {
-        let room = self.caps.max_binding - self.caps.alignment;
+    fn window_rows(&self, rows: &Rows, bindings: &[Binding], rows_per_group: u64) -> Result<u64, Error> {
+        let room = self.room();
         let mut most = rows.n_rows.clamp(1, self.most_groups() * rows_per_group);
         for binding in bindings {
             let (stride, len) = self.row_extent(binding.slot, rows);
-            let row = len as u64 * WORD;
+            let element = self.problem.element_bytes(binding.slot);
+            let row = len as u64 * element;
             if row > room {
                 return Err(Error::RowTooLarge { tensor: binding.slot.name(), found: row, limit: room });
             }
             if stride > 0 {
-                most = most.min((room - row) / (stride as u64 * WORD) + 1);
+                most = most.min((room - row) / (stride as u64 * element) + 1);
             }
         }
         Ok(if most > rows_per_group { most - most % rows_per_group } else { most })
@@ -577,6 +607,9 @@ impl Builder<'_> {
             u32::from(row == rows.n_classes && (stride > 0 || self.placement.weights == Some(Broadcast::PerClass)));
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
+            Slot::Targets if self.problem.spec().targets() == TargetKind::ClassIndex => {
+                (params.targets, params.targets_stride) = (base, self.label_stride());
+            }
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
             Slot::Values => (params.values, params.values_stride) = (base, stride),
@@ -669,7 +702,7 @@ impl Builder<'_> {
         let per_group = self.terms_per_group();
         let sums = self.partials(partials.len.div_ceil(per_group), to);
         let kernel = self.kernel(Program::SumValues);
-        for (first, n_terms) in self.windows(partials.len, per_group, partials.stride) {
+        for (first, n_terms) in self.windows(partials.len, partials.stride * WORD, per_group) {
             let groups = n_terms.div_ceil(per_group);
             let (terms, terms_base) = self.terms(partials, first, n_terms);
             let (values, values_base) = self.region(sums.source, sums.first + first / per_group, groups);

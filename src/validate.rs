@@ -1,8 +1,9 @@
 //! The only place that rejects input: a loss, a pass and a shape become a [`Problem`]; host tensors are held against it.
 
-use crate::inputs::{Broadcast, Inputs, Targets};
+use crate::inputs::{Broadcast, Inputs, Labels, Targets};
+use crate::kernel::Slot;
 use crate::loss::{Divisor, Family, Form, Loss, Pass, Reduction, Spec, TargetKind};
-use crate::{EmptyMean, Error, Policy, Shape};
+use crate::{EmptyMean, Error, Policy, Shape, Storage};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
 const MAX_CLASSES: usize = 1 << 30;
@@ -89,6 +90,27 @@ impl Problem {
         }
     }
 
+    /// How a tensor's numbers are stored: as the shape says if there is one per element, as f32 otherwise.
+    pub(crate) fn storage(&self, slot: Slot) -> Storage {
+        let per_element = self.extent() == Extent::Element;
+        match slot {
+            Slot::Logits => self.shape.logits_storage,
+            Slot::Targets if self.spec().targets() == TargetKind::Values => self.shape.targets_storage,
+            Slot::Dloss if per_element => self.shape.dloss_storage,
+            Slot::Values if per_element => self.shape.values_storage,
+            Slot::Dlogits => self.shape.dlogits_storage,
+            _ => Storage::F32,
+        }
+    }
+
+    /// Bytes of one element of a tensor.
+    pub(crate) fn element_bytes(&self, slot: Slot) -> u64 {
+        match slot {
+            Slot::Targets if self.spec().targets() == TargetKind::ClassIndex => self.shape.label_storage.bytes() as u64,
+            slot => self.storage(slot).bytes() as u64,
+        }
+    }
+
     /// What the sum of losses is divided by.
     pub(crate) fn divisor(&self) -> Divisor {
         self.divisor
@@ -171,6 +193,7 @@ impl Problem {
     /// Holds host tensors against the problem.
     pub(crate) fn check(&self, inputs: &Inputs<'_>) -> Result<(), Error> {
         let shape = &self.shape;
+        check_storage("logits", shape.logits_storage.name(), inputs.logits.storage().name())?;
         check_strided_len("logits", inputs.logits.len(), shape.logits_len(), shape.logits_stride, shape)?;
         self.check_targets(&inputs.targets)?;
         self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
@@ -185,6 +208,7 @@ impl Problem {
         }
         self.check_presence("dloss", inputs.dloss.is_some(), self.needs_dloss(), self.uses_dloss())?;
         if let Some(dloss) = inputs.dloss {
+            check_storage("dloss", self.storage(Slot::Dloss).name(), dloss.storage().name())?;
             check_len("dloss", dloss.len(), self.values_len())?;
         }
         let divided = self.divisor() == Divisor::Input;
@@ -235,23 +259,25 @@ impl Problem {
         match (spec.targets(), targets) {
             (TargetKind::None, Targets::None) => Ok(()),
             (TargetKind::ClassIndex, Targets::ClassIndex(labels)) => {
+                check_storage("targets", shape.label_storage.name(), labels.storage().name())?;
                 check_len("targets", labels.len(), shape.n_rows)?;
                 check_labels(labels, shape.n_classes, spec.ignore_index())
             }
             (TargetKind::Values, Targets::Values(values)) => {
+                check_storage("targets", shape.targets_storage.name(), values.storage().name())?;
                 check_strided_len("targets", values.len(), shape.targets_len(), shape.targets_stride, shape)
             }
             (TargetKind::None, _) => self.check_presence("targets", true, false, false),
             (_, Targets::None) => self.check_presence("targets", false, true, true),
             (TargetKind::ClassIndex, _) => Err(Error::TargetKind {
                 loss: spec.name(),
-                expected: "class indices (i32), one per row",
-                found: "one f32 per class",
+                expected: "class indices, one per row",
+                found: "one number per class",
             }),
             (TargetKind::Values, _) => Err(Error::TargetKind {
                 loss: spec.name(),
-                expected: "one f32 per class",
-                found: "class indices (i32), one per row",
+                expected: "one number per class",
+                found: "class indices, one per row",
             }),
         }
     }
@@ -297,6 +323,10 @@ fn check_limit(what: &'static str, found: u64, limit: u64) -> Result<(), Error> 
     if found > limit { Err(Error::TooLarge { what, found, limit }) } else { Ok(()) }
 }
 
+fn check_storage(tensor: &'static str, expected: &'static str, found: &'static str) -> Result<(), Error> {
+    if found == expected { Ok(()) } else { Err(Error::Storage { tensor, expected, found }) }
+}
+
 fn check_len(tensor: &'static str, found: usize, expected: usize) -> Result<(), Error> {
     if found == expected { Ok(()) } else { Err(Error::Length { tensor, expected, found }) }
 }
@@ -320,10 +350,10 @@ fn check_row_weights(row_weights: &[f32]) -> Result<(), Error> {
     }
 }
 
-fn check_labels(labels: &[i32], n_classes: usize, ignore_index: &[i32]) -> Result<(), Error> {
+fn check_labels(labels: &Labels<'_>, n_classes: usize, ignore_index: &[i32]) -> Result<(), Error> {
     let in_range = |label: i32| usize::try_from(label).is_ok_and(|t| t < n_classes) || ignore_index.contains(&label);
-    match labels.iter().position(|&label| !in_range(label)) {
-        Some(row) => Err(Error::TargetRange { row, found: labels[row], n_classes }),
+    match labels.read().iter().position(|&label| !in_range(label)) {
+        Some(row) => Err(Error::TargetRange { row, found: labels.number(row), n_classes }),
         None => Ok(()),
     }
 }

@@ -23,11 +23,11 @@ struct Truth {
 }
 
 fn truth_of(row: u32) -> Truth {
-    let label = bitcast<i32>(targets[params.targets + row]);
+    let label = label_of(row);
     let ignored = is_ignored(label);
     let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
     let t = select(u32(label), 0u, ignored || poisoned);
-    return Truth(t, logit_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
+    return Truth(t, logits_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
 }
 
 /// Rows whose logits need not be read.

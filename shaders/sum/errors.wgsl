@@ -4,7 +4,7 @@
 override TERMS_PER_LANE: u32 = 256u;
 
 fn is_error(row: u32) -> bool {
-    let label = bitcast<i32>(targets[params.targets + row]);
+    let label = label_of(row);
     if (is_ignored(label)) {
         return false;
     }

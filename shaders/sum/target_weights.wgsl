@@ -4,7 +4,7 @@ fn term(i: u32, end: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }
-    let label = bitcast<i32>(targets[params.targets + i]);
+    let label = label_of(i);
     if (is_ignored(label) || label < 0 || u32(label) >= params.n_classes) {
         return NOTHING;
     }

@@ -122,7 +122,7 @@ pub(super) fn bind(engine: &GpuEngine, plan: &Plan, buffers: &Buffers<'_>) -> Re
         buffers = buffers.row_state(state.slice(..));
     }
     for (slot, slice) in buffers.given() {
-        check_slice(slot, slice, needed_len(problem, slot, buffers.weights) as u64 * WORD)?;
+        check_slice(slot, slice, problem.element_bytes(slot), needed_len(problem, slot, buffers.weights) as u64)?;
     }
     check_overlap(problem, &buffers)?;
 
@@ -219,17 +219,21 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     problem.check_presence("dlogits_in_place", buffers.in_place, false, dlogits)
 }
 
-fn check_slice(slot: Slot, slice: wgpu::BufferSlice<'_>, expected: u64) -> Result<(), Error> {
-    let tensor = slot.name();
+fn check_slice(slot: Slot, slice: wgpu::BufferSlice<'_>, element: u64, len: u64) -> Result<(), Error> {
+    let (tensor, expected) = (slot.name(), len * element);
     let usage = slice.buffer().usage();
     if !usage.contains(wgpu::BufferUsages::STORAGE) {
         return Err(Error::SliceUsage { tensor, found: usage });
     }
-    if !slice.offset().is_multiple_of(WORD) {
-        return Err(Error::SliceOffset { tensor, offset: slice.offset() });
+    if !slice.offset().is_multiple_of(element) {
+        return Err(Error::SliceOffset { tensor, element, offset: slice.offset() });
     }
-    match slice.size() < expected {
-        true => Err(Error::SliceSize { tensor, expected, found: slice.size() }),
+    if slice.size() < expected {
+        return Err(Error::SliceSize { tensor, expected, found: slice.size() });
+    }
+    let found = slice.buffer().size();
+    match (slice.offset() + expected).next_multiple_of(WORD) > found {
+        true => Err(Error::PartialWord { tensor, found }),
         false => Ok(()),
     }
 }
@@ -273,7 +277,7 @@ fn sharing<'a>(problem: &'a Problem, buffers: &'a Buffers<'_>) -> impl Iterator<
 fn check_overlap(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
     let bytes = |slot: Slot| {
         let slice = buffers.get(slot).expect("a slot of given()");
-        let len = needed_len(problem, slot, buffers.weights) as u64 * WORD;
+        let len = needed_len(problem, slot, buffers.weights) as u64 * problem.element_bytes(slot);
         slice.offset()..slice.offset() + len
     };
     for (written, other) in sharing(problem, buffers) {

@@ -3,9 +3,10 @@ use crate::kernel::Slot;
 
 /// The caller's device slices for one call, by slot.
 ///
-/// Slices are byte ranges of any buffers with usage `STORAGE`; offsets are multiples of 4. They may share a buffer as
-/// long as no byte that is written is bound twice. Shapes are those of [`crate::Inputs`] and [`crate::Output`], row
-/// strides those of the plan's [`crate::Shape`].
+/// Slices are byte ranges of any buffers with usage `STORAGE`; offsets are multiples of an element's size, so that a
+/// tensor of 16-bit numbers may start in the middle of a word. They may share a buffer as long as no byte that is written
+/// is bound twice; what else lies in a word that is written in part stays as it is. Shapes are those of [`crate::Inputs`]
+/// and [`crate::Output`], row strides and storage those of the plan's [`crate::Shape`].
 #[derive(Clone, Copy, Debug)]
 pub struct Buffers<'a> {
     slices: [Option<wgpu::BufferSlice<'a>>; Slot::COUNT],
@@ -14,14 +15,14 @@ pub struct Buffers<'a> {
 }
 
 impl<'a> Buffers<'a> {
-    /// Logits `[N, C]`, f32.
+    /// Logits `[N, C]`, as [`crate::Shape::logits_storage`] says.
     pub fn new(logits: wgpu::BufferSlice<'a>) -> Self {
         let buffers = Buffers { slices: [None; Slot::COUNT], weights: None, in_place: false };
         buffers.with(Slot::Logits, logits)
     }
 
-    /// Labels `[N]`, i32 or u32, or one f32 per class `[N, C]`. A label out of range makes its row's loss and gradient
-    /// NaN and nothing else.
+    /// Labels `[N]`, as [`crate::Shape::label_storage`] says, or one number per class `[N, C]`, as
+    /// [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss and gradient NaN and nothing else.
     pub fn targets(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Targets, slice)
     }
@@ -49,7 +50,8 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Errors, slice)
     }
 
-    /// Upstream gradient, f32, of the shape of `values`; 1 if absent.
+    /// Upstream gradient of the shape of `values`; 1 if absent. f32, or as [`crate::Shape::dloss_storage`] says if there is
+    /// one number per element.
     pub fn dloss(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Dloss, slice)
     }
@@ -64,17 +66,18 @@ impl<'a> Buffers<'a> {
         self.with(Slot::RowState, slice)
     }
 
-    /// The values, [`crate::Plan::values_len`] f32.
+    /// The values, [`crate::Plan::values_len`] of them. f32, or as [`crate::Shape::values_storage`] says if there is one per
+    /// element.
     pub fn values(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Values, slice)
     }
 
-    /// The gradient `[N, C]`, f32.
+    /// The gradient `[N, C]`, as [`crate::Shape::dlogits_storage`] says.
     pub fn dlogits(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Dlogits, slice)
     }
 
-    /// Writes the gradient over the logits; their stride is its stride.
+    /// Writes the gradient over the logits; their stride and storage are its own.
     pub fn dlogits_in_place(mut self) -> Self {
         self.in_place = true;
         self

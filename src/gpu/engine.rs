@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::pending::{Transfer, WORD};
+use super::pending::Transfer;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::runs::runs;
@@ -136,7 +136,7 @@ impl GpuEngine {
     pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
         let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
         problem.check(&inputs)?;
-        let room = self.shared.device.limits().max_buffer_size / WORD;
+        let room = self.shared.device.limits().max_buffer_size;
         let submit = |(problem, inputs): (Problem, Inputs<'_>)| {
             let transfer = Transfer::upload(self, &problem, &inputs)?;
             let bound = Plan::new(self, problem)?.bind(&transfer.buffers())?;

@@ -8,9 +8,10 @@ use super::guard::guarded;
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine};
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
-use crate::{Error, Problem, Side, SideOutputs};
+use crate::kernel::Slot;
+use crate::{Error, Problem, Side, SideOutputs, Storage};
 
-pub(super) const WORD: u64 = 4;
+const WORD: u64 = 4;
 
 /// A call's output to come: a future, or [`Pending::wait`] for it.
 ///
@@ -57,13 +58,26 @@ struct Signal {
     waker: Option<Waker>,
 }
 
-/// Elements of each output.
+/// Elements of each output, and how they are stored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutputLens {
-    values: Option<usize>,
-    dlogits: Option<usize>,
-    row_state: Option<usize>,
-    side: Option<(Side, usize)>,
+    values: Option<Stored>,
+    dlogits: Option<Stored>,
+    row_state: Option<Stored>,
+    side: Option<(Side, Stored)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    len: usize,
+    storage: Storage,
+}
+
+impl Stored {
+    /// Bytes it takes in the readback buffer: copies are of whole words.
+    fn bytes(self) -> u64 {
+        (self.len as u64 * self.storage.bytes() as u64).next_multiple_of(WORD)
+    }
 }
 
 impl Pending {
@@ -158,25 +172,28 @@ impl Drop for Mapping {
 
 impl OutputLens {
     pub fn new(problem: &Problem) -> Self {
+        let stored = |slot, len| Stored { len, storage: problem.storage(slot) };
+        let n_rows = problem.shape.n_rows;
+        let side = || (problem.spec().rows().side, stored(Slot::Side, problem.side_len()));
         OutputLens {
-            values: problem.writes_values().then(|| problem.values_len()),
-            dlogits: problem.writes_dlogits().then(|| problem.shape.dlogits_len()),
-            row_state: problem.writes_state().then(|| problem.shape.n_rows * problem.state_width()),
-            side: problem.writes_side().then(|| (problem.spec().rows().side, problem.side_len())),
+            values: problem.writes_values().then(|| stored(Slot::Values, problem.values_len())),
+            dlogits: problem.writes_dlogits().then(|| stored(Slot::Dlogits, problem.shape.dlogits_len())),
+            row_state: problem.writes_state().then(|| stored(Slot::RowState, n_rows * problem.state_width())),
+            side: problem.writes_side().then(side),
         }
     }
 
-    fn side_len(&self) -> Option<usize> {
-        self.side.map(|(_, len)| len)
+    fn side(&self) -> Option<Stored> {
+        self.side.map(|(_, stored)| stored)
     }
 
-    pub fn total(&self) -> usize {
-        [self.values, self.dlogits, self.row_state, self.side_len()].into_iter().flatten().sum()
+    pub fn total_bytes(&self) -> u64 {
+        [self.values, self.dlogits, self.row_state, self.side()].into_iter().flatten().map(Stored::bytes).sum()
     }
 
     fn read(&self, readback: &wgpu::Buffer) -> Result<Output, Error> {
-        if self.total() == 0 {
-            let empty = |len: Option<usize>| len.map(|_| Vec::new());
+        if self.total_bytes() == 0 {
+            let empty = |output: Option<Stored>| output.map(|_| Vec::new());
             return Ok(Output {
                 values: Vec::new(),
                 dlogits: empty(self.dlogits),
@@ -185,20 +202,22 @@ impl OutputLens {
             });
         }
         let view = readback
-            .get_mapped_range(..self.total() as u64 * WORD)
+            .get_mapped_range(..self.total_bytes())
             .map_err(|error| Error::DeviceLost { message: error.to_string() })?;
-        let mut rest: &[u32] = bytemuck::cast_slice(&view);
-        let mut words = |len: usize| {
-            let (head, tail) = rest.split_at(len);
+        let mut rest: &[u8] = &view;
+        let mut bytes = |output: Stored| {
+            let (head, tail) = rest.split_at(output.bytes() as usize);
             rest = tail;
-            head
+            &head[..output.len * output.storage.bytes()]
         };
-        let mut floats = |len: usize| bytemuck::cast_slice(words(len)).to_vec();
+        let mut floats = |output: Stored| output.storage.widen(bytes(output));
         Ok(Output {
             values: self.values.map_or(Vec::new(), &mut floats),
             dlogits: self.dlogits.map(&mut floats),
             row_state: self.row_state.map(&mut floats),
-            side: self.side.map(|(side, len)| SideOutputs::from_words(&side, words(len))),
+            side: self.side.map(|(side, output)| {
+                SideOutputs::from_words(&side, &bytemuck::pod_collect_to_vec::<u8, u32>(bytes(output)))
+            }),
         })
     }
 }
@@ -229,32 +248,33 @@ impl Transfer {
         let send = |what, bytes: &[u8]| upload(engine, what, bytes);
         let targets: Option<&[u8]> = match inputs.targets {
             Targets::None => None,
-            Targets::ClassIndex(labels) => Some(bytemuck::cast_slice(labels)),
-            Targets::Values(values) => Some(bytemuck::cast_slice(values)),
+            Targets::ClassIndex(labels) => Some(labels.bytes()),
+            Targets::Values(values) => Some(values.bytes()),
         };
         let floats = |what, values: Option<&[f32]>| values.map(|v| send(what, bytemuck::cast_slice(v))).transpose();
+        let dloss = inputs.dloss.map(|dloss| send("surprisal dloss", dloss.bytes()));
         let divisor = inputs.divisor.as_ref().map(std::slice::from_ref);
         let weights = inputs.weights.map(|(weights, broadcast)| -> Result<_, Error> {
             Ok((send("surprisal weights", bytemuck::cast_slice(weights))?, broadcast))
         });
         let inputs = TransferInputs {
-            logits: send("surprisal logits", bytemuck::cast_slice(inputs.logits))?,
+            logits: send("surprisal logits", inputs.logits.bytes())?,
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
             weights: weights.transpose()?,
             row_weights: floats("surprisal row_weights", inputs.row_weights)?,
-            dloss: floats("surprisal dloss", inputs.dloss)?,
+            dloss: dloss.transpose()?,
             divisor: floats("surprisal divisor", divisor)?,
             row_state: floats("surprisal row_state", inputs.row_state)?,
         };
         let lens = OutputLens::new(problem);
-        let room = |what, len: usize| take(engine, what, len as u64 * WORD);
+        let room = |what, output: Option<Stored>| take(engine, what, output.map_or(0, Stored::bytes));
         Ok(Transfer {
             engine: engine.clone(),
             inputs,
-            values: room("surprisal values", lens.values.unwrap_or(0))?,
-            dlogits: lens.dlogits.map(|len| room("surprisal dlogits", len)).transpose()?,
-            row_state: lens.row_state.map(|len| room("surprisal row_state", len)).transpose()?,
-            side: lens.side_len().map(|len| room("surprisal side", len)).transpose()?,
+            values: room("surprisal values", lens.values)?,
+            dlogits: lens.dlogits.map(|len| room("surprisal dlogits", Some(len))).transpose()?,
+            row_state: lens.row_state.map(|len| room("surprisal row_state", Some(len))).transpose()?,
+            side: lens.side().map(|len| room("surprisal side", Some(len))).transpose()?,
             lens,
         })
     }
@@ -297,7 +317,7 @@ impl Transfer {
         let Transfer { engine, inputs, values, dlogits, row_state, side, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let size = lens.total().max(1) as u64 * WORD;
+        let size = lens.total_bytes().max(WORD);
         let readback = engine.shared.pool.take(device, "surprisal readback", size, usage)?;
         let signal = Arc::new((Mutex::new(Signal::default()), Condvar::new()));
         let submission = guarded(device, "a submission", || {
@@ -313,12 +333,12 @@ impl Transfer {
                 (Some(&values), lens.values),
                 (dlogits.as_ref(), lens.dlogits),
                 (row_state.as_ref(), lens.row_state),
-                (side.as_ref(), lens.side_len()),
+                (side.as_ref(), lens.side()),
             ];
-            for (buffer, len) in outputs {
-                if let (Some(buffer), Some(len @ 1..)) = (buffer, len) {
-                    encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, len as u64 * WORD);
-                    at += len as u64 * WORD;
+            for (buffer, output) in outputs {
+                if let (Some(buffer), Some(bytes @ 1..)) = (buffer, output.map(Stored::bytes)) {
+                    encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, bytes);
+                    at += bytes;
                 }
             }
             let signal = signal.clone();
@@ -347,6 +367,15 @@ fn take(engine: &GpuEngine, what: &'static str, size: u64) -> Result<Pooled, Err
 
 fn upload(engine: &GpuEngine, what: &'static str, bytes: &[u8]) -> Result<Pooled, Error> {
     let buffer = take(engine, what, bytes.len() as u64)?;
-    guarded(&engine.shared.device, what, || engine.shared.queue.write_buffer(&buffer, 0, bytes))?;
+    // Copies are of whole words; 16-bit numbers may leave half of one.
+    let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % WORD as usize);
+    let mut last = [0; WORD as usize];
+    last[..rest.len()].copy_from_slice(rest);
+    guarded(&engine.shared.device, what, || {
+        engine.shared.queue.write_buffer(&buffer, 0, whole);
+        if !rest.is_empty() {
+            engine.shared.queue.write_buffer(&buffer, whole.len() as u64, &last);
+        }
+    })?;
     Ok(buffer)
 }

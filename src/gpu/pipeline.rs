@@ -4,12 +4,21 @@ use crate::Error;
 use crate::kernel::{Constants, Kernel};
 use crate::params::Params;
 
-/// Compute pipelines, made once per kernel and constants.
+/// Compute pipelines, made once per kernel and constants. Those of one kernel share its parsed text, which is most of
+/// what a pipeline costs to make and to keep.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
+    modules: Memo<Kernel, Module>,
     made: Memo<(Kernel, Constants), wgpu::ComputePipeline>,
     /// Keep naga's run-time checks (bounds, loops): for tests that prove they are not needed.
     checked: bool,
+}
+
+/// A kernel's text as the device has it, and the layout of what it binds.
+#[derive(Clone, Debug)]
+struct Module {
+    shader: wgpu::ShaderModule,
+    layout: wgpu::PipelineLayout,
 }
 
 impl Pipelines {
@@ -24,22 +33,24 @@ impl Pipelines {
         constants: Constants,
     ) -> Result<wgpu::ComputePipeline, Error> {
         self.made.get((kernel, constants), || {
-            guarded(device, "a pipeline", || create(device, kernel, constants, self.checked))
+            let module =
+                self.modules.get(kernel, || guarded(device, "a kernel", || module(device, kernel, self.checked)))?;
+            guarded(device, "a pipeline", || pipeline(device, kernel, constants, &module))
         })
     }
 }
 
-fn create(device: &wgpu::Device, kernel: Kernel, constants: Constants, checked: bool) -> wgpu::ComputePipeline {
+fn module(device: &wgpu::Device, kernel: Kernel, checked: bool) -> Module {
     let label = kernel.label();
-    let module =
+    let text =
         wgpu::ShaderModuleDescriptor { label: Some(&label), source: wgpu::ShaderSource::Wgsl(kernel.source().into()) };
-    let module = if checked {
-        device.create_shader_module(module)
+    let shader = if checked {
+        device.create_shader_module(text)
     } else {
         // SAFETY: every index a kernel forms lies in its binding (rows and classes are clamped to the counts that the
         // bindings were sized by) and every loop ends at such a count; tests run the same kernels with the checks on,
         // and with guard words around every slice.
-        unsafe { device.create_shader_module_trusted(module, wgpu::ShaderRuntimeChecks::unchecked()) }
+        unsafe { device.create_shader_module_trusted(text, wgpu::ShaderRuntimeChecks::unchecked()) }
     };
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
         label: Some(&label),
@@ -50,10 +61,14 @@ fn create(device: &wgpu::Device, kernel: Kernel, constants: Constants, checked: 
         bind_group_layouts: &[Some(&layout)],
         immediate_size: 0,
     });
+    Module { shader, layout }
+}
+
+fn pipeline(device: &wgpu::Device, kernel: Kernel, constants: Constants, module: &Module) -> wgpu::ComputePipeline {
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some(&label),
-        layout: Some(&layout),
-        module: &module,
+        label: Some(&kernel.label()),
+        layout: Some(&module.layout),
+        module: &module.shader,
         entry_point: Some(kernel.entry_point()),
         compilation_options: wgpu::PipelineCompilationOptions {
             constants: &constants.overrides(kernel),

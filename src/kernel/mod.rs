@@ -3,6 +3,7 @@
 
 mod source;
 
+use crate::Storage;
 use crate::loss::{Family, Form};
 
 /// One kernel: its text is a function of this.
@@ -12,7 +13,7 @@ pub struct Kernel {
     pub program: Program,
     /// How lanes share their partial results.
     pub variant: Variant,
-    /// Elements a load or store moves at once.
+    /// How tensors' elements are loaded and stored.
     pub width: Width,
     /// How inputs are bound.
     pub access: Access,
@@ -76,13 +77,17 @@ pub enum Variant {
     Subgroup,
 }
 
-/// Elements a load or store moves at once.
+/// How tensors' elements are loaded and stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Width {
-    /// 32 bits: any position, stride and number of classes.
+    /// All f32, 32 bits at once: any position, stride and number of classes.
     One,
-    /// 128 bits: all of them multiples of four.
+    /// All f32, 128 bits at once: all of them multiples of four.
     Four,
+    /// Of any [`Storage`], two 16-bit numbers to a word: any position, stride and number of classes.
+    Packed,
+    /// Of any [`Storage`], 64 bits at once: all of them multiples of four.
+    PackedFour,
 }
 
 /// How inputs are bound.
@@ -173,6 +178,18 @@ impl Slot {
             Slot::Errors => "errors",
         }
     }
+
+    /// The override that says how the slot's numbers are stored, where it can be a tensor.
+    const fn storage_override(self) -> Option<&'static str> {
+        match self {
+            Slot::Logits => Some("logits_storage"),
+            Slot::Targets => Some("targets_storage"),
+            Slot::Dloss => Some("dloss_storage"),
+            Slot::Values => Some("values_storage"),
+            Slot::Dlogits => Some("dlogits_storage"),
+            _ => None,
+        }
+    }
 }
 
 /// One line of a kernel's binding table.
@@ -186,6 +203,10 @@ pub struct Binding {
     pub read_write: bool,
     /// Whether it is a tensor `[N, C]`, moved in tiles of four.
     pub tensor: bool,
+    /// The override that names its [`Storage`], where the kernel leaves that open.
+    pub storage: Option<&'static str>,
+    /// Elements of the WGSL array.
+    pub element: &'static str,
 }
 
 /// Values of a kernel's overrides: numbers, not text.
@@ -205,6 +226,8 @@ pub(crate) struct Constants {
     pub empty_mean_is_zero: bool,
     pub terms_per_lane: u32,
     pub subgroup_sizes: (u32, u32),
+    /// By slot, where the kernel leaves it open.
+    pub storage: [Storage; Slot::COUNT],
 }
 
 impl Constants {
@@ -226,7 +249,10 @@ impl Constants {
             "TERMS_PER_LANE" => self.terms_per_lane.into(),
             "SUBGROUP_MIN" => self.subgroup_sizes.0.into(),
             "SUBGROUP_MAX" => self.subgroup_sizes.1.into(),
-            _ => unreachable!("no kernel names the override {name}"),
+            _ => {
+                let slot = Slot::ALL.into_iter().find(|slot| slot.storage_override() == Some(name));
+                (self.storage[slot.expect("a name from the kernel's list") as usize - 1] as u32).into()
+            }
         };
         kernel.overrides().into_iter().map(|name| (name, value(name))).collect()
     }
@@ -280,11 +306,20 @@ impl Kernel {
     /// The kernel's storage buffers.
     pub fn bindings(&self) -> Vec<Binding> {
         let in_place = self.gradient == Gradient::InPlace;
-        let line = |(slot, written): (Slot, bool)| Binding {
-            slot,
-            written: written || (slot == Slot::Logits && in_place),
-            read_write: written || self.access == Access::Arena || (slot == Slot::Logits && in_place),
-            tensor: self.is_tensor(slot),
+        let line = |(slot, is_output): (Slot, bool)| {
+            let (tensor, written) = (self.is_tensor(slot), is_output || (slot == Slot::Logits && in_place));
+            Binding {
+                slot,
+                written,
+                read_write: written || self.access == Access::Arena,
+                tensor,
+                storage: self.storage_override(slot),
+                element: match slot {
+                    Slot::Errors => "atomic<u32>",
+                    _ if tensor => self.width.element(written),
+                    _ => "u32",
+                },
+            }
         };
         self.slots().into_iter().filter(|&(slot, _)| !(slot == Slot::Dlogits && in_place)).map(line).collect()
     }
@@ -371,6 +406,7 @@ impl Kernel {
             Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
             Program::CountErrors => names.push("TERMS_PER_LANE"),
         }
+        names.extend(self.bindings().iter().filter_map(|binding| binding.storage));
         names
     }
 
@@ -383,6 +419,13 @@ impl Kernel {
             Slot::Values => values == Values::PerElement,
             _ => false,
         }
+    }
+
+    /// Tensors are stored as one likes, and so is an upstream gradient that has one number per element.
+    fn storage_override(&self, slot: Slot) -> Option<&'static str> {
+        let per_element = matches!(self.program, Program::Loss { family: Family::Elementwise, .. });
+        let is_open = self.is_tensor(slot) || (slot == Slot::Dloss && per_element);
+        if is_open && self.width.is_packed() { slot.storage_override() } else { None }
     }
 }
 
@@ -423,7 +466,7 @@ impl Program {
 
     fn widths(self) -> &'static [Width] {
         match self {
-            Program::Loss { .. } => &[Width::One, Width::Four],
+            Program::Loss { .. } => &[Width::One, Width::Four, Width::Packed, Width::PackedFour],
             _ => &[Width::One],
         }
     }
@@ -458,6 +501,23 @@ impl Width {
         match self {
             Width::One => "f32",
             Width::Four => "f32x4",
+            Width::Packed => "packed",
+            Width::PackedFour => "packedx4",
+        }
+    }
+
+    /// Whether the storage of each tensor is left open.
+    pub(crate) fn is_packed(self) -> bool {
+        matches!(self, Width::Packed | Width::PackedFour)
+    }
+
+    /// What a tensor's binding is an array of. Two writers may meet in a word that holds two numbers.
+    fn element(self, written: bool) -> &'static str {
+        match self {
+            Width::Packed if written => "atomic<u32>",
+            Width::One | Width::Packed => "u32",
+            Width::Four => "vec4<u32>",
+            Width::PackedFour => "vec2<u32>",
         }
     }
 }

@@ -16,40 +16,32 @@ impl Kernel {
             push(fragment, fragment.1);
         }
         push(Fragment("(bindings)", ""), &self.binding_text());
-        let (load, store) = self.width.fragments();
-        for Binding { slot, written, tensor, .. } in self.bindings() {
-            let in_place = slot == Slot::Logits && self.gradient == Gradient::InPlace;
-            if tensor && (!written || in_place) {
-                push(load, &load.1.replace("SLOT", slot.name()));
-            }
-            if in_place {
-                push(store, &store.1.replace("SLOT", Slot::Dlogits.name()).replace("BUFFER", slot.name()));
-            } else if tensor && written {
-                push(store, &store.1.replace("SLOT", slot.name()).replace("BUFFER", slot.name()));
+        if self.width.is_packed() {
+            push(HALF, HALF.1);
+        }
+        for binding in self.bindings() {
+            for (fragment, slot) in self.element_fragments(&binding) {
+                let text = fragment.1.replace("SLOT", slot.name()).replace("BUFFER", binding.slot.name());
+                push(fragment, &text);
             }
         }
         for monoid in self.monoids() {
             let reduce = self.variant.reduce();
             push(reduce, &reduce.1.replace("MONOID", monoid));
         }
-        if self.reads_single_logits() {
-            push(self.width.single(), self.width.single().1);
-        }
         source
     }
 
     fn binding_text(&self) -> String {
         let mut text = String::new();
-        for Binding { slot, read_write, tensor, .. } in self.bindings() {
+        for Binding { slot, read_write, element, storage, .. } in self.bindings() {
             let access = if read_write { "read_write" } else { "read" };
-            let element = match slot {
-                Slot::Errors => "atomic<u32>",
-                _ if tensor && self.width == Width::Four => "vec4<u32>",
-                _ => "u32",
-            };
             let (number, name) = (slot as u32, slot.name());
             writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;")
                 .expect("a String takes all that is written");
+            if let Some(storage) = storage {
+                writeln!(text, "override {storage}: u32 = F32;").expect("a String takes all that is written");
+            }
         }
         text
     }
@@ -71,9 +63,40 @@ impl Kernel {
         }
     }
 
-    /// Class-index losses read the target's logit by itself.
-    fn reads_single_logits(&self) -> bool {
-        matches!(self.program, Program::Loss { family: Family::ClassIndex, .. })
+    /// How a binding's elements are loaded and stored, and the slot that the functions are named after.
+    fn element_fragments(&self, binding: &Binding) -> Vec<(Fragment, Slot)> {
+        let Binding { slot, written, tensor, storage, .. } = *binding;
+        let in_place = slot == Slot::Logits && self.gradient == Gradient::InPlace;
+        let is_read = !written || in_place;
+        let width = match (tensor, storage) {
+            (true, _) => self.width,
+            (false, Some(_)) => Width::Packed,
+            (false, None) => Width::One,
+        };
+        let mut list = Vec::new();
+        if is_read && width == Width::Packed {
+            list.push((if in_place { PACKED_WORD_IN_PLACE } else { PACKED_WORD }, slot));
+        }
+        if is_read && tensor {
+            list.push((width.load(), slot));
+        }
+        if is_read && self.reads_single(slot) {
+            list.push((width.single(), slot));
+        }
+        if written && tensor {
+            list.push((width.store(), if in_place { Slot::Dlogits } else { slot }));
+        }
+        list
+    }
+
+    /// Class-index losses read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
+    fn reads_single(&self, slot: Slot) -> bool {
+        let Program::Loss { family, .. } = self.program else { return false };
+        match slot {
+            Slot::Logits => family == Family::ClassIndex,
+            Slot::Dloss => family != Family::Softmax,
+            _ => false,
+        }
     }
 
     fn fragments(&self) -> Vec<Fragment> {
@@ -83,9 +106,11 @@ impl Kernel {
         }
         match self.program {
             Program::SumValues => list.extend([SCALE_DIVISOR, SUM, SUM_VALUES]),
-            Program::SumTargetWeights => list.extend([CLASS_FACTORS, IGNORED, ROW_SHARE, SUM, SUM_TARGET_WEIGHTS]),
+            Program::SumTargetWeights => {
+                list.extend([CLASS_FACTORS, LABEL, IGNORED, ROW_SHARE, SUM, SUM_TARGET_WEIGHTS]);
+            }
             Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
-            Program::CountErrors => list.extend([IGNORED, COUNT_ERRORS]),
+            Program::CountErrors => list.extend([LABEL, IGNORED, COUNT_ERRORS]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
                 if entry != Entry::Forward && family != Family::Softmax {
@@ -130,6 +155,10 @@ macro_rules! fragment {
 
 const PARAMS: Fragment = fragment!("params.wgsl");
 const MATH: Fragment = fragment!("math.wgsl");
+const HALF: Fragment = fragment!("elem/half.wgsl");
+const PACKED_WORD: Fragment = fragment!("elem/packed/word.wgsl");
+const PACKED_WORD_IN_PLACE: Fragment = fragment!("elem/packed/word_in_place.wgsl");
+const LABEL: Fragment = fragment!("label.wgsl");
 const TOTAL: Fragment = fragment!("total.wgsl");
 const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
@@ -169,10 +198,21 @@ impl Variant {
 }
 
 impl Width {
-    fn fragments(self) -> (Fragment, Fragment) {
+    fn load(self) -> Fragment {
         match self {
-            Width::One => (fragment!("elem/f32/load.wgsl"), fragment!("elem/f32/store.wgsl")),
-            Width::Four => (fragment!("elem/f32x4/load.wgsl"), fragment!("elem/f32x4/store.wgsl")),
+            Width::One => fragment!("elem/f32/load.wgsl"),
+            Width::Four => fragment!("elem/f32x4/load.wgsl"),
+            Width::Packed => fragment!("elem/packed/load.wgsl"),
+            Width::PackedFour => fragment!("elem/packedx4/load.wgsl"),
+        }
+    }
+
+    fn store(self) -> Fragment {
+        match self {
+            Width::One => fragment!("elem/f32/store.wgsl"),
+            Width::Four => fragment!("elem/f32x4/store.wgsl"),
+            Width::Packed => fragment!("elem/packed/store.wgsl"),
+            Width::PackedFour => fragment!("elem/packedx4/store.wgsl"),
         }
     }
 
@@ -180,6 +220,8 @@ impl Width {
         match self {
             Width::One => fragment!("elem/f32/single.wgsl"),
             Width::Four => fragment!("elem/f32x4/single.wgsl"),
+            Width::Packed => fragment!("elem/packed/single.wgsl"),
+            Width::PackedFour => fragment!("elem/packedx4/single.wgsl"),
         }
     }
 }
@@ -199,7 +241,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
     let mut list = match family {
         Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
         Family::ClassIndex => {
-            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, IGNORED, fragment!("class_index/family.wgsl")];
+            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, fragment!("class_index/family.wgsl")];
             list.extend(side_fragments(values));
             list
         }

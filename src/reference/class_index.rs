@@ -1,5 +1,4 @@
-use super::{Row, class_factor, is_ignored, kept_class, row_softmax, row_weight};
-use crate::inputs::{Inputs, Targets};
+use super::{Row, Tensors, class_factor, is_ignored, kept_class, row_softmax, row_weight};
 use crate::loss::ClassIndexMaths;
 use crate::reference::Real;
 use crate::reference::softmax::Softmax;
@@ -8,20 +7,19 @@ use crate::validate::Problem;
 /// Losses of a softmax against one class index. `share` brings terms without class weights to the divisor of the others.
 pub(super) fn row(
     problem: &Problem,
-    inputs: &Inputs<'_>,
+    inputs: &Tensors<'_>,
     n: usize,
     share: Real,
     loss: &dyn ClassIndexMaths,
 ) -> Option<Row> {
-    let Targets::ClassIndex(labels) = inputs.targets else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
-    if is_ignored(problem, labels[n]) || row_weight(inputs, n) == 0.0 {
+    if is_ignored(problem, inputs.labels[n]) || row_weight(inputs, n) == 0.0 {
         // No logit seen: m is the lowest number, D is -1.
         let state = vec![Real::from(f32::MIN), -Real::ONE];
         let side = vec![Real::ZERO; spec.rows().side.width()];
         return Some(Row { values: vec![Real::ZERO], gradient: vec![Real::ZERO; n_classes], state, side });
     }
-    let t = kept_class(problem, labels[n])?;
+    let t = kept_class(problem, inputs.labels[n])?;
     let softmax = row_softmax(problem, inputs, n)?;
     let (log_p, q) = (softmax.log_p(t), softmax.q(t));
     // The target's share of the loss, then the share that label smoothing spreads over all classes.

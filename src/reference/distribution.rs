@@ -1,11 +1,10 @@
-use super::{Row, Softmax, class_factor, logit_map, logits, row_softmax, target_values};
-use crate::Inputs;
+use super::{Row, Softmax, Tensors, class_factor, logit_map, logits, row_softmax, target_values};
 use crate::loss::{DistributionMaths, Family, Form, Shares};
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses of one distribution against another.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
     let Family::Distribution { student, teacher } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));

@@ -6,14 +6,19 @@ mod elementwise;
 mod entropy;
 mod real;
 mod softmax;
+mod tensors;
 
 pub use real::Real;
 
-use crate::SideOutputs;
-use crate::inputs::{Broadcast, Inputs, Output, Targets};
+use std::borrow::Cow;
+
+use crate::inputs::{Broadcast, Inputs, Output};
+use crate::kernel::Slot;
 use crate::loss::{Divisor, Family, Maths, RowWeights, Spec};
 use crate::validate::{Extent, Problem};
+use crate::{Side, SideOutputs, Storage};
 use softmax::{LogitMap, Softmax};
+use tensors::Tensors;
 
 /// An operation's results in f64, each with its [`Real::rounding`].
 #[derive(Clone, Debug)]
@@ -25,8 +30,12 @@ pub struct Evaluation {
     pub dlogits: Option<Vec<Real>>,
     /// As [`Output::row_state`].
     pub row_state: Option<Vec<Real>>,
-    /// As the words of [`crate::Buffers::side`]; an argmax is a number like the others.
-    pub side: Option<Vec<Real>>,
+    /// As the words of [`crate::Buffers::side`], with what was asked for; an argmax is a number like the others.
+    pub side: Option<(Side, Vec<Real>)>,
+    /// How a device stores the values.
+    pub values_storage: Storage,
+    /// How a device stores the gradient.
+    pub dlogits_storage: Storage,
 }
 
 /// One row before reduction, upstream gradient and divisor.
@@ -67,6 +76,7 @@ impl Row {
 /// Evaluates host tensors. Lengths must fit the problem; labels out of range poison their row, as on a device.
 pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let shape = &problem.shape;
+    let inputs = &Tensors::new(inputs);
     let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
     let share = extras_share(problem, divisor, kept);
     let (mut values, mut side) = (Vec::new(), Vec::new());
@@ -77,7 +87,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
         for (c, &g) in gradient.iter().enumerate() {
             // Where there is no gradient, none flows, whatever comes from upstream.
             let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
-            dlogits[n * shape.dlogits_stride + c] = if g.value.is_nan() { g } else { divided(g, divisor, Real::ZERO) };
+            dlogits[n * shape.dlogits_stride + c] = if g.value.is_nan() { g } else { quotient(g, divisor, Real::ZERO) };
         }
         values.extend(row_values);
         row_state.extend(state);
@@ -98,36 +108,39 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
         dlogits: problem.writes_dlogits().then_some(dlogits),
         row_state: problem.writes_state().then_some(row_state),
-        side: problem.writes_side().then_some(side),
+        side: problem.writes_side().then_some((problem.spec().rows().side, side)),
+        values_storage: problem.storage(Slot::Values),
+        dlogits_storage: problem.storage(Slot::Dlogits),
     }
 }
 
-impl Evaluation {
-    /// Rounded to f32, as an engine returns it.
-    pub fn output(self, problem: &Problem) -> Output {
-        let round = |reals: Vec<Real>| reals.into_iter().map(|real| real.value as f32).collect();
-        let side = problem.spec().rows().side;
-        // The place of the argmax among a row's words.
-        let argmax = side.wanted()[..4].iter().filter(|wanted| **wanted).count();
-        let word = |(i, real): (usize, &Real)| match side.argmax && i % side.width() == argmax {
-            true if real.value.is_nan() => u32::MAX,
-            true => real.value as u32,
-            false => (real.value as f32).to_bits(),
-        };
+/// Rounded once, to what each tensor is stored as.
+impl From<Evaluation> for Output {
+    fn from(evaluation: Evaluation) -> Self {
+        let Evaluation { values, dlogits, row_state, side, values_storage, dlogits_storage } = evaluation;
+        let round = |reals: Vec<Real>, storage: Storage| reals.iter().map(|real| storage.round(real.value)).collect();
         Output {
-            values: round(self.values),
-            dlogits: self.dlogits.map(round),
-            row_state: self.row_state.map(round),
-            side: self.side.map(|reals| {
-                let words: Vec<u32> = reals.iter().enumerate().map(word).collect();
-                SideOutputs::from_words(&side, &words)
-            }),
+            values: round(values, values_storage),
+            dlogits: dlogits.map(|dlogits| round(dlogits, dlogits_storage)),
+            row_state: row_state.map(|state| round(state, Storage::F32)),
+            side: side.map(|(side, reals)| SideOutputs::from_words(&side, &side_words(&side, &reals))),
         }
     }
 }
 
-fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, share: Real) -> Row {
-    let ignored = matches!(inputs.targets, Targets::ClassIndex(labels) if is_ignored(problem, labels[n]));
+/// The words of side outputs: bits of f32, and a class for the argmax.
+fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
+    let argmax = side.wanted()[..4].iter().filter(|wanted| **wanted).count();
+    let word = |(i, real): (usize, &Real)| match side.argmax && i % side.width() == argmax {
+        true if real.value.is_nan() => u32::MAX,
+        true => real.value as u32,
+        false => (real.value as f32).to_bits(),
+    };
+    reals.iter().enumerate().map(word).collect()
+}
+
+fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, share: Real) -> Row {
+    let ignored = inputs.labels.get(n).is_some_and(|&label| is_ignored(problem, label));
     let weight = if ignored { 1.0 } else { row_weight(inputs, n) };
     if !weight.is_finite() {
         return Row::poisoned(problem);
@@ -142,7 +155,7 @@ fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, share: Real) -> Row {
     row.unwrap_or_else(|| Row::poisoned(problem)).weighed(weight)
 }
 
-fn row_weight(inputs: &Inputs<'_>, n: usize) -> f32 {
+fn row_weight(inputs: &Tensors<'_>, n: usize) -> f32 {
     inputs.row_weights.map_or(1.0, |row_weights| row_weights[n])
 }
 
@@ -154,19 +167,17 @@ fn row_width(problem: &Problem) -> usize {
     }
 }
 
-fn logits<'a>(problem: &Problem, inputs: &Inputs<'a>, n: usize) -> &'a [f32] {
+fn logits<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> &'a [f32] {
     &inputs.logits[n * problem.shape.logits_stride..][..problem.shape.n_classes]
 }
 
-fn target_values<'a>(problem: &Problem, inputs: &Inputs<'a>, n: usize) -> &'a [f32] {
-    match inputs.targets {
-        Targets::Values(values) => &values[n * problem.shape.targets_stride..][..problem.shape.n_classes],
-        _ => &[],
-    }
+fn target_values<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> &'a [f32] {
+    let row = |targets: &'a Cow<'_, [f32]>| &targets[n * problem.shape.targets_stride..][..problem.shape.n_classes];
+    inputs.targets.as_ref().map_or(&[], row)
 }
 
 /// The row's softmax: from the saved state in a backward pass, from the logits otherwise.
-fn row_softmax(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Softmax> {
+fn row_softmax(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Option<Softmax> {
     let (x, map) = (logits(problem, inputs, n), logit_map(problem));
     match inputs.row_state {
         Some(state) if problem.reads_state() => {
@@ -189,8 +200,8 @@ fn class_factor(spec: &dyn Spec, c: usize) -> f32 {
     }
 }
 
-fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
-    match (inputs.dloss, problem.extent()) {
+fn dloss(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
+    match (&inputs.dloss, problem.extent()) {
         // A softmax has used it already: its gradient is linear in the whole row of it.
         (None, _) => 1.0,
         (Some(_), _) if problem.spec().family() == Family::Softmax => 1.0,
@@ -201,12 +212,19 @@ fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
 }
 
 /// What brings terms without class weights, which have a divisor of their own, to that of the others.
-pub(crate) fn extras_share(problem: &Problem, divisor: Real, kept: Real) -> Real {
+fn extras_share(problem: &Problem, divisor: Real, kept: Real) -> Real {
     if problem.divisor() == (Divisor::Kept { weighted: true }) { divisor / kept } else { problem.extras_share.into() }
 }
 
-/// A divisor of the batch: with the tensors at hand it is a number.
-pub(crate) fn divisor(problem: &Problem, inputs: &Inputs<'_>, divisor: Divisor) -> Real {
+/// The problem with its divisors as numbers: with the tensors at hand they are known.
+pub(crate) fn divided(problem: &Problem, inputs: &Inputs<'_>) -> Problem {
+    let inputs = &Tensors::new(inputs);
+    let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
+    let share = extras_share(problem, divisor, kept);
+    problem.clone().divided_by(divisor.value, kept.value, share.value)
+}
+
+fn divisor(problem: &Problem, inputs: &Tensors<'_>, divisor: Divisor) -> Real {
     match divisor {
         Divisor::Number(number) => number.into(),
         Divisor::Input => Real::from(inputs.divisor.unwrap_or(1.0)),
@@ -217,16 +235,16 @@ pub(crate) fn divisor(problem: &Problem, inputs: &Inputs<'_>, divisor: Divisor) 
 }
 
 /// What a row counts in a divisor.
-fn row_share(problem: &Problem, inputs: &Inputs<'_>, n: usize, weighted: bool) -> Real {
+fn row_share(problem: &Problem, inputs: &Tensors<'_>, n: usize, weighted: bool) -> Real {
     let weight = Some(row_weight(inputs, n)).filter(|weight| weight.is_finite()).unwrap_or(0.0);
     let share = Real::from(match problem.spec().rows().row_weights {
         None | Some(RowWeights::Scale) => 1.0,
         Some(RowWeights::Mask) => f32::from(weight != 0.0),
         Some(RowWeights::Count) => weight,
     });
-    let Targets::ClassIndex(labels) = inputs.targets else { return share };
+    let Some(&label) = inputs.labels.get(n) else { return share };
     let kept = |t| if weighted { share * class_factor(problem.spec(), t) } else { share };
-    kept_class(problem, labels[n]).map_or(Real::ZERO, kept)
+    kept_class(problem, label).map_or(Real::ZERO, kept)
 }
 
 /// The class a row counts for: none if its label is ignored or out of range.
@@ -242,11 +260,11 @@ fn is_ignored(problem: &Problem, label: i32) -> bool {
 /// `sum / divisor`, or what the policy has for a mean over nothing.
 fn mean(problem: &Problem, sum: Real, divisor: Real) -> Real {
     let empty = if sum.value.is_nan() { Real::NAN } else { problem.empty_mean().into() };
-    divided(sum, divisor, empty)
+    quotient(sum, divisor, empty)
 }
 
 /// `sum / divisor`, or `otherwise` where the divisor is 0.
-fn divided(sum: Real, divisor: Real, otherwise: Real) -> Real {
+fn quotient(sum: Real, divisor: Real, otherwise: Real) -> Real {
     match divisor.value {
         0.0 => otherwise,
         1.0 => sum,
@@ -254,7 +272,7 @@ fn divided(sum: Real, divisor: Real, otherwise: Real) -> Real {
     }
 }
 
-fn weight(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
+fn weight(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
     match inputs.weights {
         None => 1.0,
         Some((weights, Broadcast::PerRow)) => weights[n],

@@ -1,5 +1,4 @@
-use super::{Row, row_softmax};
-use crate::Inputs;
+use super::{Row, Tensors, row_softmax};
 use crate::loss::SoftmaxMaths;
 use crate::reference::Real;
 use crate::validate::Problem;
@@ -119,10 +118,10 @@ impl Softmax {
 }
 
 /// One value per class, with the gradient from `g = dloss`.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, output: &dyn SoftmaxMaths) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, output: &dyn SoftmaxMaths) -> Option<Row> {
     let softmax = row_softmax(problem, inputs, n)?;
     let classes = 0..softmax.n_classes();
-    let g = inputs.dloss.map(|dloss| &dloss[n * classes.len()..]);
+    let g = inputs.dloss.as_ref().map(|dloss| &dloss[n * classes.len()..]);
     let gradient = g.map_or(Vec::new(), |g| {
         let sum_g = Real::sum(classes.clone().map(|c| Real::from(g[c])));
         let sum_gp = Real::sum(classes.clone().map(|c| softmax.p(c) * g[c]));

@@ -1,5 +1,5 @@
-//! The bits of one logit.
+//! The bits of one element of SLOT.
 
-fn logit_bits(i: u32) -> u32 {
-    return logits[i];
+fn SLOT_bits(i: u32) -> u32 {
+    return SLOT[i];
 }

@@ -129,7 +129,7 @@ fn a_slice_too_small_for_row_losses_is_refused(#[case] given: Buffers<'static>, 
 #[test]
 fn a_slice_that_starts_within_an_element_is_refused() {
     let error = refused(CrossEntropy::new(), Forward, forward().targets(bytes(66..128)));
-    assert_eq!(error, Error::SliceOffset { tensor: "targets", offset: 66 });
+    assert_eq!(error, Error::SliceOffset { tensor: "targets", element: 4, offset: 66 });
     assert_eq!(error.to_string(), "expected the targets slice to start at a multiple of 4 bytes, found offset 66");
 }
 

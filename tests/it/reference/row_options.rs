@@ -140,7 +140,7 @@ fn z_loss_and_poly1_have_a_divisor_of_their_own() {
 
 fn side(side: Side, labels: &[i32]) -> Vec<f64> {
     let case = case(ce().ignore_index(-1).side(side), 4, &LOGITS).labels(labels);
-    numbers(&case.evaluate(Pass::Forward).side.expect("side outputs were asked for"))
+    numbers(&case.evaluate(Pass::Forward).side.expect("side outputs were asked for").1)
 }
 
 #[test]

@@ -30,15 +30,18 @@ fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
     match module.types[base].inner {
         TypeInner::Scalar(Scalar::U32) => "u32",
         TypeInner::Atomic(Scalar::U32) => "atomic<u32>",
+        TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::U32 } => "vec2<u32>",
         TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => "vec4<u32>",
         _ => "another type",
     }
 }
 
 fn expected(kernel: Kernel, binding: Binding) -> Declared {
-    let element = match binding.slot {
-        Slot::Errors => "atomic<u32>",
-        _ if binding.tensor && kernel.width == Width::Four => "vec4<u32>",
+    let element = match kernel.width {
+        _ if binding.slot == Slot::Errors => "atomic<u32>",
+        Width::Four if binding.tensor => "vec4<u32>",
+        Width::PackedFour if binding.tensor => "vec2<u32>",
+        Width::Packed if binding.tensor && binding.written => "atomic<u32>",
         _ => "u32",
     };
     (binding.slot as u32, binding.slot.name().to_string(), binding.read_write, element)

@@ -95,7 +95,7 @@ impl Case {
         };
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));
         inputs.row_weights = self.row_weights.as_deref();
-        inputs.dloss = self.dloss.as_deref();
+        inputs.dloss = self.dloss.as_deref().map(Into::into);
         inputs.divisor = self.divisor;
         inputs
     }

@@ -122,8 +122,8 @@ fn tensors_that_would_be_ignored_are_refused(
 }
 
 #[rstest]
-#[case(CrossEntropy::new(), valued(), "class indices (i32), one per row", "one f32 per class")]
-#[case(SoftCrossEntropy::new(), labelled(), "one f32 per class", "class indices (i32), one per row")]
+#[case(CrossEntropy::new(), valued(), "class indices, one per row", "one number per class")]
+#[case(SoftCrossEntropy::new(), labelled(), "one number per class", "class indices, one per row")]
 fn targets_of_the_other_kind_are_refused(
     #[case] loss: impl Into<Loss>,
     #[case] inputs: Inputs<'_>,

@@ -1,0 +1,38 @@
+use std::borrow::Cow;
+
+use crate::inputs::{Broadcast, Inputs, Targets};
+
+/// Host tensors as f32 and i32, whatever they are stored as: widening is exact.
+pub(super) struct Tensors<'a> {
+    pub logits: Cow<'a, [f32]>,
+    /// Empty where there are none.
+    pub labels: Cow<'a, [i32]>,
+    /// One per class.
+    pub targets: Option<Cow<'a, [f32]>>,
+    pub weights: Option<(&'a [f32], Broadcast)>,
+    pub row_weights: Option<&'a [f32]>,
+    pub dloss: Option<Cow<'a, [f32]>>,
+    pub divisor: Option<f32>,
+    pub row_state: Option<&'a [f32]>,
+}
+
+impl<'a> Tensors<'a> {
+    pub fn new(inputs: &Inputs<'a>) -> Self {
+        let (mut labels, mut targets) = (Cow::default(), None);
+        match inputs.targets {
+            Targets::None => {}
+            Targets::ClassIndex(given) => labels = given.read(),
+            Targets::Values(given) => targets = Some(given.widen()),
+        }
+        Tensors {
+            logits: inputs.logits.widen(),
+            labels,
+            targets,
+            weights: inputs.weights,
+            row_weights: inputs.row_weights,
+            dloss: inputs.dloss.map(|dloss| dloss.widen()),
+            divisor: inputs.divisor,
+            row_state: inputs.row_state,
+        }
+    }
+}

@@ -226,6 +226,15 @@ def optax():
     run("softmax_cross_entropy", "soft_cross_entropy", function, ys, targets=ts)
     function = lambda z: losses.softmax_cross_entropy_with_integer_labels(z, hard)
     run("softmax_cross_entropy_with_integer_labels", "cross_entropy", function, ys, labels=hard)
+    # A common offset changes nothing, but costs their lse - x_t its digits even in f64: it is taken off first.
+    function = lambda z: losses.softmax_cross_entropy_with_integer_labels(z - z.max(), hard)
+    for shift in [-1e8, -1e6, 1e6, 1e8]:
+        hard = np.array([0, 2])
+        run(f"integer_labels_at_{shift:.0e}", "cross_entropy", function, np.full((2, 3), shift), labels=hard)
+    hard = np.ones(6, int)
+    run("integer_labels_shifted", "cross_entropy", function, np.arange(24.0).reshape(6, 4) / 8 + 1e6, labels=hard)
+    hard, logits = np.array([0]), f32([[1e8, -np.inf, 1e8]])
+    write("integer_labels_masked", "cross_entropy", logits, function(double(logits)), reduction="none", labels=hard)
     ys = [*ys, [-np.inf, 0.0, 0.0], [-np.inf, 0.0, 0.0], [-np.inf, 0.0, -np.inf]]
     ts = [*ts, [0.0, 0.5, 0.5], [0.4, 0.3, 0.3], [0.0, 1.0, 0.0]]
     values = losses.safe_softmax_cross_entropy(double(ys), double(ts))
@@ -247,8 +256,9 @@ def optax():
     logit = lambda p: np.log(np.array(p) / (1 - np.array(p)))
     mixed = ([[2.0, 0.1, -2.0], [0.3, -0.1, 1.2]], [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
     large, small = ([logit([0.9, 0.98, 0.3, 0.99])], [[1.0] * 4]), ([logit([0.1, 0.02, 0.09, 0.15])], [[1.0] * 4])
-    for i, (x, y) in enumerate([mixed, large, small]):
-        for alpha, gamma in itertools.product([None, 0.25], [0.0, 0.5, 2.0]):
+    extreme = ([[100.0, -100.0, 75.0, -75.0, 50.0, -50.0]], [[0.9, 0.1, 0.8, 0.2, 1.0, 0.0]])
+    for i, (x, y) in enumerate([mixed, large, small, extreme]):
+        for alpha, gamma in itertools.product([None, 0.0, 0.25, 1.0], [0.0, 0.5, 2.0]):
             function = lambda z: losses.sigmoid_focal_loss(z, double(y), alpha=alpha, gamma=gamma)
             run(f"sigmoid_focal_{i}_{alpha}_{gamma}", "sigmoid_focal", function, x, gamma=gamma, alpha=alpha, targets=y)
 

@@ -98,6 +98,24 @@ fn pow32(x: f32, y: f32, y_head: f32) -> f32 {
     return exp_scaled(((log2_head - whole) + tail) * LN_2 + y * log_mantissa, whole);
 }
 
+/// tanh x: below 0.625 by the polynomial of Cephes' tanhf, above by exp(-2|x|), which then cancels nothing.
+fn tanh32(x: f32) -> f32 {
+    let z = x * x;
+    var y = -5.70498872745e-3f * z + 2.06390887954e-2f;
+    y = y * z - 5.37397155531e-2f;
+    y = y * z + 1.33314422036e-1f;
+    y = y * z - 3.33332819422e-1f;
+    let e = exp_nonpositive(-2f * abs(x));
+    let far = (1f - e) / (1f + e);
+    return select(select(far, -far, x < 0f), y * z * x + x, abs(x) < 0.625f);
+}
+
+/// 1/cosh^2 x, without the cancellation of 1 - tanh^2 x.
+fn sech2(x: f32) -> f32 {
+    let e = exp_nonpositive(-2f * abs(x));
+    return 4f * e / ((1f + e) * (1f + e));
+}
+
 /// A product in which an exactly zero factor wins, whatever the other.
 fn times(factor: f32, value: f32) -> f32 {
     return select(factor * value, 0f, factor == 0f);

@@ -17,8 +17,18 @@ struct Params {
     values: u32,
     values_stride: u32,
     row_state: u32,
+    /// One word per side output asked for, and row.
+    side: u32,
+    side_width: u32,
+    row_weights: u32,
+    row_weights_stride: u32,
     classes: u32,
     classes_stride: u32,
+    /// What a kept row counts in a divisor before weights: 1, or C for a mean over elements.
+    row_size: f32,
+    /// Labels of rows that do not count: where they start in classes, and how many there are.
+    ignored: u32,
+    n_ignored: u32,
     weights: u32,
     weights_row_stride: u32,
     weights_class_stride: u32,
@@ -29,17 +39,25 @@ struct Params {
     /// Partial divisors to add up; 0: the divisor is divisor_value.
     n_divisors: u32,
     divisor_value: f32,
-    ignore_index: i32,
-    has_ignore_index: u32,
-    label_smoothing: f32,
-    /// Sum of the class weights.
-    class_weight_sum: f32,
+    /// Partial counts of the kept rows, where the divisor weighs them; 0: it is their count.
+    kept: u32,
+    n_kept: u32,
+    /// With label smoothing, the target is target_share at its class plus even_share at every class; even_sum is
+    /// even_share times the sum of the class weights.
+    target_share: f32,
+    even_share: f32,
+    even_sum: f32,
     inv_temperature: f32,
+    softcap: f32,
+    inv_softcap: f32,
+    z_loss: f32,
+    poly1: f32,
+    /// A target with fewer logits above it than this is a hit.
+    top_k: u32,
     /// Factor on loss and gradient.
     scale: f32,
     /// 0, which no compiler can know.
     zero: u32,
-    padding: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }
@@ -56,6 +74,9 @@ override CLASS_FACTORS: bool = true;
 override LABEL_SMOOTHING: bool = true;
 /// Whether T is other than 1.
 override TEMPERATURE: bool = true;
+override SOFTCAP: bool = true;
+/// Whether z-loss or poly-1 takes part.
+override ROW_EXTRAS: bool = true;
 
 const NAN: u32 = 0x7fc00000u;
 const POS_INF: u32 = 0x7f800000u;

@@ -4,6 +4,9 @@
 //!
 //! so log d = log1p(D), and for a class that attains m, 1 - p = D/d without cancellation. A logit of -inf (a mask) adds
 //! nothing. D = -1 says that no logit has been seen.
+//!
+//! With a soft cap every x above is u = cap tanh(x/cap), which rises with x: m is kept as the logit itself, so that who
+//! attains it is an exact comparison.
 
 struct Softmax {
     m: f32,
@@ -17,6 +20,22 @@ fn logit_of(bits: u32) -> f32 {
     return select(bitcast<f32>(bits), LOWEST, bits == NEG_INF);
 }
 
+/// cap tanh(x/cap), or x without a cap.
+fn capped(x: f32) -> f32 {
+    if (SOFTCAP) {
+        return params.softcap * tanh32(x * params.inv_softcap);
+    }
+    return x;
+}
+
+/// du/dx = sech^2(x/cap) of a logit; nothing flows to a mask.
+fn cap_slope(bits: u32) -> f32 {
+    if (SOFTCAP) {
+        return select(sech2(bitcast<f32>(bits) * params.inv_softcap), 0f, bits == NEG_INF);
+    }
+    return 1f;
+}
+
 /// A difference of logits over T.
 fn scaled(difference: f32) -> f32 {
     if (TEMPERATURE) {
@@ -27,7 +46,7 @@ fn scaled(difference: f32) -> f32 {
 
 /// exp((x - m)/T) for x <= m, scaled after the subtraction.
 fn exp_shifted(x: f32, m: f32) -> f32 {
-    return exp_nonpositive(scaled(opaque(x - m)));
+    return exp_nonpositive(scaled(opaque(capped(x) - capped(m))));
 }
 
 /// A state after one more logit, and what other sums over exp((x_c - m)/T) need to follow it.
@@ -74,5 +93,10 @@ fn probability(s: Softmax, bits: u32, inv_d: f32) -> f32 {
 
 /// (x - m)/T; the lowest number stands for a mask's -inf.
 fn shifted_logit(s: Softmax, bits: u32) -> f32 {
-    return scaled(opaque(logit_of(bits) - s.m));
+    return scaled(opaque(capped(logit_of(bits)) - capped(s.m)));
+}
+
+/// log sum_c exp(x_c/T).
+fn log_sum_exp(s: Softmax) -> f32 {
+    return scaled(capped(s.m)) + log_d(s);
 }

@@ -101,7 +101,7 @@ impl Engine {
             None => {
                 let problem = Problem::new(loss, pass, shape)?;
                 problem.check(&inputs)?;
-                Ok(Pending::ready(reference::evaluate(&problem, &inputs).into()))
+                Ok(Pending::ready(reference::evaluate(&problem, &inputs).output(&problem)))
             }
         }
     }

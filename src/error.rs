@@ -82,6 +82,17 @@ pub enum Error {
         reduction: Reduction,
     },
 
+    /// Smoothing over the other classes needs other classes: smooth over all, or give two.
+    #[error("expected at least two classes to smooth over the other ones, found 1")]
+    NoOtherClasses,
+
+    /// Ask for side outputs that have a mean, or for one number per row.
+    #[error("expected side outputs that have a mean, found {found}")]
+    SideMean {
+        /// What has no mean.
+        found: &'static str,
+    },
+
     /// The loss needs this tensor for this pass: add it to the inputs.
     #[error("{loss} needs {tensor} for {pass:?}, found none")]
     Missing {
@@ -124,6 +135,15 @@ pub enum Error {
         expected: usize,
         /// Values given.
         found: usize,
+    },
+
+    /// Row weights may be zero or negative, but must be finite.
+    #[error("expected finite row weights, found {found} in row {row}")]
+    RowWeight {
+        /// The first row whose weight is not finite.
+        row: usize,
+        /// Its weight.
+        found: f32,
     },
 
     /// Correct the label, or name it as `ignore_index`.

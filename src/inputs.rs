@@ -1,3 +1,6 @@
+use crate::validate::Extent;
+use crate::{Problem, SideOutputs};
+
 /// Host tensors for one call: logits, and what the loss reads beside them.
 ///
 /// ```
@@ -14,6 +17,8 @@ pub struct Inputs<'a> {
     pub targets: Targets<'a>,
     /// Factors on the elements of an elementwise loss.
     pub weights: Option<(&'a [f32], Broadcast)>,
+    /// One weight per row `[N]`, where the loss says what it does.
+    pub row_weights: Option<&'a [f32]>,
     /// Upstream gradient, of the output's shape; 1 if absent.
     pub dloss: Option<&'a [f32]>,
     /// The divisor of `Reduction::SumDividedByInput`.
@@ -47,7 +52,15 @@ pub enum Broadcast {
 impl<'a> Inputs<'a> {
     /// Logits alone.
     pub fn new(logits: &'a [f32]) -> Self {
-        Inputs { logits, targets: Targets::None, weights: None, dloss: None, divisor: None, row_state: None }
+        Inputs {
+            logits,
+            targets: Targets::None,
+            weights: None,
+            row_weights: None,
+            dloss: None,
+            divisor: None,
+            row_state: None,
+        }
     }
 
     /// Adds targets: `&[i32]` for class indices, `&[f32]` for one number per class.
@@ -59,6 +72,12 @@ impl<'a> Inputs<'a> {
     /// Adds factors on the elements of an elementwise loss.
     pub fn weights(mut self, weights: &'a [f32], broadcast: Broadcast) -> Self {
         self.weights = Some((weights, broadcast));
+        self
+    }
+
+    /// Adds one weight per row.
+    pub fn row_weights(mut self, row_weights: &'a [f32]) -> Self {
+        self.row_weights = Some(row_weights);
         self
     }
 
@@ -127,20 +146,28 @@ pub struct Output {
     pub dlogits: Option<Vec<f32>>,
     /// What `Pass::Backward` starts from; only after `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,
+    /// The side outputs asked for; absent after `Pass::Backward`.
+    pub side: Option<SideOutputs>,
 }
 
 impl Output {
     /// Adds the output of the rows that follow.
-    pub(crate) fn append(&mut self, next: Output, dlogits_stride: usize) {
-        let Output { values, dlogits, row_state } = next;
-        self.values.extend(values);
+    pub(crate) fn append(&mut self, next: Output, problem: &Problem) {
+        let Output { values, dlogits, row_state, side } = next;
+        match problem.extent() {
+            Extent::Scalar => self.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
+            _ => self.values.extend(values),
+        }
         if let (Some(all), Some(next)) = (&mut self.dlogits, dlogits) {
             // The padding after a batch's last row is none of its output; between rows it is 0.
-            all.resize(all.len().next_multiple_of(dlogits_stride), 0.0);
+            all.resize(all.len().next_multiple_of(problem.shape.dlogits_stride), 0.0);
             all.extend(next);
         }
         if let (Some(all), Some(next)) = (&mut self.row_state, row_state) {
             all.extend(next);
+        }
+        if let (Some(all), Some(next)) = (&mut self.side, side) {
+            all.append(next, problem.spec().rows().side.mean);
         }
     }
 }

@@ -10,6 +10,7 @@ mod params;
 mod plan;
 pub mod reference;
 mod shape;
+mod side;
 mod validate;
 
 pub use engine::{Backend, Engine};
@@ -17,11 +18,12 @@ pub use error::Error;
 pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
 pub use inputs::{Broadcast, Inputs, Output, Targets};
 pub use loss::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction,
-    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction, RowOptions,
+    RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;
 pub use shape::Shape;
+pub use side::{Side, SideOutputs};
 pub use validate::Problem;
 pub use wgpu;

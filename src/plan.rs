@@ -2,7 +2,7 @@
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
-use crate::loss::{Divisor, Family, Pass, TargetKind};
+use crate::loss::{Divisor, Family, Pass, RowWeights, Shares, TargetKind};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{Error, Shape};
@@ -14,7 +14,7 @@ const FLAT_ROW: usize = 1024;
 const TERMS_PER_LANE: u32 = 256;
 /// Labels a lane weighs: few, since every later workgroup waits for the count.
 const LABELS_PER_LANE: u32 = 16;
-/// Partial divisors that a workgroup adds up itself; more are summed by a dispatch of their own.
+/// Partial divisors that a lane adds up itself; more are summed by a dispatch of their own.
 const MAX_DIVISORS: u64 = 64;
 
 /// What a device allows, and what suits it.
@@ -100,33 +100,69 @@ pub fn lanes(n_classes: usize, caps: &Caps) -> u32 {
 
 /// The schedule of a problem for slices placed so.
 pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result<Schedule, Error> {
-    let mut builder = Builder { problem, caps, placement, schedule: Schedule::default() };
-    let divisor = builder.count_targets();
-    let sums = builder.run_loss(divisor)?;
+    let (row_state, side) = (Source::Caller(Slot::RowState), Source::Caller(Slot::Side));
+    let mut builder = Builder { problem, caps, placement, row_state, side, schedule: Schedule::default() };
+    let divisors = builder.count_rows();
+    if builder.side_is_mean() {
+        builder.side = builder.scratch((problem.shape.n_rows * problem.spec().rows().side.width()) as u64);
+    }
+    let sums = match problem.pass {
+        Pass::ForwardBackward if problem.writes_side() && problem.takes_row_weights() => {
+            builder.row_state = builder.scratch((problem.shape.n_rows * problem.state_width()) as u64);
+            let sums = builder.run_loss(Entry::Forward, divisors)?;
+            builder.run_loss(Entry::Backward, divisors)?;
+            sums
+        }
+        Pass::Forward => builder.run_loss(Entry::Forward, divisors)?,
+        Pass::ForwardBackward => builder.run_loss(Entry::ForwardBackward, divisors)?,
+        Pass::Backward => builder.run_loss(Entry::Backward, divisors)?,
+    };
     if problem.writes_values() && problem.extent() == Extent::Scalar {
-        builder.sum_values(sums, divisor);
+        builder.sum_to(sums, divisors.sum, (Slot::Values, 0));
+    }
+    if builder.side_is_mean() {
+        builder.sum_side(divisors.kept);
     }
     Ok(builder.schedule)
 }
 
-/// Where the divisor comes from.
+/// Where a divisor comes from.
 #[derive(Clone, Copy)]
 enum Divide {
     By(f32),
-    ByNumbersAt(Source, u64),
+    /// The sum of these.
+    ByPartials(Partials),
 }
 
-/// An array of partial results in scratch.
+/// What the sum of losses is divided by, and what terms are that no class weight touches.
+#[derive(Clone, Copy)]
+struct Divisors {
+    sum: Divide,
+    kept: Divide,
+}
+
+/// An array of partial results: words `stride` apart from word `first`.
 #[derive(Clone, Copy)]
 struct Partials {
     source: Source,
+    first: u64,
     len: u64,
+    stride: u64,
+}
+
+impl Partials {
+    fn contiguous(source: Source, first: u64, len: u64) -> Partials {
+        Partials { source, first, len, stride: 1 }
+    }
 }
 
 struct Builder<'a> {
     problem: &'a Problem,
     caps: &'a Caps,
     placement: &'a Placement,
+    /// Where row state and side outputs per row are.
+    row_state: Source,
+    side: Source,
     schedule: Schedule,
 }
 
@@ -183,8 +219,16 @@ impl Builder<'_> {
             lanes,
             per_row: self.problem.extent() == Extent::Row,
             class_factors: spec.class_factors() != crate::loss::ONE,
-            label_smoothing: spec.label_smoothing() != 0.0,
+            label_smoothing: spec.shares(self.problem.shape.n_classes) != Shares::WHOLE,
             temperature: spec.temperature() != 1.0,
+            softcap: spec.rows().softcap.is_some(),
+            row_extras: self.problem.has_row_extras(),
+            side: spec.rows().side.bits(),
+            row_count: match spec.rows().row_weights {
+                None | Some(RowWeights::Scale) => 0,
+                Some(RowWeights::Mask) => 1,
+                Some(RowWeights::Count) => 2,
+            },
             last_sum: false,
             terms_per_lane: TERMS_PER_LANE,
             subgroup_sizes: self.caps.subgroup_sizes,
@@ -229,16 +273,17 @@ impl Builder<'_> {
     }
 
     fn constant(&self, slot: Slot) -> Region {
-        let words = if slot == Slot::Classes { self.problem.spec().class_factors().len() as u64 } else { 1 };
-        Region { source: Source::Constant(slot), offset: 0, size: words * WORD }
+        let words = if slot == Slot::Classes { self.problem.classes_len() } else { 1 };
+        Region { source: Source::Constant(slot), offset: 0, size: words as u64 * WORD }
     }
 
     /// Options every kernel of the problem shares.
     fn params(&self) -> Params {
         let spec = self.problem.spec();
-        let ignored = spec.ignore_index();
         let factors = spec.class_factors();
         let n_classes = self.problem.shape.n_classes;
+        let (shares, rows) = (spec.shares(n_classes), spec.rows());
+        let softcap = rows.softcap.unwrap_or(1.0);
         let class_weight_sum = match factors {
             [all] => f64::from(*all) * n_classes as f64,
             each => each.iter().copied().map(f64::from).sum(),
@@ -246,81 +291,131 @@ impl Builder<'_> {
         Params {
             n_classes: n_classes as u32,
             classes_stride: u32::from(factors.len() > 1),
-            ignore_index: ignored.unwrap_or(0),
-            has_ignore_index: ignored.is_some().into(),
-            label_smoothing: spec.label_smoothing(),
-            class_weight_sum: class_weight_sum as f32,
+            row_size: 1.0,
+            ignored: factors.len() as u32,
+            n_ignored: spec.ignore_index().len() as u32,
+            target_share: shares.target as f32,
+            even_share: shares.even as f32,
+            even_sum: (shares.even * class_weight_sum) as f32,
             inv_temperature: (1.0 / f64::from(spec.temperature())) as f32,
+            softcap,
+            inv_softcap: (1.0 / f64::from(softcap)) as f32,
+            z_loss: (f64::from(rows.z_loss) * self.problem.extras_share) as f32,
+            poly1: (f64::from(spec.poly1()) * self.problem.extras_share) as f32,
+            side_width: rows.side.width() as u32,
+            top_k: rows.side.top_k.unwrap_or(0),
             scale: spec.scale() as f32,
             loss_args: spec.loss_args(),
             ..Params::default()
         }
     }
 
-    /// The divisor, counting the kept rows first where only the labels know it.
-    fn count_targets(&mut self) -> Divide {
-        let weighted = match self.problem.divisor() {
-            Divisor::Number(number) => return Divide::By(number as f32),
-            Divisor::Input => return Divide::ByNumbersAt(Source::Caller(Slot::Divisor), 1),
-            Divisor::Targets { .. } if self.problem.shape.n_rows == 0 => return Divide::By(0.0),
-            Divisor::Targets { weighted } => weighted,
+    /// The divisors, counting the kept rows first where only labels and row weights know them.
+    fn count_rows(&mut self) -> Divisors {
+        let problem = self.problem;
+        let (divisor, kept) = (problem.divisor(), problem.kept());
+        // Terms without class weights need both counts in one binding.
+        let mixed = problem.has_row_extras() && divisor == Divisor::Kept { weighted: true };
+        let shared = mixed.then(|| self.scratch(2 * MAX_DIVISORS));
+        let sum = self.count(divisor, shared.map(|source| (source, 0)));
+        let kept = match mixed || (self.side_is_mean() && kept != divisor) {
+            true => self.count(kept, shared.map(|source| (source, MAX_DIVISORS))),
+            false => sum,
         };
+        Divisors { sum, kept }
+    }
+
+    fn side_is_mean(&self) -> bool {
+        self.problem.writes_side() && self.problem.spec().rows().side.mean
+    }
+
+    fn count(&mut self, divisor: Divisor, to: Option<(Source, u64)>) -> Divide {
+        match divisor {
+            Divisor::Number(number) => Divide::By(number as f32),
+            Divisor::Input => Divide::ByPartials(Partials::contiguous(Source::Caller(Slot::Divisor), 0, 1)),
+            Divisor::Kept { .. } if self.problem.shape.n_rows == 0 => Divide::By(0.0),
+            Divisor::Kept { weighted } => Divide::ByPartials(self.count_kept(weighted, to)),
+        }
+    }
+
+    /// Room for partial results: at the place given, once few enough are left for a divisor.
+    fn partials(&mut self, len: u64, to: Option<(Source, u64)>) -> Partials {
+        match to {
+            Some((source, first)) if len <= MAX_DIVISORS => Partials::contiguous(source, first, len),
+            _ => Partials::contiguous(self.scratch(len), 0, len),
+        }
+    }
+
+    fn count_kept(&mut self, weighted: bool, to: Option<(Source, u64)>) -> Partials {
         let n_rows = self.problem.shape.n_rows as u64;
-        let labels_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
-        let n_partials = n_rows.div_ceil(labels_per_group);
-        let partials = Partials { source: self.scratch(n_partials), len: n_partials };
-        let kernel = self.kernel(Program::SumTargetWeights);
+        let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
+        let mut partials = self.partials(n_rows.div_ceil(rows_per_group), to);
+        let kernel = self.kernel(match self.problem.spec().targets() {
+            TargetKind::ClassIndex => Program::SumTargetWeights,
+            _ => Program::SumRowWeights,
+        });
         let mut constants = self.constants(1);
         constants.terms_per_lane = LABELS_PER_LANE;
         constants.class_factors &= weighted;
-        let labels = Source::Caller(Slot::Targets);
-        for (first, len) in self.windows(n_rows, labels_per_group) {
-            let groups = len.div_ceil(labels_per_group);
-            let (targets, targets_base) = self.region(labels, first, len);
-            let (values, values_base) = self.region(partials.source, first / labels_per_group, groups);
+        for (first, len) in self.windows(n_rows, rows_per_group, 1) {
+            let groups = len.div_ceil(rows_per_group);
             let grid = self.grid(groups);
-            let params = Params {
-                n_rows: len as u32,
-                grid_width: grid.0,
-                targets: targets_base,
-                values: values_base,
-                ..self.params()
-            };
-            let regions =
-                vec![(Slot::Targets, targets), (Slot::Classes, self.constant(Slot::Classes)), (Slot::Values, values)];
+            let mut params = Params { n_rows: len as u32, grid_width: grid.0, ..self.params() };
+            let mut regions = Vec::new();
+            for binding in kernel.bindings() {
+                let region = match binding.slot {
+                    Slot::Targets => {
+                        let (region, base) = self.region(Source::Caller(Slot::Targets), first, len);
+                        params.targets = base;
+                        region
+                    }
+                    Slot::RowWeights if self.problem.takes_row_weights() => {
+                        let (region, base) = self.region(Source::Caller(Slot::RowWeights), first, len);
+                        (params.row_weights, params.row_weights_stride) = (base, 1);
+                        region
+                    }
+                    Slot::Values => {
+                        let at = partials.first + first / rows_per_group;
+                        let (region, base) = self.region(partials.source, at, groups);
+                        params.values = base;
+                        region
+                    }
+                    slot => self.constant(slot),
+                };
+                regions.push((binding.slot, region));
+            }
             self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
         }
-        let mut partials = partials;
         while partials.len > MAX_DIVISORS {
-            partials = self.sum_once(partials);
+            partials = self.sum_once(partials, to);
         }
-        Divide::ByNumbersAt(partials.source, partials.len)
+        partials
     }
 
-    /// Cuts an array of words into windows that a binding holds, each but the last a multiple of `unit`.
-    fn windows(&self, len: u64, unit: u64) -> Vec<(u64, u64)> {
-        let most = (self.caps.max_binding - self.caps.alignment) / WORD;
+    /// Cuts an array of words `stride` apart into windows that a binding holds, each but the last a multiple of `unit`.
+    fn windows(&self, len: u64, unit: u64, stride: u64) -> Vec<(u64, u64)> {
+        let most = (self.caps.max_binding - self.caps.alignment) / (WORD * stride);
         let window = (most / unit).clamp(1, self.most_groups()) * unit;
         (0..len.div_ceil(window)).map(|k| (k * window, window.min(len - k * window))).collect()
     }
 
-    /// Launches the loss; returns the partial sums it leaves, if its output is a scalar.
-    fn run_loss(&mut self, divisor: Divide) -> Result<Partials, Error> {
+    /// Launches a pass of the loss; returns the partial sums it leaves, if its output is a scalar.
+    fn run_loss(&mut self, entry: Entry, divisors: Divisors) -> Result<Partials, Error> {
         let problem = self.problem;
         let rows = Rows::new(problem, self.placement);
         let lanes = lanes(rows.n_classes, self.caps);
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
-        let kernel = self.loss_kernel(&rows);
+        let kernel = self.loss_kernel(&rows, entry);
         let constants = self.constants(lanes);
         let bindings = kernel.bindings();
-        let written = problem.writes_values() && problem.extent() == Extent::Scalar && rows.n_rows > 0;
-        let mut partials = Partials { source: Source::Constant(Slot::Terms), len: 0 };
+        let written = entry != Entry::Backward && problem.extent() == Extent::Scalar && rows.n_rows > 0;
+        let mut partials = Partials::contiguous(Source::Constant(Slot::Terms), 0, 0);
         let window = self.window_rows(&rows, &bindings, rows_per_group)?;
         let windows: Vec<_> =
             (0..rows.n_rows.div_ceil(window)).map(|k| (k * window, window.min(rows.n_rows - k * window))).collect();
         if written {
             let len = windows.iter().map(|(_, len)| len.div_ceil(rows_per_group)).sum();
-            partials = Partials { source: self.scratch(len), len };
+            partials = Partials::contiguous(self.scratch(len), 0, len);
         }
         let mut first_group = 0;
         for (first, len) in windows {
@@ -343,7 +438,7 @@ impl Builder<'_> {
                         params.values = base;
                         region
                     }
-                    Slot::Divisor => self.divisor(&mut params, divisor),
+                    Slot::Divisor => self.divisor(&mut params, divisors),
                     slot => self.window_region(slot, &rows, first, len, tail, &mut params),
                 };
                 regions.push((binding.slot, region));
@@ -354,20 +449,17 @@ impl Builder<'_> {
         Ok(partials)
     }
 
-    fn loss_kernel(&self, rows: &Rows) -> Kernel {
+    fn loss_kernel(&self, rows: &Rows, entry: Entry) -> Kernel {
         let problem = self.problem;
-        let entry = match problem.pass {
-            Pass::Forward => Entry::Forward,
-            Pass::ForwardBackward => Entry::ForwardBackward,
-            Pass::Backward => Entry::Backward,
-        };
         let values = match problem.extent() {
-            Extent::Element if problem.writes_values() => Values::PerElement,
+            _ if entry == Entry::Backward => Values::Sums,
+            Extent::Element => Values::PerElement,
+            _ if problem.writes_side() => Values::SumsAndSide,
             _ => Values::Sums,
         };
         let (family, loss) = (problem.spec().family(), problem.spec().name());
         let mut kernel = self.kernel(Program::Loss { family, loss, entry, values });
-        if self.placement.in_place {
+        if self.placement.in_place && entry != Entry::Forward {
             kernel.gradient = Gradient::InPlace;
         }
         let quads = |n: usize| n.is_multiple_of(4);
@@ -410,8 +502,10 @@ impl Builder<'_> {
                 Some(Broadcast::PerClass) => (0, c),
                 Some(Broadcast::PerElement) => (c, c),
             },
-            Slot::Classes => (0, problem.spec().class_factors().len()),
-            Slot::Dloss | Slot::Divisor | Slot::Terms => (0, 1),
+            Slot::Classes => (0, problem.classes_len()),
+            Slot::RowWeights if problem.takes_row_weights() => (1, 1),
+            Slot::Side => (problem.spec().rows().side.width(), problem.spec().rows().side.width()),
+            Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms => (0, 1),
         }
     }
 
@@ -439,13 +533,19 @@ impl Builder<'_> {
             Slot::Classes => false,
             Slot::Weights => self.placement.weights.is_some(),
             Slot::Dloss => self.placement.has_dloss,
+            Slot::RowWeights => self.problem.takes_row_weights(),
             _ => true,
         };
         // A flat tensor's last row is short: the slice ends with it.
         let short = if rows.flat && row == rows.n_classes { tail as u64 } else { 0 };
         let (region, base) = if given {
             let span = (len - 1) * stride as u64 + row as u64 - short;
-            self.region(Source::Caller(slot), first * stride as u64, span)
+            let source = match slot {
+                Slot::RowState => self.row_state,
+                Slot::Side => self.side,
+                _ => Source::Caller(slot),
+            };
+            self.region(source, first * stride as u64, span)
         } else {
             (self.constant(slot), 0)
         };
@@ -458,6 +558,8 @@ impl Builder<'_> {
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
+            Slot::Side => params.side = base,
+            Slot::RowWeights => (params.row_weights, params.row_weights_stride) = (base, stride),
             Slot::Classes => params.classes = base,
             Slot::Weights => {
                 (params.weights, params.weights_row_stride, params.weights_class_stride) = (base, stride, class_stride);
@@ -474,63 +576,86 @@ impl Builder<'_> {
         region
     }
 
-    fn divisor(&self, params: &mut Params, divisor: Divide) -> Region {
-        match divisor {
+    fn divisor(&self, params: &mut Params, divisors: Divisors) -> Region {
+        let sum = match divisors.sum {
             Divide::By(number) => {
                 params.divisor_value = number;
-                self.constant(Slot::Divisor)
+                return self.constant(Slot::Divisor);
             }
-            Divide::ByNumbersAt(source, len) => {
-                let (region, base) = self.region(source, 0, len);
-                (params.divisor, params.n_divisors) = (base, len as u32);
-                region
-            }
+            Divide::ByPartials(sum) => sum,
+        };
+        let (mut region, base) = self.region(sum.source, sum.first, sum.len);
+        (params.divisor, params.n_divisors) = (base, sum.len as u32);
+        if let Divide::ByPartials(kept) = divisors.kept
+            && kept.source == sum.source
+            && kept.first > sum.first
+        {
+            let distance = kept.first - sum.first;
+            (params.kept, params.n_kept) = (base + distance as u32, kept.len as u32);
+            region.size = u64::from(base) * WORD + (distance + kept.len) * WORD;
         }
+        region
     }
 
-    /// Sums until one workgroup can take the rest, then divides into the caller's value.
-    fn sum_values(&mut self, mut partials: Partials, divisor: Divide) {
+    /// Sums until one workgroup can take the rest, then divides into a word of the caller's.
+    fn sum_to(&mut self, mut partials: Partials, divisor: Divide, (slot, at): (Slot, u64)) {
         while partials.len > self.terms_per_group() {
-            partials = self.sum_once(partials);
+            partials = self.sum_once(partials, None);
         }
         let kernel = self.kernel(Program::SumValues);
         let constants = Constants { last_sum: true, ..self.constants(1) };
         let (terms, terms_base) = match partials.len {
             0 => (self.constant(Slot::Terms), 0),
-            len => self.region(partials.source, 0, len),
+            len => self.terms(partials, 0, len),
         };
-        let (values, values_base) = self.region(Source::Caller(Slot::Values), 0, 1);
+        let (values, values_base) = self.region(Source::Caller(slot), at, 1);
         let mut params = Params {
             n_rows: partials.len as u32,
             grid_width: 1,
             logits: terms_base,
+            logits_stride: partials.stride as u32,
             values: values_base,
             ..self.params()
         };
-        let divisor = self.divisor(&mut params, divisor);
+        let divisor = self.divisor(&mut params, Divisors { sum: divisor, kept: divisor });
         let regions = vec![(Slot::Divisor, divisor), (Slot::Values, values), (Slot::Terms, terms)];
         self.schedule.steps.push(Step { kernel, constants, params, regions, grid: (1, 1) });
+    }
+
+    /// The mean of each side output.
+    fn sum_side(&mut self, kept: Divide) {
+        let (len, stride) = (self.problem.shape.n_rows as u64, self.problem.spec().rows().side.width() as u64);
+        for column in 0..stride {
+            let column_of = Partials { source: self.side, first: column, len, stride };
+            self.sum_to(column_of, kept, (Slot::Side, column));
+        }
     }
 
     fn terms_per_group(&self) -> u64 {
         u64::from(TERMS_PER_LANE * self.caps.workgroup_size)
     }
 
+    /// Terms `first..first + len` of an array.
+    fn terms(&self, partials: Partials, first: u64, len: u64) -> (Region, u32) {
+        let Partials { source, stride, .. } = partials;
+        self.region(source, partials.first + first * stride, (len - 1) * stride + 1)
+    }
+
     /// One partial sum per workgroup.
-    fn sum_once(&mut self, partials: Partials) -> Partials {
+    fn sum_once(&mut self, partials: Partials, to: Option<(Source, u64)>) -> Partials {
         let per_group = self.terms_per_group();
-        let len = partials.len.div_ceil(per_group);
-        let sums = Partials { source: self.scratch(len), len };
+        let sums = self.partials(partials.len.div_ceil(per_group), to);
         let kernel = self.kernel(Program::SumValues);
-        for (first, n_terms) in self.windows(partials.len, per_group) {
+        for (first, n_terms) in self.windows(partials.len, per_group, partials.stride) {
             let groups = n_terms.div_ceil(per_group);
-            let (terms, terms_base) = self.region(partials.source, first, n_terms);
-            let (values, values_base) = self.region(sums.source, first / per_group, groups);
+            let (terms, terms_base) = self.terms(partials, first, n_terms);
+            let (values, values_base) = self.region(sums.source, sums.first + first / per_group, groups);
             let grid = self.grid(groups);
             let params = Params {
                 n_rows: n_terms as u32,
                 grid_width: grid.0,
                 logits: terms_base,
+                logits_stride: partials.stride as u32,
                 values: values_base,
                 ..self.params()
             };

@@ -18,6 +18,9 @@ pub struct Problem {
     pub(crate) pass: Pass,
     pub(crate) shape: Shape,
     divisor: Divisor,
+    kept: Divisor,
+    /// Divisor over kept rows, where both are numbers and class weights tell them apart.
+    pub(crate) extras_share: f64,
 }
 
 /// How many values an operation puts out.
@@ -43,8 +46,8 @@ impl Problem {
                 Err(Error::Option { option: "SumDividedBy", expected: "finite", found: n })
             }
             _ => {
-                let divisor = divisor(spec, &shape);
-                Ok(Problem { loss: loss.simplified(), pass, shape, divisor })
+                let (divisor, kept) = (divisor(spec, &shape), kept(spec, &shape));
+                Ok(Problem { loss: loss.simplified(), pass, shape, divisor, kept, extras_share: 1.0 })
             }
         }
     }
@@ -76,12 +79,12 @@ impl Problem {
         self.divisor
     }
 
-    /// The same over a number, wherever the divisor would come from.
-    pub(crate) fn divided_by(self, number: f64) -> Problem {
-        Problem { divisor: Divisor::Number(number), ..self }
+    /// The same over numbers, wherever the divisors would come from.
+    pub(crate) fn divided_by(self, number: f64, kept: f64, extras_share: f64) -> Problem {
+        Problem { divisor: Divisor::Number(number), kept: Divisor::Number(kept), extras_share, ..self }
     }
 
-    /// The same for so many rows, over the same divisor.
+    /// The same for so many rows, over the same divisors.
     pub(crate) fn with_rows(self, n_rows: usize) -> Problem {
         Problem { shape: Shape { n_rows, ..self.shape }, ..self }
     }
@@ -98,6 +101,35 @@ impl Problem {
                 student + teacher
             }
         }
+    }
+
+    /// The rows kept, without class weights.
+    pub(crate) fn kept(&self) -> Divisor {
+        self.kept
+    }
+
+    /// Words of the class factors and the ignored labels.
+    pub(crate) fn classes_len(&self) -> usize {
+        self.spec().class_factors().len() + self.spec().ignore_index().len()
+    }
+
+    /// Whether a row has terms that no class weight touches.
+    pub(crate) fn has_row_extras(&self) -> bool {
+        self.spec().rows().z_loss != 0.0 || self.spec().poly1() != 0.0
+    }
+
+    /// Words of side outputs: one row's, or those of the means.
+    pub(crate) fn side_len(&self) -> usize {
+        let side = &self.spec().rows().side;
+        if side.mean { side.width() } else { side.width() * self.shape.n_rows }
+    }
+
+    pub(crate) fn writes_side(&self) -> bool {
+        self.pass != Pass::Backward && self.spec().rows().side.width() > 0
+    }
+
+    pub(crate) fn takes_row_weights(&self) -> bool {
+        self.spec().rows().row_weights.is_some()
     }
 
     /// Whether `tensor` takes part in this pass.
@@ -129,6 +161,12 @@ impl Problem {
         self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
         if let Some((weights, broadcast)) = inputs.weights {
             check_len("weights", weights.len(), self.weights_len(broadcast))?;
+        }
+        let weighed = self.takes_row_weights();
+        self.check_presence("row_weights", inputs.row_weights.is_some(), weighed, weighed)?;
+        if let Some(row_weights) = inputs.row_weights {
+            check_len("row_weights", row_weights.len(), shape.n_rows)?;
+            check_row_weights(row_weights)?;
         }
         self.check_presence("dloss", inputs.dloss.is_some(), self.needs_dloss(), self.uses_dloss())?;
         if let Some(dloss) = inputs.dloss {
@@ -214,6 +252,13 @@ fn divisor(spec: &dyn Spec, shape: &Shape) -> Divisor {
     }
 }
 
+fn kept(spec: &dyn Spec, shape: &Shape) -> Divisor {
+    match spec.mean_divisor(shape) {
+        Divisor::Kept { .. } => Divisor::Kept { weighted: false },
+        number => number,
+    }
+}
+
 fn check_shape(shape: &Shape) -> Result<(), Error> {
     let Shape { n_rows, n_classes, .. } = *shape;
     if n_classes == 0 {
@@ -253,8 +298,15 @@ fn check_strided_len(
     if found == with_padding { Ok(()) } else { check_len(tensor, found, expected) }
 }
 
-fn check_labels(labels: &[i32], n_classes: usize, ignore_index: Option<i32>) -> Result<(), Error> {
-    let in_range = |label: i32| usize::try_from(label).is_ok_and(|t| t < n_classes) || Some(label) == ignore_index;
+fn check_row_weights(row_weights: &[f32]) -> Result<(), Error> {
+    match row_weights.iter().position(|weight| !weight.is_finite()) {
+        Some(row) => Err(Error::RowWeight { row, found: row_weights[row] }),
+        None => Ok(()),
+    }
+}
+
+fn check_labels(labels: &[i32], n_classes: usize, ignore_index: &[i32]) -> Result<(), Error> {
+    let in_range = |label: i32| usize::try_from(label).is_ok_and(|t| t < n_classes) || ignore_index.contains(&label);
     match labels.iter().position(|&label| !in_range(label)) {
         Some(row) => Err(Error::TargetRange { row, found: labels[row], n_classes }),
         None => Ok(()),

@@ -1,9 +1,10 @@
 //! Losses of softmax(x) against one class t per row: loss(log_p, q) with log_p = log p_t and q = 1 - p_t.
 //!
-//!     row loss = (1-eps) w_t loss(log_p, q) + (eps/C) (-sum_c w_c lp_c)
-//!     dx_j     = (1-eps) w_t dloss_dlog_p(log_p, q) ([j=t] - p_j) + (eps/C) (p_j sum_c w_c - w_j)
+//!     row loss = s w_t loss(log_p, q) + h (-sum_c w_c lp_c) + z lse^2 + e1 q
+//!     dx_j     = (s w_t dloss_dlog_p(log_p, q) - e1 p_t) ([j=t] - p_j) + h (p_j sum_c w_c - w_j) + 2 z lse p_j
 //!
-//! Rows whose label is ignored are exactly 0, whatever their logits; a label out of range poisons its row.
+//! with s the target_share and h the even_share of label smoothing; times sech^2(x_j/cap)/T. Rows whose label is ignored
+//! are exactly 0, whatever their logits; a label out of range poisons its row.
 
 const STATE_WIDTH: u32 = 2u;
 const LOSS_FROM_GRADIENT_PASS: bool = false;
@@ -23,7 +24,7 @@ struct Truth {
 
 fn truth_of(row: u32) -> Truth {
     let label = bitcast<i32>(targets[params.targets + row]);
-    let ignored = params.has_ignore_index != 0u && label == params.ignore_index;
+    let ignored = is_ignored(label);
     let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
     let t = select(u32(label), 0u, ignored || poisoned);
     return Truth(t, logit_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
@@ -36,65 +37,77 @@ fn is_settled(truth: Truth) -> bool {
 
 struct Element {
     logit: u32,
-    /// (eps/C) w_c, the share of the target that smoothing gives the class.
+    /// h w_c, the share of the target that smoothing gives the class.
     weight: f32,
+    j: u32,
 }
 
 fn spread_weight(j: u32, exists: bool) -> f32 {
-    return select(0f, params.label_smoothing / f32(params.n_classes) * class_factor(j), exists);
+    return select(0f, params.even_share * class_factor(j), exists);
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
     let x = load_logits(place.logits + j, left, NEG_INF);
     if (!LABEL_SMOOTHING) {
-        return array(Element(x.x, 0f), Element(x.y, 0f), Element(x.z, 0f), Element(x.w, 0f));
+        return array(
+            Element(x.x, 0f, j),
+            Element(x.y, 0f, j + 1u),
+            Element(x.z, 0f, j + 2u),
+            Element(x.w, 0f, j + 3u),
+        );
     }
     return array(
-        Element(x.x, spread_weight(j, true)),
-        Element(x.y, spread_weight(j + 1u, left > 1u)),
-        Element(x.z, spread_weight(j + 2u, left > 2u)),
-        Element(x.w, spread_weight(j + 3u, left > 3u)),
+        Element(x.x, spread_weight(j, true), j),
+        Element(x.y, spread_weight(j + 1u, left > 1u), j + 1u),
+        Element(x.z, spread_weight(j + 2u, left > 2u), j + 2u),
+        Element(x.w, spread_weight(j + 3u, left > 3u), j + 3u),
     );
 }
 
 struct Sums {
     softmax: Softmax,
-    /// With smoothing: sum of (eps/C) w_c (x_c - m), and of (eps/C) w_c, over the classes seen.
+    /// With smoothing: sum of h w_c (x_c - m)/T, and of h w_c, over the classes seen.
     spread: f32,
     weight: f32,
     flags: u32,
+    seen: Seen,
 }
 
-const EMPTY: Sums = Sums(NO_LOGITS, 0f, 0f, 0u);
+const EMPTY: Sums = Sums(NO_LOGITS, 0f, 0f, 0u, NOTHING_SEEN);
 
 fn push(s: Sums, e: Element) -> Sums {
+    let step = step_softmax(s.softmax, e.logit);
     var sums = s;
-    sums.softmax = step_softmax(s.softmax, e.logit).softmax;
+    sums.softmax = step.softmax;
     sums.flags |= select(0u, BAD_LOGIT, is_bad(e.logit));
+    sums.seen = see(s.seen, s.softmax, step, e.logit, e.j);
     if (LABEL_SMOOTHING) {
-        let m = sums.softmax.m;
+        let m = step.softmax.m;
         let masked = e.logit == NEG_INF;
-        let x = select(logit_of(e.logit), m, masked);
-        sums.spread = moved(s.spread, s.weight, s.softmax.m, m) + weighted_difference(e.weight, x, m);
-        sums.weight = s.weight + e.weight;
+        sums.spread = moved(s.spread, s.weight, s.softmax.m, m)
+            + select(weighted_difference(e.weight, logit_of(e.logit), m), 0f, masked);
+        sums.weight += select(e.weight, 0f, masked);
+        // -h w lp of a mask: infinite, with the weight's sign.
         sums.flags |= select(0u, SPREAD_POS_INF, masked && e.weight > 0f);
         sums.flags |= select(0u, SPREAD_NEG_INF, masked && e.weight < 0f);
     }
     return sums;
 }
 
-/// sum of w (x - m) for a new m, from that for an old one.
+/// sum of w (x - m)/T for a new m, from that for an old one.
 fn moved(sum: f32, weight: f32, old_m: f32, m: f32) -> f32 {
     return sum + weighted_difference(weight, old_m, m);
 }
 
-/// w (x - m), by halves so that logits at both ends of f32 do not overflow.
+/// w (x - m)/T, by halves so that logits at both ends of f32 do not overflow.
 fn weighted_difference(weight: f32, x: f32, m: f32) -> f32 {
-    return times(2f * weight, opaque(0.5f * x - 0.5f * m));
+    return times(2f * weight, scaled(opaque(0.5f * capped(x) - 0.5f * capped(m))));
 }
 
 fn merge_Sums(a: Sums, b: Sums) -> Sums {
-    var sums = Sums(join_softmax(a.softmax, b.softmax).softmax, 0f, a.weight + b.weight, a.flags | b.flags);
+    let join = join_softmax(a.softmax, b.softmax);
+    let seen = merge_Seen(a.seen, b.seen, a.softmax, b.softmax, join);
+    var sums = Sums(join.softmax, 0f, a.weight + b.weight, a.flags | b.flags, seen);
     if (LABEL_SMOOTHING) {
         let m = sums.softmax.m;
         sums.spread = moved(a.spread, a.weight, a.softmax.m, m) + moved(b.spread, b.weight, b.softmax.m, m);
@@ -105,14 +118,16 @@ fn merge_Sums(a: Sums, b: Sums) -> Sums {
 struct Row {
     softmax: Softmax,
     inv_d: f32,
+    log_p: f32,
+    p_t: f32,
     t: u32,
-    /// slope (1 - p_t), and slope / d: the gradient of the target, and that of the others over -e_j.
+    /// slope (1 - p_t), and slope / d: the gradient of the target, and that of the others over -e_j, before even.
     slope_q: f32,
     slope_inv_d: f32,
+    /// The factor on every p_j: what smoothing and z-loss push down evenly.
+    even: f32,
     /// The row's loss as bits.
     value: u32,
-    /// sum of (eps/C) w_c over all classes.
-    spread: f32,
     ignored: bool,
     poisoned: bool,
 }
@@ -121,35 +136,53 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     let s = sums.softmax;
     let inv_d = 1f / (1f + s.D);
     let log_d = log_d(s);
-    let leads = truth.x_t != NEG_INF && logit_of(truth.x_t) == s.m;
-    let p_t = probability(s, truth.x_t, inv_d);
+    let masked = truth.x_t == NEG_INF;
+    let leads = !masked && logit_of(truth.x_t) == s.m;
+    let p_t = select(probability(s, truth.x_t, inv_d), inv_d, leads);
     let log_p = select(shifted_logit(s, truth.x_t) - log_d, -log_d, leads);
     let q = select(1f - p_t, s.D * inv_d, leads);
 
-    let spread = params.label_smoothing / f32(params.n_classes) * params.class_weight_sum;
-    let w_t = class_factor(truth.t) * (1f - params.label_smoothing);
+    // 1. The loss of the target, infinite where it is masked.
+    let w_t = class_factor(truth.t) * params.target_share;
     var total = Total(times(w_t, loss(log_p, q)), 0u);
-    if (truth.x_t == NEG_INF) {
+    if (masked) {
         total = total_of(select(select(0u, NEG_INF, w_t < 0f), POS_INF, w_t > 0f));
     }
+    // 2. What smoothing spreads over all classes.
     if (LABEL_SMOOTHING) {
-        total.sum += spread * log_d - sums.spread;
+        total.sum += params.even_sum * log_d - sums.spread;
         total.flags |= select(0u, HAS_POS_INF, (sums.flags & SPREAD_POS_INF) != 0u);
         total.flags |= select(0u, HAS_NEG_INF, (sums.flags & SPREAD_NEG_INF) != 0u);
     }
+    // 3. z-loss and poly-1, which no class weight touches.
+    var share = 0f;
+    let lse = log_sum_exp(s);
+    if (ROW_EXTRAS) {
+        share = divisor_over_kept();
+        total.sum += share * (params.z_loss * lse * lse + params.poly1 * q);
+    }
+
     let poisoned = truth.poisoned || (!truth.ignored && ((sums.flags & BAD_LOGIT) != 0u || s.D < 0f));
     let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
-    // (1-eps) w_t dloss_dlog_p
-    let slope = times(w_t, dloss_dlog_p(log_p, q));
-    return Row(s, inv_d, truth.t, slope * q, slope * inv_d, value, spread, truth.ignored, poisoned);
+    // 4. Slopes: s w_t dloss_dlog_p - e1 p_t, and h sum_c w_c + 2 z lse.
+    var slope = times(w_t, dloss_dlog_p(log_p, q));
+    var even = params.even_sum;
+    if (ROW_EXTRAS) {
+        slope -= share * params.poly1 * p_t;
+        even += share * 2f * params.z_loss * lse;
+    }
+    return Row(s, inv_d, log_p, p_t, truth.t, slope * q, slope * inv_d, even, value, truth.ignored, poisoned);
 }
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {
     var dx = select(-probability(row.softmax, e.logit, row.slope_inv_d), row.slope_q, j == row.t);
-    if (LABEL_SMOOTHING) {
-        dx += probability(row.softmax, e.logit, row.inv_d) * row.spread - e.weight;
+    if (LABEL_SMOOTHING || ROW_EXTRAS) {
+        dx += probability(row.softmax, e.logit, row.inv_d) * row.even - e.weight;
     }
-    return dx;
+    if (SOFTCAP) {
+        dx *= cap_slope(e.logit);
+    }
+    return scaled(dx);
 }
 
 /// The whole loss is known before the gradient pass.
@@ -168,5 +201,5 @@ fn state_of(row: Row) -> State {
 /// The row from its saved state; its value has no reader.
 fn row_from(truth: Truth, state: State) -> Row {
     let softmax = Softmax(bitcast<f32>(state[0]), bitcast<f32>(state[1]));
-    return finish(truth, Sums(softmax, 0f, 0f, select(0u, BAD_LOGIT, is_nan(state[0]))));
+    return finish(truth, Sums(softmax, 0f, 0f, select(0u, BAD_LOGIT, is_nan(state[0])), NOTHING_SEEN));
 }

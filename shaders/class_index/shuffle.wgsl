@@ -6,5 +6,5 @@ fn shuffle_Sums(s: Sums, stride: u32) -> Sums {
         spread = subgroupShuffleXor(s.spread, stride);
         weight = subgroupShuffleXor(s.weight, stride);
     }
-    return Sums(softmax, spread, weight, subgroupShuffleXor(s.flags, stride));
+    return Sums(softmax, spread, weight, subgroupShuffleXor(s.flags, stride), shuffle_Seen(s.seen, stride));
 }

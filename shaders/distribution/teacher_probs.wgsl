@@ -13,7 +13,7 @@ fn is_bad_teacher(bits: u32) -> bool {
 fn teacher_p(s: Softmax, e: Element, inv_d: f32) -> f32 {
     var p = bitcast<f32>(e.y);
     if (LABEL_SMOOTHING) {
-        p = (1f - params.label_smoothing) * p + params.label_smoothing / f32(params.n_classes);
+        p = params.target_share * p + params.even_share;
     }
     return e.weight * p;
 }

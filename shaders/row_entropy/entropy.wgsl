@@ -1,5 +1,4 @@
-//! Entropy of p = softmax(x): H = -sum_c p_c lp_c = log d - (1/d) sum_c e_c (x_c - m), both terms positive;
-//! dx_j = -p_j (lp_j + H).
+//! Entropy H of p = softmax(x), from the moment; dx_j = -p_j (lp_j + H).
 
 const STATE_WIDTH: u32 = 3u;
 const LOSS_FROM_GRADIENT_PASS: bool = false;
@@ -15,29 +14,21 @@ fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
 
 struct Sums {
     softmax: Softmax,
-    /// sum of e_c (x_c - m), e_c = exp(x_c - m).
     moment: f32,
     bad: u32,
 }
 
 const EMPTY: Sums = Sums(NO_LOGITS, 0f, 0u);
 
-/// The moment about a new maximum m, before the factor that m brings.
-fn moved(s: Sums, m: f32) -> f32 {
-    return s.moment + times(1f + s.softmax.D, s.softmax.m - m);
-}
-
 fn push(s: Sums, e: Element) -> Sums {
     let step = step_softmax(s.softmax, e.logit);
-    let m = step.softmax.m;
-    let moment = times(step.kept, moved(s, m)) + times(step.term, logit_of(e.logit) - m);
+    let moment = step_moment(s.moment, s.softmax, step, e.logit);
     return Sums(step.softmax, moment, s.bad | select(0u, 1u, is_bad(e.logit)));
 }
 
 fn merge_Sums(a: Sums, b: Sums) -> Sums {
     let join = join_softmax(a.softmax, b.softmax);
-    let m = join.softmax.m;
-    return Sums(join.softmax, times(join.a, moved(a, m)) + times(join.b, moved(b, m)), a.bad | b.bad);
+    return Sums(join.softmax, join_moment(a.moment, a.softmax, b.moment, b.softmax, join), a.bad | b.bad);
 }
 
 struct Row {
@@ -55,7 +46,7 @@ fn row_of(s: Softmax, entropy: f32, poisoned: bool) -> Row {
 }
 
 fn finish(truth: Truth, sums: Sums) -> Row {
-    let entropy = log_d(sums.softmax) - sums.moment / (1f + sums.softmax.D);
+    let entropy = entropy_of(sums.softmax, sums.moment);
     return row_of(sums.softmax, entropy, sums.bad != 0u || sums.softmax.D < 0f);
 }
 

@@ -4,15 +4,16 @@
 fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
-    // 1. The row's target and saved state.
+    // 1. The row's target, weight and saved state.
     let row_index = min(place.row, params.n_rows - 1u);
     let truth = truth_of(row_index);
+    let weight = row_weight(row_index);
     var state: State;
     for (var i = 0u; i < STATE_WIDTH; i++) {
         state[i] = row_state[params.row_state + row_index * STATE_WIDTH + i];
     }
-    let row = row_from(truth, state);
+    let row = weighed(row_from(truth, state), weight);
     // 2. The gradient.
     before_overwriting();
-    _ = write_dlogits(place, row);
+    _ = write_dlogits(place, row, weight);
 }

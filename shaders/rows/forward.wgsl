@@ -4,16 +4,20 @@
 fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
-    // 1. The row's target.
-    let truth = truth_of(min(place.row, params.n_rows - 1u));
+    // 1. The row's target and weight.
+    let row_index = min(place.row, params.n_rows - 1u);
+    let truth = truth_of(row_index);
+    let weight = row_weight(row_index);
     // 2. Sums over the classes, one pass.
-    let row = finish(truth, row_sums(lane, place, truth));
-    // 3. The state a backward pass starts from, and the loss.
+    let sums = row_sums(lane, place, truth, weight);
+    let row = weighed(finish(truth, sums), weight);
+    // 3. The state a backward pass starts from, side outputs, and the loss.
     if (place.row < params.n_rows && place.rank == 0u) {
         let state = state_of(row);
         for (var i = 0u; i < STATE_WIDTH; i++) {
             row_state[params.row_state + place.row * STATE_WIDTH + i] = state[i];
         }
     }
-    write_value(lane, place, row.value);
+    write_side(place, truth, row, sums);
+    write_value(lane, place, weighed_value(row, weight, row.value));
 }

@@ -1,12 +1,12 @@
 //! The second pass over a row: dlogits from what the first one found.
 
 /// The row's gradient; returns the lane's sum of the loss terms met on the way, for families whose loss needs d first.
-fn write_dlogits(place: Place, row: Row) -> f32 {
+fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
     if (row.ignored || row.poisoned) {
         fill_dlogits(place, select(0u, NAN, row.poisoned));
         return 0f;
     }
-    let factor = upstream(place.row, 0u) * inverse_divisor() * params.scale;
+    let factor = upstream(place.row, 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
     var terms = 0f;
     var j = place.rank * 4u;
     while (j < place.len) {

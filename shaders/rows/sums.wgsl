@@ -1,6 +1,7 @@
 //! The first pass over a row: what its family sums over the classes.
 
-fn row_sums(lane: Lane, place: Place, truth: Truth) -> Sums {
-    let len = select(place.len, 0u, is_settled(truth));
+fn row_sums(lane: Lane, place: Place, truth: Truth, weight: u32) -> Sums {
+    look_out_for(truth);
+    let len = select(place.len, 0u, is_settled(truth) || is_zero(weight));
     return reduce_Sums(lane, lane_sums(place, len, EMPTY), LANES);
 }

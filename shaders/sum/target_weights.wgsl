@@ -1,15 +1,14 @@
-//! The terms are the rows' weights in a divisor: the class weight of a label, nothing where it is ignored or out of range.
+//! The terms are the rows' shares of a divisor: the class weight of a label, nothing where it is ignored or out of range.
 
 fn term(i: u32, end: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }
     let label = bitcast<i32>(targets[params.targets + i]);
-    let ignored = params.has_ignore_index != 0u && label == params.ignore_index;
-    if (ignored || label < 0 || u32(label) >= params.n_classes) {
+    if (is_ignored(label) || label < 0 || u32(label) >= params.n_classes) {
         return NOTHING;
     }
-    return Total(class_factor(u32(label)), 0u);
+    return Total(class_factor(u32(label)) * row_share(i), 0u);
 }
 
 fn closing(total: Total) -> u32 {

@@ -7,7 +7,7 @@ fn term(i: u32, end: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }
-    return total_of(terms[params.logits + i]);
+    return total_of(terms[params.logits + i * params.logits_stride]);
 }
 
 /// Over a divisor of 0 a mean has no value.

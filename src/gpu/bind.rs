@@ -14,14 +14,14 @@ const WORD: u64 = 4;
 /// Bytes between one step's `Params` and the next: WebGPU's largest offset alignment for uniform buffers.
 const PARAMS_STRIDE: usize = 256;
 /// Slots that may be left out; the number 1 stands in for them.
-const DEFAULTED: [Slot; 4] = [Slot::Weights, Slot::Dloss, Slot::Divisor, Slot::Terms];
+const DEFAULTED: [Slot; 5] = [Slot::Weights, Slot::RowWeights, Slot::Dloss, Slot::Divisor, Slot::Terms];
 
 /// What a loss needs on the device whatever the buffers. Bind buffers to it as often as there are sets of buffers.
 #[derive(Debug)]
 pub struct Plan {
     engine: GpuEngine,
     problem: Problem,
-    /// The number 1 for each slot of `DEFAULTED`, one alignment apart, then the class factors.
+    /// The number 1 for each slot of `DEFAULTED`, one alignment apart, then the class factors and the ignored labels.
     constants: wgpu::Buffer,
 }
 
@@ -51,6 +51,7 @@ impl Plan {
             one[..4].copy_from_slice(&1.0_f32.to_ne_bytes());
         }
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().class_factors()));
+        bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().ignore_index()));
         let descriptor = wgpu::util::BufferInitDescriptor {
             label: Some("surprisal constants"),
             contents: &bytes,
@@ -73,6 +74,11 @@ impl Plan {
     /// f32 of row state that `Forward` writes and `Backward` reads.
     pub fn row_state_len(&self) -> usize {
         self.problem.shape.n_rows * self.problem.state_width()
+    }
+
+    /// Words of side outputs.
+    pub fn side_len(&self) -> usize {
+        self.problem.side_len()
     }
 
     /// Checks the slices and makes bind groups for them. Fails with what is wrong before anything reaches the device.
@@ -202,6 +208,8 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     let dlogits = problem.writes_dlogits();
     check(Slot::Targets, targets, targets)?;
     check(Slot::Weights, false, problem.takes_weights())?;
+    check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
+    check(Slot::Side, problem.writes_side(), problem.writes_side())?;
     check(Slot::Dloss, problem.needs_dloss(), problem.uses_dloss())?;
     check(Slot::Divisor, divided, divided)?;
     check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
@@ -235,6 +243,8 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
         Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
         Slot::Dloss | Slot::Values => problem.values_len(),
         Slot::Divisor => 1,
+        Slot::RowWeights => shape.n_rows,
+        Slot::Side => problem.side_len(),
         Slot::RowState => shape.n_rows * problem.state_width(),
         Slot::Dlogits => shape.dlogits_len(),
         Slot::Classes | Slot::Terms => 0,
@@ -243,7 +253,7 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
 
 fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
     match slot {
-        Slot::Values | Slot::Dlogits => true,
+        Slot::Values | Slot::Dlogits | Slot::Side => true,
         Slot::RowState => problem.writes_state(),
         Slot::Logits => in_place,
         _ => false,

@@ -32,6 +32,17 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Weights, slice)
     }
 
+    /// One weight per row `[N]`, f32. A weight that is no number makes its row's loss and gradient NaN.
+    pub fn row_weights(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::RowWeights, slice)
+    }
+
+    /// Side outputs: rows `[N, W]` of W words, one per output asked for in the order of [`crate::Side`]'s fields; or the
+    /// means `[W]`. All f32 but the argmax, which is u32.
+    pub fn side(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::Side, slice)
+    }
+
     /// Upstream gradient, f32, of the shape of `values`; 1 if absent.
     pub fn dloss(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Dloss, slice)

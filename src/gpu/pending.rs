@@ -8,8 +8,7 @@ use super::guard::guarded;
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine};
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
-use crate::validate::Extent;
-use crate::{Error, Problem};
+use crate::{Error, Problem, Side, SideOutputs};
 
 pub(super) const WORD: u64 = 4;
 
@@ -25,8 +24,8 @@ pub struct Pending {
 
 #[derive(Debug)]
 enum State {
-    Ready(Option<Output>),
-    Submitted(Runs),
+    Ready(Box<Option<Output>>),
+    Submitted(Box<Runs>),
 }
 
 /// The batch as runs of rows, a submission each.
@@ -35,8 +34,7 @@ struct Runs {
     waiting: VecDeque<Mapping>,
     /// What the runs before those put out.
     output: Option<Output>,
-    extent: Extent,
-    dlogits_stride: usize,
+    problem: Problem,
 }
 
 /// A submission whose results are being mapped.
@@ -65,17 +63,17 @@ pub(super) struct OutputLens {
     values: Option<usize>,
     dlogits: Option<usize>,
     row_state: Option<usize>,
+    side: Option<(Side, usize)>,
 }
 
 impl Pending {
     pub(crate) fn ready(output: Output) -> Pending {
-        Pending { state: State::Ready(Some(output)) }
+        Pending { state: State::Ready(Box::new(Some(output))) }
     }
 
     /// The submissions of a problem's runs of rows, first to last.
     pub(super) fn submitted(problem: &Problem, waiting: VecDeque<Mapping>) -> Pending {
-        let (extent, dlogits_stride) = (problem.extent(), problem.shape.dlogits_stride);
-        Pending { state: State::Submitted(Runs { waiting, output: None, extent, dlogits_stride }) }
+        Pending { state: State::Submitted(Box::new(Runs { waiting, output: None, problem: problem.clone() })) }
     }
 
     /// Waits for this call's submissions and no other.
@@ -108,15 +106,11 @@ impl Runs {
             let next = ready!(run.poll(context))?;
             match &mut self.output {
                 None => self.output = Some(next),
-                Some(output) => output.append(next, self.dlogits_stride),
+                Some(output) => output.append(next, &self.problem),
             }
             self.waiting.pop_front();
         }
-        let mut output = self.output.take().expect("a future is not polled after it is ready");
-        if self.extent == Extent::Scalar && output.values.len() > 1 {
-            let sum: f64 = output.values.iter().copied().map(f64::from).sum();
-            output.values = vec![sum as f32];
-        }
+        let output = self.output.take().expect("a future is not polled after it is ready");
         Poll::Ready(Ok(output))
     }
 }
@@ -168,31 +162,43 @@ impl OutputLens {
             values: problem.writes_values().then(|| problem.values_len()),
             dlogits: problem.writes_dlogits().then(|| problem.shape.dlogits_len()),
             row_state: problem.writes_state().then(|| problem.shape.n_rows * problem.state_width()),
+            side: problem.writes_side().then(|| (problem.spec().rows().side, problem.side_len())),
         }
     }
 
+    fn side_len(&self) -> Option<usize> {
+        self.side.map(|(_, len)| len)
+    }
+
     pub fn total(&self) -> usize {
-        [self.values, self.dlogits, self.row_state].into_iter().flatten().sum()
+        [self.values, self.dlogits, self.row_state, self.side_len()].into_iter().flatten().sum()
     }
 
     fn read(&self, readback: &wgpu::Buffer) -> Result<Output, Error> {
         if self.total() == 0 {
             let empty = |len: Option<usize>| len.map(|_| Vec::new());
-            return Ok(Output { values: Vec::new(), dlogits: empty(self.dlogits), row_state: empty(self.row_state) });
+            return Ok(Output {
+                values: Vec::new(),
+                dlogits: empty(self.dlogits),
+                row_state: empty(self.row_state),
+                side: self.side.map(|(side, _)| SideOutputs::from_words(&side, &[])),
+            });
         }
         let view = readback
             .get_mapped_range(..self.total() as u64 * WORD)
             .map_err(|error| Error::DeviceLost { message: error.to_string() })?;
-        let mut rest: &[f32] = bytemuck::cast_slice(&view);
-        let mut take = |len: usize| {
+        let mut rest: &[u32] = bytemuck::cast_slice(&view);
+        let mut words = |len: usize| {
             let (head, tail) = rest.split_at(len);
             rest = tail;
-            head.to_vec()
+            head
         };
+        let mut floats = |len: usize| bytemuck::cast_slice(words(len)).to_vec();
         Ok(Output {
-            values: self.values.map_or(Vec::new(), &mut take),
-            dlogits: self.dlogits.map(&mut take),
-            row_state: self.row_state.map(&mut take),
+            values: self.values.map_or(Vec::new(), &mut floats),
+            dlogits: self.dlogits.map(&mut floats),
+            row_state: self.row_state.map(&mut floats),
+            side: self.side.map(|(side, len)| SideOutputs::from_words(&side, words(len))),
         })
     }
 }
@@ -204,6 +210,7 @@ pub(super) struct Transfer {
     values: Pooled,
     dlogits: Option<Pooled>,
     row_state: Option<Pooled>,
+    side: Option<Pooled>,
     lens: OutputLens,
 }
 
@@ -211,7 +218,9 @@ struct TransferInputs {
     logits: Pooled,
     targets: Option<Pooled>,
     weights: Option<(Pooled, Broadcast)>,
+    row_weights: Option<Pooled>,
     dloss: Option<Pooled>,
+    divisor: Option<Pooled>,
     row_state: Option<Pooled>,
 }
 
@@ -224,6 +233,7 @@ impl Transfer {
             Targets::Values(values) => Some(bytemuck::cast_slice(values)),
         };
         let floats = |what, values: Option<&[f32]>| values.map(|v| send(what, bytemuck::cast_slice(v))).transpose();
+        let divisor = inputs.divisor.as_ref().map(std::slice::from_ref);
         let weights = inputs.weights.map(|(weights, broadcast)| -> Result<_, Error> {
             Ok((send("surprisal weights", bytemuck::cast_slice(weights))?, broadcast))
         });
@@ -231,7 +241,9 @@ impl Transfer {
             logits: send("surprisal logits", bytemuck::cast_slice(inputs.logits))?,
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
             weights: weights.transpose()?,
+            row_weights: floats("surprisal row_weights", inputs.row_weights)?,
             dloss: floats("surprisal dloss", inputs.dloss)?,
+            divisor: floats("surprisal divisor", divisor)?,
             row_state: floats("surprisal row_state", inputs.row_state)?,
         };
         let lens = OutputLens::new(problem);
@@ -242,12 +254,13 @@ impl Transfer {
             values: room("surprisal values", lens.values.unwrap_or(0))?,
             dlogits: lens.dlogits.map(|len| room("surprisal dlogits", len)).transpose()?,
             row_state: lens.row_state.map(|len| room("surprisal row_state", len)).transpose()?,
+            side: lens.side_len().map(|len| room("surprisal side", len)).transpose()?,
             lens,
         })
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs { logits, targets, weights, dloss, row_state } = &self.inputs;
+        let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state } = &self.inputs;
         let mut buffers = Buffers::new(logits.slice(..));
         if let Some(targets) = targets {
             buffers = buffers.targets(targets.slice(..));
@@ -255,11 +268,20 @@ impl Transfer {
         if let Some((weights, broadcast)) = weights {
             buffers = buffers.weights(weights.slice(..), *broadcast);
         }
+        if let Some(row_weights) = row_weights {
+            buffers = buffers.row_weights(row_weights.slice(..));
+        }
         if let Some(dloss) = dloss {
             buffers = buffers.dloss(dloss.slice(..));
         }
+        if let Some(divisor) = divisor {
+            buffers = buffers.divisor(divisor.slice(..));
+        }
         if let Some(row_state) = row_state.as_ref().or(self.row_state.as_ref()) {
             buffers = buffers.row_state(row_state.slice(..));
+        }
+        if let Some(side) = &self.side {
+            buffers = buffers.side(side.slice(..));
         }
         if self.lens.values.is_some() {
             buffers = buffers.values(self.values.slice(..));
@@ -272,7 +294,7 @@ impl Transfer {
 
     /// Records, submits, and starts mapping the results.
     pub fn submit(self, bound: Bound) -> Result<Mapping, Error> {
-        let Transfer { engine, inputs, values, dlogits, row_state, lens } = self;
+        let Transfer { engine, inputs, values, dlogits, row_state, side, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let size = lens.total().max(1) as u64 * WORD;
@@ -287,8 +309,12 @@ impl Transfer {
             }
             bound.record(&mut encoder);
             let mut at = 0;
-            let outputs =
-                [(Some(&values), lens.values), (dlogits.as_ref(), lens.dlogits), (row_state.as_ref(), lens.row_state)];
+            let outputs = [
+                (Some(&values), lens.values),
+                (dlogits.as_ref(), lens.dlogits),
+                (row_state.as_ref(), lens.row_state),
+                (side.as_ref(), lens.side_len()),
+            ];
             for (buffer, len) in outputs {
                 if let (Some(buffer), Some(len @ 1..)) = (buffer, len) {
                     encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, len as u64 * WORD);
@@ -306,9 +332,9 @@ impl Transfer {
             });
             queue.submit([encoder.finish()])
         })?;
-        let TransferInputs { logits, targets, weights, dloss, row_state: saved } = inputs;
+        let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state: saved } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional = [targets, weights, dloss, saved, dlogits, row_state];
+        let optional = [targets, weights, row_weights, dloss, divisor, saved, dlogits, row_state, side];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
         Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }

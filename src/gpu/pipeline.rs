@@ -1,7 +1,7 @@
 use super::guard::guarded;
 use super::memo::Memo;
 use crate::Error;
-use crate::kernel::{Constants, Kernel, Program, Variant};
+use crate::kernel::{Constants, Kernel};
 use crate::params::Params;
 
 /// Compute pipelines, made once per kernel and constants.
@@ -56,7 +56,7 @@ fn create(device: &wgpu::Device, kernel: Kernel, constants: Constants, checked: 
         module: &module,
         entry_point: Some(kernel.entry_point()),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &overrides(kernel, constants),
+            constants: &constants.overrides(kernel),
             zero_initialize_workgroup_memory: false,
         },
         cache: None,
@@ -80,27 +80,4 @@ fn layout_entries(kernel: Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
         entry(binding.slot as u32, ty, 0)
     }));
     entries
-}
-
-/// The overrides a kernel's text declares, by name.
-fn overrides(kernel: Kernel, constants: Constants) -> Vec<(&'static str, f64)> {
-    let mut list = vec![
-        ("WORKGROUP_SIZE", constants.workgroup_size.into()),
-        ("LANES", constants.lanes.into()),
-        ("PER_ROW", f64::from(u8::from(constants.per_row))),
-        ("CLASS_FACTORS", f64::from(u8::from(constants.class_factors))),
-        ("LABEL_SMOOTHING", f64::from(u8::from(constants.label_smoothing))),
-        ("TEMPERATURE", f64::from(u8::from(constants.temperature))),
-    ];
-    if kernel.variant == Variant::Subgroup {
-        list.push(("SUBGROUP_MIN", constants.subgroup_sizes.0.into()));
-        list.push(("SUBGROUP_MAX", constants.subgroup_sizes.1.into()));
-    }
-    if !matches!(kernel.program, Program::Loss { .. }) {
-        list.push(("TERMS_PER_LANE", constants.terms_per_lane.into()));
-    }
-    if kernel.program == Program::SumValues {
-        list.push(("FINAL", f64::from(u8::from(constants.last_sum))));
-    }
-    list
 }

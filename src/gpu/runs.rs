@@ -11,11 +11,13 @@ use crate::{Problem, reference};
 /// divides by the divisor of the whole batch.
 pub(super) fn runs<'a>(problem: &Problem, inputs: &Inputs<'a>, room: u64) -> Vec<(Problem, Inputs<'a>)> {
     let n_rows = problem.shape.n_rows;
-    let divided = problem.clone().divided_by(reference::divisor(problem, inputs).value);
-    let whole = run(&divided, inputs, 0..n_rows);
+    let whole = (problem.clone(), *inputs);
     if n_rows < 2 || lens(&whole).into_iter().all(|len| len <= room) {
         return vec![whole];
     }
+    let [divisor, kept] = [problem.divisor(), problem.kept()].map(|d| reference::divisor(problem, inputs, d));
+    let share = reference::extras_share(problem, divisor, kept);
+    let divided = problem.clone().divided_by(divisor.value, kept.value, share.value);
     // Every row adds as much to a tensor as the second one.
     let [one, two] = [1, 2].map(|n_rows| lens(&run(&divided, inputs, 0..n_rows)));
     let growing = one.into_iter().zip(two).filter(|(one, two)| one < two);
@@ -29,7 +31,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, rows: Range<usize>) -> (Probl
     let (shape, extent) = (&problem.shape, problem.extent());
     let per_row = |values: &'a [f32], width: usize| &values[rows.start * width..rows.end * width];
     let strided = |values: &'a [f32], stride: usize, len: usize| &values[rows.start * stride..][..len];
-    let Inputs { logits, targets, weights, dloss, divisor: _, row_state } = *inputs;
+    let Inputs { logits, targets, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
     let inputs = Inputs {
         logits: strided(logits, shape.logits_stride, shape.logits_len()),
         targets: match targets {
@@ -42,6 +44,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, rows: Range<usize>) -> (Probl
             Broadcast::PerClass => (weights, broadcast),
             Broadcast::PerElement => (per_row(weights, shape.n_classes), broadcast),
         }),
+        row_weights: row_weights.map(|row_weights| per_row(row_weights, 1)),
         dloss: dloss.map(|dloss| match extent {
             Extent::Scalar => dloss,
             Extent::Row => per_row(dloss, 1),
@@ -54,16 +57,17 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, rows: Range<usize>) -> (Probl
 }
 
 /// Elements of each buffer that a run takes: its inputs, and all its outputs together.
-fn lens((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 6] {
+fn lens((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 7] {
     let targets = match inputs.targets {
         Targets::None => 0,
         Targets::ClassIndex(labels) => labels.len(),
         Targets::Values(values) => values.len(),
     };
     let weights = inputs.weights.map_or(0, |(weights, _)| weights.len());
-    let [dloss, row_state] = [inputs.dloss, inputs.row_state].map(|values| values.map_or(0, <[f32]>::len));
+    let optional = [inputs.row_weights, inputs.dloss, inputs.row_state];
+    let [row_weights, dloss, row_state] = optional.map(|values| values.map_or(0, <[f32]>::len));
     let outputs = OutputLens::new(problem).total();
-    [inputs.logits.len(), targets, weights, dloss, row_state, outputs].map(|len| len as u64)
+    [inputs.logits.len(), targets, weights, row_weights, dloss, row_state, outputs].map(|len| len as u64)
 }
 
 #[cfg(test)]

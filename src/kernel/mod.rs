@@ -36,8 +36,10 @@ pub enum Program {
     },
     /// Values to their sum.
     SumValues,
-    /// Labels to the weight of the rows they keep.
+    /// Labels and row weights to what the rows they keep count.
     SumTargetWeights,
+    /// Row weights to what the rows they keep count.
+    SumRowWeights,
 }
 
 /// The entry point for a [`crate::Pass`].
@@ -59,6 +61,8 @@ pub enum Values {
     PerElement,
     /// One per row, or one per workgroup for a later sum.
     Sums,
+    /// The same, and side outputs per row.
+    SumsAndSide,
 }
 
 /// How lanes share their partial results.
@@ -120,6 +124,10 @@ pub enum Slot {
     Dlogits = 9,
     /// What a sum adds up.
     Terms = 10,
+    /// A weight per row.
+    RowWeights = 11,
+    /// Side outputs per row.
+    Side = 12,
 }
 
 impl Slot {
@@ -127,7 +135,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 10] = [
+    pub const ALL: [Slot; 12] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -138,6 +146,8 @@ impl Slot {
         Slot::Values,
         Slot::Dlogits,
         Slot::Terms,
+        Slot::RowWeights,
+        Slot::Side,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -153,6 +163,8 @@ impl Slot {
             Slot::Values => "values",
             Slot::Dlogits => "dlogits",
             Slot::Terms => "terms",
+            Slot::RowWeights => "row_weights",
+            Slot::Side => "side",
         }
     }
 }
@@ -179,9 +191,37 @@ pub(crate) struct Constants {
     pub class_factors: bool,
     pub label_smoothing: bool,
     pub temperature: bool,
+    pub softcap: bool,
+    pub row_extras: bool,
+    pub side: u32,
+    pub row_count: u32,
     pub last_sum: bool,
     pub terms_per_lane: u32,
     pub subgroup_sizes: (u32, u32),
+}
+
+impl Constants {
+    /// The overrides that the kernel's text declares, by name.
+    pub fn overrides(&self, kernel: Kernel) -> Vec<(&'static str, f64)> {
+        let value = |name| match name {
+            "WORKGROUP_SIZE" => self.workgroup_size.into(),
+            "LANES" => self.lanes.into(),
+            "PER_ROW" => u32::from(self.per_row).into(),
+            "CLASS_FACTORS" => u32::from(self.class_factors).into(),
+            "LABEL_SMOOTHING" => u32::from(self.label_smoothing).into(),
+            "TEMPERATURE" => u32::from(self.temperature).into(),
+            "SOFTCAP" => u32::from(self.softcap).into(),
+            "ROW_EXTRAS" => u32::from(self.row_extras).into(),
+            "SIDE" => self.side.into(),
+            "ROW_COUNT" => self.row_count.into(),
+            "FINAL" => u32::from(self.last_sum).into(),
+            "TERMS_PER_LANE" => self.terms_per_lane.into(),
+            "SUBGROUP_MIN" => self.subgroup_sizes.0.into(),
+            "SUBGROUP_MAX" => self.subgroup_sizes.1.into(),
+            _ => unreachable!("no kernel names the override {name}"),
+        };
+        kernel.overrides().into_iter().map(|name| (name, value(name))).collect()
+    }
 }
 
 impl Kernel {
@@ -191,7 +231,7 @@ impl Kernel {
             Program::Loss { entry: Entry::Forward, .. } => "forward",
             Program::Loss { entry: Entry::ForwardBackward, .. } => "forward_backward",
             Program::Loss { entry: Entry::Backward, .. } => "backward",
-            Program::SumValues | Program::SumTargetWeights => "sum",
+            Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights => "sum",
         }
     }
 
@@ -204,14 +244,19 @@ impl Kernel {
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),
             Program::SumTargetWeights => "target_weights".into(),
+            Program::SumRowWeights => "row_weights".into(),
         };
         let variant = match self.variant {
             Variant::Workgroup => "workgroup",
             Variant::Subgroup => "subgroup",
         };
         let mut label = format!("{name}/{}/{variant}/{}", self.entry_point(), self.width.folder());
-        if let Program::Loss { values: Values::PerElement, .. } = self.program {
-            label += "/per_element";
+        if let Program::Loss { values, .. } = self.program {
+            label += match values {
+                Values::PerElement => "/per_element",
+                Values::Sums => "",
+                Values::SumsAndSide => "/side",
+            };
         }
         if self.access == Access::Arena {
             label += "/arena";
@@ -236,11 +281,16 @@ impl Kernel {
 
     /// Slots, and whether the kernel writes them.
     fn slots(&self) -> Vec<(Slot, bool)> {
-        use Slot::*;
-        let (family, loss, entry) = match self.program {
+        use Slot::{
+            Classes, Divisor, Dlogits, Dloss, Logits, RowState, RowWeights, Side, Targets, Terms, Values, Weights,
+        };
+        let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
-            Program::SumTargetWeights => return vec![(Targets, false), (Classes, false), (Values, true)],
-            Program::Loss { family, loss, entry, .. } => (family, loss, entry),
+            Program::SumTargetWeights => {
+                return vec![(Targets, false), (Classes, false), (Values, true), (RowWeights, false)];
+            }
+            Program::SumRowWeights => return vec![(Values, true), (RowWeights, false)],
+            Program::Loss { family, loss, entry, values } => (family, loss, entry, values),
         };
         let inputs: &[Slot] = match family {
             Family::Softmax | Family::RowEntropy => &[Logits],
@@ -251,9 +301,10 @@ impl Kernel {
         let mut slots: Vec<_> = inputs.iter().map(|&slot| (slot, false)).collect();
         if entry != Entry::Forward {
             slots.push((Dloss, false));
-            if family != Family::Softmax {
-                slots.push((Divisor, false));
-            }
+        }
+        // A class index's z-loss meets the divisor in the value too.
+        if family == Family::ClassIndex || (entry != Entry::Forward && family != Family::Softmax) {
+            slots.push((Divisor, false));
         }
         if entry != Entry::ForwardBackward && family != Family::Elementwise {
             slots.push((RowState, entry == Entry::Forward));
@@ -264,7 +315,48 @@ impl Kernel {
         if entry != Entry::Forward {
             slots.push((Dlogits, true));
         }
+        if self.weighs_rows() {
+            slots.push((RowWeights, false));
+        }
+        if values == self::Values::SumsAndSide {
+            slots.push((Side, true));
+        }
         slots
+    }
+
+    /// Whether rows have weights. Beside side outputs and a gradient their binding would be the ninth: a plan then runs
+    /// forward and backward one after the other.
+    pub(crate) fn weighs_rows(&self) -> bool {
+        match self.program {
+            Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
+            Program::Loss { family, .. } => !matches!(family, Family::Softmax | Family::Elementwise),
+            Program::SumValues => false,
+            Program::SumTargetWeights | Program::SumRowWeights => true,
+        }
+    }
+
+    /// The names of the overrides that the kernel's text declares.
+    pub fn overrides(&self) -> Vec<&'static str> {
+        let mut names = vec![
+            "WORKGROUP_SIZE",
+            "LANES",
+            "PER_ROW",
+            "CLASS_FACTORS",
+            "LABEL_SMOOTHING",
+            "TEMPERATURE",
+            "SOFTCAP",
+            "ROW_EXTRAS",
+        ];
+        if self.variant == Variant::Subgroup {
+            names.extend(["SUBGROUP_MIN", "SUBGROUP_MAX"]);
+        }
+        match self.program {
+            Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
+            Program::Loss { .. } => {}
+            Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL"]),
+            Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
+        }
+        names
     }
 
     fn is_tensor(&self, slot: Slot) -> bool {
@@ -300,7 +392,7 @@ impl Kernel {
 
 impl Program {
     fn all() -> Vec<Program> {
-        let mut programs = vec![Program::SumValues, Program::SumTargetWeights];
+        let mut programs = vec![Program::SumValues, Program::SumTargetWeights, Program::SumRowWeights];
         for &(loss, _, families) in source::LOSSES {
             for &family in families {
                 programs.push(Program::Loss { family, loss, entry: Entry::Backward, values: Values::Sums });
@@ -335,6 +427,7 @@ fn output_kinds(family: Family, loss: &str) -> &'static [Values] {
     match family {
         Family::Softmax => &[Values::PerElement],
         Family::Elementwise if reads_targets(loss) => &[Values::PerElement, Values::Sums],
+        Family::ClassIndex => &[Values::Sums, Values::SumsAndSide],
         _ => &[Values::Sums],
     }
 }

@@ -75,19 +75,28 @@ impl Kernel {
         }
         match self.program {
             Program::SumValues => list.extend([SCALE_DIVISOR, SUM, SUM_VALUES]),
-            Program::SumTargetWeights => list.extend([CLASS_FACTORS, SUM, SUM_TARGET_WEIGHTS]),
+            Program::SumTargetWeights => list.extend([CLASS_FACTORS, IGNORED, ROW_SHARE, SUM, SUM_TARGET_WEIGHTS]),
+            Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
                 if entry != Entry::Forward && family != Family::Softmax {
                     list.extend([SCALE_DIVISOR, SCALE_UPSTREAM]);
+                } else if family == Family::ClassIndex {
+                    list.push(SCALE_DIVISOR);
                 }
                 if family != Family::Elementwise {
                     list.push(SOFTMAX_STATE);
                 }
                 if self.variant == Variant::Subgroup && self.monoids().contains(&"Sums") {
                     list.push(shuffle(family));
+                    if family == Family::ClassIndex {
+                        list.push(side_shuffle(values));
+                    }
                 }
                 list.extend(family_fragments(family, loss, entry, values));
+                if !matches!(family, Family::Softmax | Family::Elementwise) {
+                    list.push(if self.weighs_rows() { ROW_WEIGHTS } else { NO_ROW_WEIGHTS });
+                }
                 if entry != Entry::Forward {
                     list.push(match self.gradient {
                         Gradient::Separate => GRADIENT_SEPARATE,
@@ -116,8 +125,14 @@ const TOTAL: Fragment = fragment!("total.wgsl");
 const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
+const SCALE_KEPT: Fragment = fragment!("scale/kept.wgsl");
 const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
+const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
+const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
+const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
+const ROW_SHARE: Fragment = fragment!("sum/row_share.wgsl");
 const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
+const SOFTMAX_MOMENT: Fragment = fragment!("softmax_moment.wgsl");
 const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
 const LANE_SUMS: Fragment = fragment!("lane_sums.wgsl");
 const GRADIENT_SEPARATE: Fragment = fragment!("gradient/separate.wgsl");
@@ -125,6 +140,7 @@ const GRADIENT_IN_PLACE: Fragment = fragment!("gradient/in_place.wgsl");
 const SUM: Fragment = fragment!("sum/sum.wgsl");
 const SUM_VALUES: Fragment = fragment!("sum/values.wgsl");
 const SUM_TARGET_WEIGHTS: Fragment = fragment!("sum/target_weights.wgsl");
+const SUM_ROW_WEIGHTS: Fragment = fragment!("sum/row_weights.wgsl");
 
 impl Variant {
     fn lane(self) -> Fragment {
@@ -172,8 +188,12 @@ fn shuffle(family: Family) -> Fragment {
 fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
     let mut list = match family {
         Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
-        Family::ClassIndex => vec![CLASS_FACTORS, fragment!("class_index/family.wgsl")],
-        Family::RowEntropy => vec![NO_TRUTH],
+        Family::ClassIndex => {
+            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, IGNORED, fragment!("class_index/family.wgsl")];
+            list.extend(side_fragments(values));
+            list
+        }
+        Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher } => {
             vec![
@@ -195,18 +215,37 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
         }),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
-        _ => list.extend(rows_fragments(entry)),
+        _ => list.extend(rows_fragments(entry, values)),
     }
     list
 }
 
-fn rows_fragments(entry: Entry) -> Vec<Fragment> {
+fn rows_fragments(entry: Entry, values: Values) -> Vec<Fragment> {
     let (sums, value) = (fragment!("rows/sums.wgsl"), fragment!("rows/value.wgsl"));
     let gradient = fragment!("rows/gradient.wgsl");
-    match entry {
+    let mut list = match entry {
         Entry::Forward => vec![LANE_SUMS, sums, value, fragment!("rows/forward.wgsl")],
         Entry::ForwardBackward => vec![LANE_SUMS, sums, value, gradient, fragment!("rows/forward_backward.wgsl")],
         Entry::Backward => vec![gradient, fragment!("rows/backward.wgsl")],
+    };
+    if entry != Entry::Backward && values != Values::SumsAndSide {
+        list.push(fragment!("side/silent.wgsl"));
+    }
+    list
+}
+
+/// What a class index's sums carry for side outputs.
+fn side_fragments(values: Values) -> Vec<Fragment> {
+    match values {
+        Values::SumsAndSide => vec![SOFTMAX_MOMENT, fragment!("side/outputs.wgsl")],
+        _ => vec![fragment!("side/none.wgsl")],
+    }
+}
+
+fn side_shuffle(values: Values) -> Fragment {
+    match values {
+        Values::SumsAndSide => fragment!("side/shuffle.wgsl"),
+        _ => fragment!("side/no_shuffle.wgsl"),
     }
 }
 
@@ -217,7 +256,7 @@ fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Ve
     };
     let written = match values {
         Values::PerElement => fragment!("elementwise/values.wgsl"),
-        Values::Sums => fragment!("elementwise/sums.wgsl"),
+        _ => fragment!("elementwise/sums.wgsl"),
     };
     let total = fragment!("elementwise/lane_total.wgsl");
     let (gradient, no_gradient) = (fragment!("elementwise/gradient.wgsl"), fragment!("elementwise/no_gradient.wgsl"));

@@ -1,6 +1,10 @@
-use super::{ClassIndexMaths, Divisor, Family, Maths, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
+use super::row_options::row_option_builders;
+use super::{
+    ClassIndexMaths, Divisor, Family, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights, Shares, Spec,
+    TargetKind, check_option, check_unit,
+};
 use crate::reference::Real;
-use crate::{Error, Shape};
+use crate::{Error, Shape, Side};
 
 /// Cross-entropy of softmax(logits) with one class index per row.
 ///
@@ -8,6 +12,10 @@ use crate::{Error, Shape};
 /// `(1-eps) w_t (-lp_t) + (eps/C) (-sum_c w_c lp_c)`, its gradient
 /// `(1-eps) w_t (p_i - [i=t]) + (eps/C) (p_i sum_c w_c - w_i)`. Rows whose label is `ignore_index` have loss and
 /// gradient exactly 0, whatever their logits. `Mean` divides by the sum of `w_t` over the rows kept.
+///
+/// Options of a row, each also with focal loss: weights, soft cap, temperature, z-loss `z lse^2` (de Brebisson & Vincent
+/// 2016; PaLM), poly-1 `e1 (1 - p_t)` (Leng et al. 2022). `Mean` divides z-loss and poly-1 by the number of rows kept,
+/// whatever the class weights.
 ///
 /// Meaning as in PyTorch's `cross_entropy`, except that no label is ignored unless asked (PyTorch: -100).
 ///
@@ -26,25 +34,43 @@ use crate::{Error, Shape};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct CrossEntropy {
-    /// The label of rows that do not count.
-    pub ignore_index: Option<i32>,
+    /// Labels of rows that do not count.
+    pub ignore_index: Vec<i32>,
     /// `w`, one per class; zero and negative weights are allowed.
     pub class_weights: Option<Vec<f32>>,
-    /// `eps` in 0..=1: this share of the target is spread evenly over all classes.
+    /// `eps` in 0..=1: this share of the target is spread evenly over classes.
     pub label_smoothing: f32,
+    /// Over which classes.
+    pub smoothing: Smoothing,
+    /// `e1`: adds `e1 (1 - p_t)` to a row's loss.
+    pub poly1: f32,
+    /// Options shared by the softmax losses.
+    pub rows: RowOptions,
     /// From row losses to the output.
     pub reduction: Reduction,
 }
 
+/// The classes that label smoothing spreads a share of the target over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Smoothing {
+    /// All, `eps/C` each: PyTorch.
+    #[default]
+    AllClasses,
+    /// All but the target, `eps/(C-1)` each: Megatron.
+    OtherClasses,
+}
+
+row_option_builders!(CrossEntropy);
+
 impl CrossEntropy {
-    /// No ignored label, no weights, no smoothing, reduction `Mean`.
+    /// No ignored label, no weights, no smoothing, no extras, reduction `Mean`.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Rows with this label do not count.
+    /// Rows with this label do not count; may be called for several.
     pub fn ignore_index(mut self, label: i32) -> Self {
-        self.ignore_index = Some(label);
+        self.ignore_index.push(label);
         self
     }
 
@@ -57,6 +83,18 @@ impl CrossEntropy {
     /// Sets `eps`.
     pub fn label_smoothing(mut self, eps: f32) -> Self {
         self.label_smoothing = eps;
+        self
+    }
+
+    /// Sets over which classes.
+    pub fn smoothing(mut self, smoothing: Smoothing) -> Self {
+        self.smoothing = smoothing;
+        self
+    }
+
+    /// Sets `e1`.
+    pub fn poly1(mut self, e1: f32) -> Self {
+        self.poly1 = e1;
         self
     }
 
@@ -84,26 +122,37 @@ impl Spec for CrossEntropy {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        match (&self.class_weights, self.ignore_index) {
-            (None, None) => Divisor::Number(shape.n_rows as f64),
-            (weights, _) => Divisor::Targets { weighted: weights.is_some() },
-        }
+        self.rows.mean_divisor(shape, &self.ignore_index, self.class_weights.is_some())
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_unit("label_smoothing", self.label_smoothing)?;
+        check_option("poly1", self.poly1, "finite", self.poly1.is_finite())?;
+        if self.smoothing == Smoothing::OtherClasses && shape.n_classes == 1 {
+            return Err(Error::NoOtherClasses);
+        }
+        self.rows.check()?;
         match &self.class_weights {
             Some(weights) => PerClass::check_values("class_weights", weights, shape.n_classes),
             None => Ok(()),
         }
     }
-    fn ignore_index(&self) -> Option<i32> {
-        self.ignore_index
+    fn ignore_index(&self) -> &[i32] {
+        &self.ignore_index
+    }
+    fn rows(&self) -> &RowOptions {
+        &self.rows
+    }
+    fn poly1(&self) -> f32 {
+        self.poly1
     }
     fn class_factors(&self) -> &[f32] {
         self.class_weights.as_deref().unwrap_or(ONE)
     }
-    fn label_smoothing(&self) -> f32 {
-        self.label_smoothing
+    fn shares(&self, n_classes: usize) -> Shares {
+        match self.smoothing {
+            Smoothing::AllClasses => Shares::over_all(self.label_smoothing, n_classes),
+            Smoothing::OtherClasses => Shares::over_others(self.label_smoothing, n_classes),
+        }
     }
 }
 

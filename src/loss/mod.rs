@@ -4,15 +4,17 @@ mod binary_cross_entropy;
 mod cross_entropy;
 mod entropy;
 mod kl_divergence;
+mod row_options;
 mod sigmoid_focal;
 mod soft_cross_entropy;
 mod softmax;
 mod softmax_focal;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
-pub use cross_entropy::CrossEntropy;
+pub use cross_entropy::{CrossEntropy, Smoothing};
 pub use entropy::Entropy;
 pub use kl_divergence::KlDivergence;
+pub use row_options::{RowOptions, RowWeights};
 pub use sigmoid_focal::SigmoidFocal;
 pub use soft_cross_entropy::SoftCrossEntropy;
 pub use softmax_focal::SoftmaxFocal;
@@ -188,13 +190,38 @@ pub enum TargetKind {
 pub enum Divisor {
     /// Known before the launch.
     Number(f64),
-    /// The kept rows, each counted with its class weight or as 1: known once the targets are read.
-    Targets {
+    /// The kept rows, each counted with its class weight or as 1: known once labels and row weights are read.
+    Kept {
         /// Whether a row counts with its class weight.
         weighted: bool,
     },
     /// Given with the inputs.
     Input,
+}
+
+/// A target with label smoothing: `target` of it where it was, and `even` at every class.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shares {
+    pub target: f64,
+    pub even: f64,
+}
+
+impl Shares {
+    /// No smoothing.
+    pub const WHOLE: Shares = Shares { target: 1.0, even: 0.0 };
+
+    /// `eps` of the target spread over all classes.
+    pub fn over_all(eps: f32, n_classes: usize) -> Shares {
+        let eps = f64::from(eps);
+        Shares { target: 1.0 - eps, even: eps / n_classes as f64 }
+    }
+
+    /// `eps` of the target spread over the other classes: as much at its own, taken back there.
+    pub fn over_others(eps: f32, n_classes: usize) -> Shares {
+        let eps = f64::from(eps);
+        let even = eps / (n_classes as f64 - 1.0);
+        Shares { target: 1.0 - eps - even, even }
+    }
 }
 
 /// A loss's own functions in f64: the twins of those in its shader fragment. All else is its family's.
@@ -251,18 +278,28 @@ pub(crate) trait Spec {
     fn per_element(&self) -> bool {
         false
     }
-    fn ignore_index(&self) -> Option<i32> {
-        None
+    /// Labels of rows that do not count.
+    fn ignore_index(&self) -> &[i32] {
+        &[]
+    }
+    /// Options of the softmax losses with one value per row.
+    fn rows(&self) -> &RowOptions {
+        &RowOptions::DEFAULT
     }
     /// One factor per class, or one for all.
     fn class_factors(&self) -> &[f32] {
         ONE
     }
-    fn label_smoothing(&self) -> f32 {
-        0.0
+    /// What label smoothing makes of a target among `n_classes`.
+    fn shares(&self, _n_classes: usize) -> Shares {
+        Shares::WHOLE
     }
     fn temperature(&self) -> f32 {
-        1.0
+        self.rows().temperature
+    }
+    /// `e1` of `e1 (1 - p_t)`, added to a row's loss.
+    fn poly1(&self) -> f32 {
+        0.0
     }
     /// Factor on loss and gradient.
     fn scale(&self) -> f64 {

@@ -1,4 +1,6 @@
-use super::{DistributionMaths, Divisor, Family, Form, Maths, ONE, PerClass, Reduction, Spec, TargetKind, check_unit};
+use super::{
+    DistributionMaths, Divisor, Family, Form, Maths, ONE, PerClass, Reduction, Shares, Spec, TargetKind, check_unit,
+};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -85,8 +87,8 @@ impl Spec for SoftCrossEntropy {
     fn class_factors(&self) -> &[f32] {
         self.class_weights.as_deref().unwrap_or(ONE)
     }
-    fn label_smoothing(&self) -> f32 {
-        self.label_smoothing
+    fn shares(&self, n_classes: usize) -> Shares {
+        Shares::over_all(self.label_smoothing, n_classes)
     }
 }
 

@@ -1,9 +1,10 @@
+use super::row_options::row_option_builders;
 use super::{
-    ClassIndexMaths, CrossEntropy, Divisor, Family, Loss, Maths, ONE, PerClass, Reduction, Spec, TargetKind,
-    check_option,
+    ClassIndexMaths, CrossEntropy, Divisor, Family, Loss, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights,
+    Spec, TargetKind, check_option,
 };
 use crate::reference::Real;
-use crate::{Error, Shape};
+use crate::{Error, Shape, Side};
 
 /// Focal loss through a softmax (Lin et al. 2017, eq. 5), one class index per row.
 ///
@@ -30,16 +31,23 @@ pub struct SoftmaxFocal {
     pub gamma: f32,
     /// Factor on a row's loss by its target class.
     pub alpha: Option<PerClass>,
-    /// The label of rows that do not count.
-    pub ignore_index: Option<i32>,
+    /// Labels of rows that do not count.
+    pub ignore_index: Vec<i32>,
+    /// `e1`: adds `e1 (1 - p_t)` to a row's loss, without `alpha`.
+    pub poly1: f32,
+    /// Options shared by the softmax losses.
+    pub rows: RowOptions,
     /// From row losses to the output.
     pub reduction: Reduction,
 }
 
+row_option_builders!(SoftmaxFocal);
+
 impl SoftmaxFocal {
-    /// No `alpha`, no ignored label, reduction `Mean`.
+    /// No `alpha`, no ignored label, no extras, reduction `Mean`.
     pub fn new(gamma: f32) -> Self {
-        SoftmaxFocal { gamma, alpha: None, ignore_index: None, reduction: Reduction::Mean }
+        let rows = RowOptions::default();
+        SoftmaxFocal { gamma, alpha: None, ignore_index: Vec::new(), poly1: 0.0, rows, reduction: Reduction::Mean }
     }
 
     /// Sets `alpha`: one number in 0..=1 for all classes, or any finite number per class.
@@ -48,9 +56,15 @@ impl SoftmaxFocal {
         self
     }
 
-    /// Rows with this label do not count.
+    /// Rows with this label do not count; may be called for several.
     pub fn ignore_index(mut self, label: i32) -> Self {
-        self.ignore_index = Some(label);
+        self.ignore_index.push(label);
+        self
+    }
+
+    /// Sets `e1`.
+    pub fn poly1(mut self, e1: f32) -> Self {
+        self.poly1 = e1;
         self
     }
 
@@ -62,8 +76,8 @@ impl SoftmaxFocal {
 
     pub(super) fn simplified(self) -> Loss {
         if self.gamma == 0.0 && self.alpha.is_none() {
-            let Self { ignore_index, reduction, .. } = self;
-            Loss::CrossEntropy(CrossEntropy { ignore_index, reduction, ..CrossEntropy::default() })
+            let Self { ignore_index, poly1, rows, reduction, .. } = self;
+            Loss::CrossEntropy(CrossEntropy { ignore_index, poly1, rows, reduction, ..CrossEntropy::default() })
         } else {
             Loss::SoftmaxFocal(self)
         }
@@ -87,21 +101,26 @@ impl Spec for SoftmaxFocal {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        match self.ignore_index {
-            None => Divisor::Number(shape.n_rows as f64),
-            Some(_) => Divisor::Targets { weighted: false },
-        }
+        self.rows.mean_divisor(shape, &self.ignore_index, false)
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_gamma(self.gamma)?;
+        check_option("poly1", self.poly1, "finite", self.poly1.is_finite())?;
+        self.rows.check()?;
         match &self.alpha {
             None => Ok(()),
             Some(PerClass::All(alpha)) => super::check_unit("alpha", *alpha),
             Some(PerClass::Each(alpha)) => PerClass::check_values("alpha", alpha, shape.n_classes),
         }
     }
-    fn ignore_index(&self) -> Option<i32> {
-        self.ignore_index
+    fn ignore_index(&self) -> &[i32] {
+        &self.ignore_index
+    }
+    fn rows(&self) -> &RowOptions {
+        &self.rows
+    }
+    fn poly1(&self) -> f32 {
+        self.poly1
     }
     fn class_factors(&self) -> &[f32] {
         self.alpha.as_ref().map_or(ONE, PerClass::as_slice)

@@ -1,37 +1,67 @@
-use super::{Row, class_factor, kept_class, row_softmax};
+use super::{Row, class_factor, is_ignored, kept_class, row_softmax, row_weight};
 use crate::inputs::{Inputs, Targets};
 use crate::loss::ClassIndexMaths;
 use crate::reference::Real;
+use crate::reference::softmax::Softmax;
 use crate::validate::Problem;
 
-/// Losses of a softmax against one class index.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn ClassIndexMaths) -> Option<Row> {
+/// Losses of a softmax against one class index. `share` brings terms without class weights to the divisor of the others.
+pub(super) fn row(
+    problem: &Problem,
+    inputs: &Inputs<'_>,
+    n: usize,
+    share: Real,
+    loss: &dyn ClassIndexMaths,
+) -> Option<Row> {
     let Targets::ClassIndex(labels) = inputs.targets else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
-    if spec.ignore_index() == Some(labels[n]) {
+    if is_ignored(problem, labels[n]) || row_weight(inputs, n) == 0.0 {
         // No logit seen: m is the lowest number, D is -1.
         let state = vec![Real::from(f32::MIN), -Real::ONE];
-        return Some(Row { values: vec![Real::ZERO], gradient: vec![Real::ZERO; n_classes], state });
+        let side = vec![Real::ZERO; spec.rows().side.width()];
+        return Some(Row { values: vec![Real::ZERO], gradient: vec![Real::ZERO; n_classes], state, side });
     }
     let t = kept_class(problem, labels[n])?;
     let softmax = row_softmax(problem, inputs, n)?;
     let (log_p, q) = (softmax.log_p(t), softmax.q(t));
     // The target's share of the loss, then the share that label smoothing spreads over all classes.
-    let eps = f64::from(spec.label_smoothing());
-    let w = |c| Real::from(class_factor(spec, c));
-    let (hard, even) = (w(t) * (1.0 - eps), eps / n_classes as f64);
-    let mut value = hard.times(loss.loss(log_p, q));
-    let spread = |c| if even == 0.0 { Real::ZERO } else { w(c) * even };
+    let (shares, w) = (spec.shares(n_classes), |c| Real::from(class_factor(spec, c)));
+    let hard = w(t) * shares.target;
+    let spread = |c| if shares.even == 0.0 { Real::ZERO } else { w(c) * shares.even };
     let sum_spread = Real::sum((0..n_classes).map(spread));
-    value = value + Real::sum((0..n_classes).map(|c| spread(c).times(-softmax.log_p(c))));
-    let slope = loss.dloss_dlog_p(log_p, q);
+    let smooth = Real::sum((0..n_classes).map(|c| spread(c).times(-softmax.log_p(c))));
+    // z-loss and poly-1.
+    let (z, e1, lse) = (f64::from(spec.rows().z_loss), f64::from(spec.poly1()), softmax.lse());
+    let extras = if z == 0.0 { Real::ZERO } else { lse * lse * z } + if e1 == 0.0 { Real::ZERO } else { q * e1 };
+    let value = hard.times(loss.loss(log_p, q)) + smooth + extras * share;
+
+    let slope = hard.times(loss.dloss_dlog_p(log_p, q)) - softmax.p(t) * e1 * share;
+    let even = sum_spread + lse * (2.0 * z) * share;
     let gradient = |j| {
         let delta_minus_p = if j == t { q } else { -softmax.p(j) };
-        hard.times(slope * delta_minus_p) + (softmax.p(j) * sum_spread - spread(j))
+        softmax.through_logit(j, slope * delta_minus_p + (softmax.p(j).times(even) - spread(j)))
     };
     Some(Row {
         values: vec![value],
         gradient: (0..n_classes).map(gradient).collect(),
         state: vec![softmax.m, softmax.excess],
+        side: side(problem, &softmax, t),
     })
+}
+
+/// The side outputs wanted, in order.
+fn side(problem: &Problem, softmax: &Softmax, t: usize) -> Vec<Real> {
+    let side = &problem.spec().rows().side;
+    let above = softmax.n_above(t);
+    let hit = |k: u32| if above < k as usize { Real::ONE } else { Real::ZERO };
+    let all = [
+        softmax.lse(),
+        softmax.entropy(),
+        softmax.log_p(t),
+        softmax.p(t),
+        Real::from(softmax.argmax() as f64),
+        hit(1),
+        hit(side.top_k.unwrap_or(0)),
+    ];
+    all.into_iter().zip(side.wanted()).filter_map(|(output, wanted)| wanted.then_some(output)).collect()
 }

@@ -1,6 +1,6 @@
-use super::{Row, Softmax, class_factor, logits, row_softmax, target_values};
+use super::{Row, Softmax, class_factor, logit_map, logits, row_softmax, target_values};
 use crate::Inputs;
-use crate::loss::{DistributionMaths, Family, Form};
+use crate::loss::{DistributionMaths, Family, Form, Shares};
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -13,15 +13,15 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
 
     // P, with class weights and label smoothing mixed in where the loss has them.
     let teacher_softmax = match teacher {
-        Form::Logits => Some(Softmax::new(y, temperature)?),
+        Form::Logits => Some(Softmax::new(y, logit_map(problem))?),
         _ => None,
     };
-    let even = Real::from(f64::from(spec.label_smoothing()) / n_classes as f64);
+    let shares = spec.shares(n_classes);
     let p = |c: usize| match (&teacher_softmax, teacher) {
         (Some(softmax), _) => softmax.p(c),
         (None, Form::LogProbs) => Real::from(y[c]).exp(),
-        (None, _) if even.value == 0.0 => Real::from(y[c]) * class_factor(spec, c),
-        (None, _) => (Real::from(y[c]) * (1.0 - f64::from(spec.label_smoothing())) + even) * class_factor(spec, c),
+        (None, _) if shares == Shares::WHOLE => Real::from(y[c]) * class_factor(spec, c),
+        (None, _) => (Real::from(y[c]) * shares.target + shares.even) * class_factor(spec, c),
     };
     let log_p = |c: usize| match (&teacher_softmax, teacher) {
         (Some(softmax), _) => softmax.log_p(c),
@@ -64,9 +64,6 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
         Some(softmax) => state.extend([softmax.m, softmax.excess]),
         None => state.push(mass),
     }
-    Some(Row {
-        values: vec![value * spec.scale()],
-        gradient: (0..n_classes).map(|c| gradient(c) * spec.scale()).collect(),
-        state,
-    })
+    let gradient = (0..n_classes).map(|c| gradient(c) * spec.scale()).collect();
+    Some(Row::new(vec![value * spec.scale()], gradient, state))
 }

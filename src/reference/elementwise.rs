@@ -18,5 +18,5 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn E
         (weight.times(loss.loss(x, y, factor)), weight.times(loss.dloss_dx(x, y, factor)))
     };
     let (values, gradient) = (0..x.len()).map(term).unzip();
-    Row { values, gradient, state: Vec::new() }
+    Row::new(values, gradient, Vec::new())
 }

@@ -9,10 +9,11 @@ mod softmax;
 
 pub use real::Real;
 
+use crate::SideOutputs;
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
-use crate::loss::{Divisor, Family, Maths, Spec};
+use crate::loss::{Divisor, Family, Maths, RowWeights, Spec};
 use crate::validate::{Extent, Problem};
-use softmax::Softmax;
+use softmax::{LogitMap, Softmax};
 
 /// An operation's results in f64, each with its [`Real::rounding`].
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Evaluation {
     pub dlogits: Option<Vec<Real>>,
     /// As [`Output::row_state`].
     pub row_state: Option<Vec<Real>>,
+    /// As the words of [`crate::Buffers::side`]; an argmax is a number like the others.
+    pub side: Option<Vec<Real>>,
 }
 
 /// One row before reduction, upstream gradient and divisor.
@@ -32,9 +35,15 @@ struct Row {
     values: Vec<Real>,
     gradient: Vec<Real>,
     state: Vec<Real>,
+    side: Vec<Real>,
 }
 
 impl Row {
+    /// A row without side outputs.
+    fn new(values: Vec<Real>, gradient: Vec<Real>, state: Vec<Real>) -> Row {
+        Row { values, gradient, state, side: Vec::new() }
+    }
+
     /// A row that has no value.
     fn poisoned(problem: &Problem) -> Row {
         let n_values = if problem.extent() == Extent::Element { problem.shape.n_classes } else { 1 };
@@ -42,19 +51,29 @@ impl Row {
             values: vec![Real::NAN; n_values],
             gradient: vec![Real::NAN; problem.shape.n_classes],
             state: vec![Real::NAN; problem.state_width()],
+            side: vec![Real::NAN; problem.spec().rows().side.width()],
         }
+    }
+
+    /// Loss and gradient times the row's weight.
+    fn weighed(mut self, weight: f32) -> Row {
+        for number in self.values.iter_mut().chain(&mut self.gradient) {
+            *number = if weight == 0.0 { Real::ZERO } else { *number * weight };
+        }
+        self
     }
 }
 
 /// Evaluates host tensors. Lengths must fit the problem; labels out of range poison their row, as on a device.
 pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let shape = &problem.shape;
-    let divisor = divisor(problem, inputs);
-    let mut values = Vec::new();
+    let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
+    let share = extras_share(problem, divisor, kept);
+    let (mut values, mut side) = (Vec::new(), Vec::new());
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
     let mut row_state = Vec::new();
     for n in 0..shape.n_rows {
-        let Row { values: row_values, gradient, state } = row(problem, inputs, n);
+        let Row { values: row_values, gradient, state, side: row_side } = row(problem, inputs, n, share);
         for (c, &g) in gradient.iter().enumerate() {
             // Where there is no gradient, none flows, whatever comes from upstream.
             let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
@@ -62,6 +81,12 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
         }
         values.extend(row_values);
         row_state.extend(state);
+        side.extend(row_side);
+    }
+    if problem.spec().rows().side.mean {
+        let width = problem.spec().rows().side.width();
+        let column = |c| Real::sum(side.iter().copied().skip(c).step_by(width));
+        side = (0..width).map(|c| divided(column(c), kept, Real::NAN)).collect();
     }
     let reduced = || divided(Real::sum(values.iter().copied()), divisor, Real::NAN);
     let values = match problem.extent() {
@@ -73,29 +98,52 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
         dlogits: problem.writes_dlogits().then_some(dlogits),
         row_state: problem.writes_state().then_some(row_state),
+        side: problem.writes_side().then_some(side),
     }
 }
 
-impl From<Evaluation> for Output {
-    fn from(evaluation: Evaluation) -> Self {
+impl Evaluation {
+    /// Rounded to f32, as an engine returns it.
+    pub fn output(self, problem: &Problem) -> Output {
         let round = |reals: Vec<Real>| reals.into_iter().map(|real| real.value as f32).collect();
+        let side = problem.spec().rows().side;
+        // The place of the argmax among a row's words.
+        let argmax = side.wanted()[..4].iter().filter(|wanted| **wanted).count();
+        let word = |(i, real): (usize, &Real)| match side.argmax && i % side.width() == argmax {
+            true if real.value.is_nan() => u32::MAX,
+            true => real.value as u32,
+            false => (real.value as f32).to_bits(),
+        };
         Output {
-            values: round(evaluation.values),
-            dlogits: evaluation.dlogits.map(round),
-            row_state: evaluation.row_state.map(round),
+            values: round(self.values),
+            dlogits: self.dlogits.map(round),
+            row_state: self.row_state.map(round),
+            side: self.side.map(|reals| {
+                let words: Vec<u32> = reals.iter().enumerate().map(word).collect();
+                SideOutputs::from_words(&side, &words)
+            }),
         }
     }
 }
 
-fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Row {
+fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, share: Real) -> Row {
+    let ignored = matches!(inputs.targets, Targets::ClassIndex(labels) if is_ignored(problem, labels[n]));
+    let weight = if ignored { 1.0 } else { row_weight(inputs, n) };
+    if !weight.is_finite() {
+        return Row::poisoned(problem);
+    }
     let row = match problem.spec().maths() {
         Maths::Softmax(output) => softmax::row(problem, inputs, n, output),
-        Maths::ClassIndex(loss) => class_index::row(problem, inputs, n, loss),
+        Maths::ClassIndex(loss) => class_index::row(problem, inputs, n, share, loss),
         Maths::Distribution(loss) => distribution::row(problem, inputs, n, loss),
         Maths::RowEntropy => entropy::row(problem, inputs, n),
         Maths::Elementwise(loss) => Some(elementwise::row(problem, inputs, n, loss)),
     };
-    row.unwrap_or_else(|| Row::poisoned(problem))
+    row.unwrap_or_else(|| Row::poisoned(problem)).weighed(weight)
+}
+
+fn row_weight(inputs: &Inputs<'_>, n: usize) -> f32 {
+    inputs.row_weights.map_or(1.0, |row_weights| row_weights[n])
 }
 
 /// Values a row has before they are summed.
@@ -119,14 +167,18 @@ fn target_values<'a>(problem: &Problem, inputs: &Inputs<'a>, n: usize) -> &'a [f
 
 /// The row's softmax: from the saved state in a backward pass, from the logits otherwise.
 fn row_softmax(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Option<Softmax> {
-    let (x, temperature) = (logits(problem, inputs, n), problem.spec().temperature());
+    let (x, map) = (logits(problem, inputs, n), logit_map(problem));
     match inputs.row_state {
         Some(state) if problem.reads_state() => {
             let state = &state[n * problem.state_width()..];
-            Softmax::saved(x, temperature, state[0], state[1])
+            Softmax::saved(x, map, state[0], state[1])
         }
-        _ => Softmax::new(x, temperature),
+        _ => Softmax::new(x, map),
     }
+}
+
+fn logit_map(problem: &Problem) -> LogitMap {
+    LogitMap { softcap: problem.spec().rows().softcap, temperature: problem.spec().temperature() }
 }
 
 /// Factor number `c` of a vector that has one for all classes or one per class.
@@ -148,23 +200,43 @@ fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
     }
 }
 
-/// What the sum of losses is divided by: with the tensors at hand it is a number.
-pub(crate) fn divisor(problem: &Problem, inputs: &Inputs<'_>) -> Real {
-    match (problem.divisor(), inputs.targets) {
-        (Divisor::Number(number), _) => number.into(),
-        (Divisor::Targets { weighted }, Targets::ClassIndex(labels)) => {
-            let spec = problem.spec();
-            let kept = labels.iter().filter_map(|&label| kept_class(problem, label));
-            Real::sum(kept.map(|t| Real::from(if weighted { class_factor(spec, t) } else { 1.0 })))
+/// What brings terms without class weights, which have a divisor of their own, to that of the others.
+pub(crate) fn extras_share(problem: &Problem, divisor: Real, kept: Real) -> Real {
+    if problem.divisor() == (Divisor::Kept { weighted: true }) { divisor / kept } else { problem.extras_share.into() }
+}
+
+/// A divisor of the batch: with the tensors at hand it is a number.
+pub(crate) fn divisor(problem: &Problem, inputs: &Inputs<'_>, divisor: Divisor) -> Real {
+    match divisor {
+        Divisor::Number(number) => number.into(),
+        Divisor::Input => Real::from(inputs.divisor.unwrap_or(1.0)),
+        Divisor::Kept { weighted } => {
+            Real::sum((0..problem.shape.n_rows).map(|n| row_share(problem, inputs, n, weighted)))
         }
-        _ => Real::from(inputs.divisor.unwrap_or(1.0)),
     }
+}
+
+/// What a row counts in a divisor.
+fn row_share(problem: &Problem, inputs: &Inputs<'_>, n: usize, weighted: bool) -> Real {
+    let weight = Some(row_weight(inputs, n)).filter(|weight| weight.is_finite()).unwrap_or(0.0);
+    let share = Real::from(match problem.spec().rows().row_weights {
+        None | Some(RowWeights::Scale) => 1.0,
+        Some(RowWeights::Mask) => f32::from(weight != 0.0),
+        Some(RowWeights::Count) => weight,
+    });
+    let Targets::ClassIndex(labels) = inputs.targets else { return share };
+    let kept = |t| if weighted { share * class_factor(problem.spec(), t) } else { share };
+    kept_class(problem, labels[n]).map_or(Real::ZERO, kept)
 }
 
 /// The class a row counts for: none if its label is ignored or out of range.
 fn kept_class(problem: &Problem, label: i32) -> Option<usize> {
     let in_range = usize::try_from(label).ok().filter(|&t| t < problem.shape.n_classes);
-    in_range.filter(|_| problem.spec().ignore_index() != Some(label))
+    in_range.filter(|_| !is_ignored(problem, label))
+}
+
+fn is_ignored(problem: &Problem, label: i32) -> bool {
+    problem.spec().ignore_index().contains(&label)
 }
 
 /// `sum / divisor`, or `otherwise` where the divisor is 0.

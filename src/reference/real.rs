@@ -31,6 +31,17 @@ impl Real {
         Real::rounded(value, value * self.rounding)
     }
 
+    /// The hyperbolic tangent.
+    pub fn tanh(self) -> Real {
+        Real::rounded(self.value.tanh(), self.rounding / self.value.cosh().powi(2))
+    }
+
+    /// `1/cosh^2 self`.
+    pub fn sech_squared(self) -> Real {
+        let value = self.value.cosh().powi(-2);
+        Real::rounded(value, 2.0 * value * self.value.tanh().abs() * self.rounding)
+    }
+
     /// `log(1 + self)`.
     pub fn ln_1p(self) -> Real {
         Real::rounded(self.value.ln_1p(), self.rounding / (1.0 + self.value))

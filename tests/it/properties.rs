@@ -1,6 +1,7 @@
 //! What holds on every engine, whatever the numbers.
 mod bits;
 mod corners;
+mod side;
 mod values;
 
 use surprisal::{Engine, Output, Pass};

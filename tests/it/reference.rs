@@ -4,3 +4,4 @@ mod corners;
 mod gradients;
 mod invariants;
 mod pytorch;
+mod row_options;

@@ -7,6 +7,7 @@ use surprisal::{GpuEngine, Output, Pass};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, padded_by, representative_cases, with_random_dloss};
+use crate::support::compare::side_words;
 use crate::support::device::{engines, gpus};
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 
@@ -62,7 +63,12 @@ fn bits(case: &Case, output: Output) -> Bits {
     let (stride, c) = (case.shape.dlogits_stride, case.shape.n_classes);
     let dlogits: Vec<f32> = output.dlogits.unwrap_or_default();
     let dlogits = dlogits.chunks(stride).flat_map(|row| row[..c].to_vec()).collect();
-    Bits { values: bits(output.values), dlogits: bits(dlogits), row_state: bits(output.row_state.unwrap_or_default()) }
+    Bits {
+        values: bits(output.values),
+        dlogits: bits(dlogits),
+        row_state: bits(output.row_state.unwrap_or_default()),
+        side: output.side.map_or(Vec::new(), |side| side_words(&side)),
+    }
 }
 
 /// Rows that 128-bit loads may read are read by 32-bit loads as soon as a slice starts elsewhere.

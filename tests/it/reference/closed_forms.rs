@@ -158,7 +158,7 @@ fn focal_with_gamma_zero_is_cross_entropy() {
         let Loss::SoftmaxFocal(spec) = &focal.loss else { continue };
         if spec.gamma == 0.0 && spec.alpha.is_none() {
             let mut ce = CrossEntropy::new().reduction(spec.reduction);
-            ce.ignore_index = spec.ignore_index;
+            ce.ignore_index = spec.ignore_index.clone();
             let ce = Case { loss: ce.into(), ..focal.clone() };
             assert_close(&focal.name, &focal.losses(), &ce.losses(), 0.0);
             assert_close(&focal.name, &focal.gradient(), &ce.gradient(), 0.0);

@@ -19,6 +19,7 @@ const THIRD_DERIVATIVE: f64 = 64.0;
 #[case::soft_cross_entropy(losses::soft_cross_entropies())]
 #[case::kl_divergence(losses::kl_divergences())]
 #[case::softmax_focal(losses::softmax_focals())]
+#[case::row_options(losses::with_row_options())]
 #[case::binary_cross_entropy(losses::binary_cross_entropies())]
 #[case::sigmoid_focal(losses::sigmoid_focals())]
 #[case::entropy(losses::entropies())]

@@ -2,7 +2,7 @@
 
 use naga::valid::GlobalUse;
 use naga::{AddressSpace, GlobalVariable, Module, Scalar, ShaderStage, StorageAccess, TypeInner, VectorSize};
-use surprisal::kernel::{Binding, Kernel, Program, Variant, Width};
+use surprisal::kernel::{Binding, Kernel, Width};
 
 use crate::support::shader::{Parsed, for_every_kernel};
 
@@ -90,27 +90,13 @@ fn the_entry_point_has_the_kernels_name_and_an_overridable_size() {
     });
 }
 
-/// The names that `src/gpu/pipeline.rs` passes; that it passes no other, `bind.rs` sees on a device that does nothing.
-fn override_names(kernel: Kernel) -> Vec<&'static str> {
-    let mut names = vec!["WORKGROUP_SIZE", "LANES", "PER_ROW", "CLASS_FACTORS", "LABEL_SMOOTHING", "TEMPERATURE"];
-    if kernel.variant == Variant::Subgroup {
-        names.extend(["SUBGROUP_MIN", "SUBGROUP_MAX"]);
-    }
-    match kernel.program {
-        Program::Loss { .. } => {}
-        Program::SumTargetWeights => names.push("TERMS_PER_LANE"),
-        Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL"]),
-    }
-    names.sort();
-    names
-}
-
 #[test]
 fn overrides_are_those_that_pipelines_set() {
     for_every_kernel(|Parsed { label, kernel, module, .. }| {
         let names = module.overrides.iter().map(|(_, o)| o.name.as_deref().expect("overrides have names"));
-        let mut names: Vec<_> = names.collect();
+        let (mut names, mut expected) = (names.collect::<Vec<_>>(), kernel.overrides());
         names.sort();
-        assert_eq!(names, override_names(*kernel), "{label}");
+        expected.sort();
+        assert_eq!(names, expected, "{label}");
     });
 }

@@ -13,6 +13,7 @@ pub struct Case {
     pub labels: Option<Vec<i32>>,
     pub values: Option<Vec<f32>>,
     pub weights: Option<(Vec<f32>, Broadcast)>,
+    pub row_weights: Option<Vec<f32>>,
     pub dloss: Option<Vec<f32>>,
     pub divisor: Option<f32>,
 }
@@ -28,6 +29,7 @@ pub fn case(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
         labels: None,
         values: None,
         weights: None,
+        row_weights: None,
         dloss: None,
         divisor: None,
     }
@@ -46,6 +48,11 @@ impl Case {
 
     pub fn weights(mut self, weights: &[f32], broadcast: Broadcast) -> Self {
         self.weights = Some((weights.to_vec(), broadcast));
+        self
+    }
+
+    pub fn row_weights(mut self, row_weights: &[f32]) -> Self {
+        self.row_weights = Some(row_weights.to_vec());
         self
     }
 
@@ -87,6 +94,7 @@ impl Case {
             (None, None) => Targets::None,
         };
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));
+        inputs.row_weights = self.row_weights.as_deref();
         inputs.dloss = self.dloss.as_deref();
         inputs.divisor = self.divisor;
         inputs

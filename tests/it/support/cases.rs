@@ -1,11 +1,13 @@
 use surprisal::{Broadcast, CrossEntropy, Form, Loss, Reduction, SoftmaxFocal};
 
 use super::case::{Case, case};
-use super::losses::{N_CLASSES, reduced, representatives, sized, with_reduction};
+use super::losses::{N_CLASSES, reduced, representatives, row_options, sized, with_reduction};
 use super::random::Random;
 
 const N_ROWS: usize = 5;
 const LABELS: [i32; N_ROWS] = [3, 1, 0, 4, 2];
+/// Zero and negative weights are allowed.
+const ROW_WEIGHTS: [f32; N_ROWS] = [1.5, 0.75, 0.0, -0.5, 2.0];
 
 /// The size of a case, and how its logits spread.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +139,11 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
     if let Loss::LogSoftmax | Loss::Softmax = loss {
         case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
     }
+    if let Some(rows) = row_options(&loss)
+        && rows.row_weights.is_some()
+    {
+        case.row_weights = Some(ROW_WEIGHTS.into_iter().cycle().take(batch.n_rows).collect());
+    }
     if case.name.contains("SumDividedByInput") {
         case.divisor = Some(2.75);
     }
@@ -156,7 +163,7 @@ fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>,
         Loss::CrossEntropy(CrossEntropy { ignore_index, .. })
         | Loss::SoftmaxFocal(SoftmaxFocal { ignore_index, .. }) => {
             let mut labels = labels(batch);
-            labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = ignore_index.unwrap_or(*label));
+            labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignore_index.first().unwrap_or(label));
             (Some(labels), None)
         }
         Loss::SoftCrossEntropy(_) => (None, Some(distributions())),

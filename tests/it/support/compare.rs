@@ -1,5 +1,5 @@
 use surprisal::reference::{Evaluation, Real};
-use surprisal::{Output, Shape};
+use surprisal::{Output, Shape, SideOutputs};
 
 /// The doubles in a slice of [`Real`].
 pub fn numbers(reals: &[Real]) -> Vec<f64> {
@@ -50,6 +50,37 @@ pub fn assert_matches(what: &str, shape: Shape, got: &Output, oracle: &Evaluatio
         (None, None) => {}
         _ => panic!("{what}: row_state in one result only"),
     }
+    match (&got.side, &oracle.side) {
+        (Some(got), Some(oracle)) => compare_side(&format!("{what}: side"), got, oracle),
+        (None, None) => {}
+        _ => panic!("{what}: side outputs in one result only"),
+    }
+}
+
+/// The columns of side outputs, as bits; no class is NaN, as the oracle has it.
+fn side_columns(side: &SideOutputs) -> Vec<Vec<u32>> {
+    let bits = |column: &Option<Vec<f32>>| column.as_ref().map(|column| column.iter().map(|x| x.to_bits()).collect());
+    let SideOutputs { lse, entropy, log_prob, prob, argmax, top_1, top_k, .. } = side;
+    let all = [bits(lse), bits(entropy), bits(log_prob), bits(prob), argmax.clone(), bits(top_1), bits(top_k)];
+    all.into_iter().flatten().collect()
+}
+
+/// Side outputs row by row, as a kernel writes them.
+pub fn side_words(side: &SideOutputs) -> Vec<u32> {
+    let columns = side_columns(side);
+    let n_rows = columns.first().map_or(0, Vec::len);
+    (0..n_rows).flat_map(|n| columns.iter().map(move |column| column[n])).collect()
+}
+
+fn compare_side(what: &str, got: &SideOutputs, oracle: &[Real]) {
+    let (columns, words) = (side_columns(got), side_words(got));
+    let argmax = got.argmax.as_ref().and_then(|argmax| columns.iter().position(|column| column == argmax));
+    let number = |(i, &word): (usize, &u32)| match argmax == Some(i % columns.len()) {
+        true if word == u32::MAX => f32::NAN,
+        true => word as f32,
+        false => f32::from_bits(word),
+    };
+    compare(what, columns.len(), &words.iter().enumerate().map(number).collect::<Vec<_>>(), oracle);
 }
 
 /// The state of a row without a value says so in one of its numbers, which the backward pass reads; the others are free.

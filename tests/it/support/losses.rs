@@ -1,6 +1,6 @@
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Form, KlDivergence, Loss, PerClass, Reduction, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Entropy, Form, KlDivergence, Loss, PerClass, Reduction, RowOptions, RowWeights,
+    Side, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -20,11 +20,11 @@ const REDUCTIONS: [Reduction; 6] = [
 /// Every combination of options, with reduction `Mean`.
 pub fn cross_entropies() -> Vec<Loss> {
     let mut losses = Vec::new();
-    for ignore_index in [None, Some(-100), Some(1)] {
+    for ignore_index in [vec![], vec![-100], vec![1]] {
         for class_weights in [None, Some(CLASS_WEIGHTS.to_vec())] {
             for eps in [0.0, 0.125, 1.0] {
                 let mut loss = CrossEntropy::new().label_smoothing(eps);
-                (loss.ignore_index, loss.class_weights) = (ignore_index, class_weights.clone());
+                (loss.ignore_index, loss.class_weights) = (ignore_index.clone(), class_weights.clone());
                 losses.push(loss.into());
             }
         }
@@ -61,7 +61,7 @@ pub fn softmax_focals() -> Vec<Loss> {
     let mut losses = Vec::new();
     for gamma in GAMMAS {
         for alpha in [None, Some(0.25.into()), Some(PerClass::Each(CLASS_WEIGHTS.to_vec()))] {
-            for ignore_index in [None, Some(-100), Some(1)] {
+            for ignore_index in [vec![], vec![-100], vec![1]] {
                 let mut loss = SoftmaxFocal::new(gamma);
                 (loss.alpha, loss.ignore_index) = (alpha.clone(), ignore_index);
                 losses.push(loss.into());
@@ -93,6 +93,44 @@ pub fn softmaxes() -> Vec<Loss> {
     vec![Loss::LogSoftmax, Loss::Softmax]
 }
 
+/// Options of a row: each alone, then together.
+pub fn with_row_options() -> Vec<Loss> {
+    let ce = CrossEntropy::new;
+    let weighted = || ce().class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
+    let everything = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
+    let means = Side::new().lse().entropy().log_prob().prob().top_1().top_k(2).mean();
+    let mut losses: Vec<Loss> = vec![
+        ce().ignore_index(-100).ignore_index(1).ignore_index(4).into(),
+        weighted().smoothing(Smoothing::OtherClasses).into(),
+        ce().temperature(0.75).into(),
+        weighted().temperature(3.0).into(),
+        ce().softcap(2.5).into(),
+        weighted().softcap(2.5).temperature(0.5).into(),
+        ce().z_loss(0.25).into(),
+        ce().poly1(-0.75).into(),
+        weighted().z_loss(0.25).poly1(2.0).ignore_index(1).into(),
+        ce().side(Side::new().argmax().top_1()).into(),
+        ce().side(everything).softcap(2.5).temperature(1.5).ignore_index(1).into(),
+        weighted().side(means).ignore_index(-100).z_loss(0.125).into(),
+        SoftmaxFocal::new(2.0).softcap(2.5).temperature(1.5).z_loss(0.25).poly1(0.5).side(everything).into(),
+        SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).row_weights(RowWeights::Count).side(means).into(),
+    ];
+    for row_weights in [RowWeights::Scale, RowWeights::Mask, RowWeights::Count] {
+        losses.push(ce().row_weights(row_weights).into());
+        losses.push(weighted().row_weights(row_weights).z_loss(0.25).ignore_index(1).side(everything).into());
+    }
+    losses
+}
+
+/// The row options of a loss that has them.
+pub fn row_options(loss: &Loss) -> Option<&RowOptions> {
+    match loss {
+        Loss::CrossEntropy(spec) => Some(&spec.rows),
+        Loss::SoftmaxFocal(spec) => Some(&spec.rows),
+        _ => None,
+    }
+}
+
 /// At least one loss for every kernel text, and one for every choice that a pipeline makes.
 pub fn representatives() -> Vec<Loss> {
     let all_options = CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
@@ -106,6 +144,10 @@ pub fn representatives() -> Vec<Loss> {
     }
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
+    let side = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
+    let mapped = CrossEntropy::new().softcap(3.5).temperature(1.5).z_loss(0.125).poly1(0.5);
+    losses.push(mapped.clone().class_weights(CLASS_WEIGHTS).row_weights(RowWeights::Count).side(side).into());
+    losses.push(SoftmaxFocal::new(2.0).z_loss(0.125).ignore_index(-100).side(side).into());
     losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into()]);
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
     losses.extend(entropies());
@@ -119,6 +161,7 @@ pub fn all() -> Vec<Loss> {
         soft_cross_entropies(),
         kl_divergences(),
         softmax_focals(),
+        with_row_options(),
         binary_cross_entropies(),
         sigmoid_focals(),
         entropies(),

@@ -42,6 +42,7 @@ pub struct Bits {
     pub values: Vec<u32>,
     pub dlogits: Vec<u32>,
     pub row_state: Vec<u32>,
+    pub side: Vec<u32>,
 }
 
 /// A tensor and its place.
@@ -109,6 +110,8 @@ impl<'a> Staged<'a> {
             buffers = match tensor.slot {
                 Slot::Targets => buffers.targets(slice),
                 Slot::Weights => buffers.weights(slice, self.case.weights.as_ref().expect("weights").1),
+                Slot::RowWeights => buffers.row_weights(slice),
+                Slot::Side => buffers.side(slice),
                 Slot::Dloss => buffers.dloss(slice),
                 Slot::Divisor => buffers.divisor(slice),
                 Slot::RowState => buffers.row_state(slice),
@@ -145,6 +148,7 @@ impl<'a> Staged<'a> {
             let result = match tensor.slot {
                 Slot::Values => &mut bits.values,
                 Slot::Logits | Slot::Dlogits => &mut bits.dlogits,
+                Slot::Side => &mut bits.side,
                 _ => &mut bits.row_state,
             };
             result.extend(written.map(|(word, _)| word));
@@ -218,6 +222,7 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     let labels = case.labels.as_deref().map(bytemuck::cast_slice);
     input(Slot::Targets, labels.or(case.values.as_deref().map(bytemuck::cast_slice)));
     input(Slot::Weights, case.weights.as_ref().map(|(weights, _)| bytemuck::cast_slice(weights)));
+    input(Slot::RowWeights, case.row_weights.as_deref().map(bytemuck::cast_slice));
     input(Slot::Dloss, case.dloss.as_deref().map(bytemuck::cast_slice).filter(|_| pass != Pass::Forward));
     input(Slot::Divisor, case.divisor.as_ref().map(|d| bytemuck::cast_slice(std::slice::from_ref(d))));
     input(Slot::RowState, Some(saved).filter(|saved| pass == Pass::Backward && !saved.is_empty()));
@@ -233,6 +238,9 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     }
     if pass != Pass::Backward {
         add(Slot::Values, vec![POISON; plan.values_len()], vec![true; plan.values_len()]);
+        if plan.side_len() > 0 {
+            add(Slot::Side, vec![POISON; plan.side_len()], vec![true; plan.side_len()]);
+        }
     }
     if pass == Pass::Forward && plan.row_state_len() > 0 {
         add(Slot::RowState, vec![POISON; plan.row_state_len()], vec![true; plan.row_state_len()]);

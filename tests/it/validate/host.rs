@@ -166,14 +166,14 @@ fn slices_of_another_length_are_refused(
 }
 
 #[rstest]
-#[case([0, 3], None, "expected a class index in 0..3, found 3 in row 1")]
-#[case([-1, 7], None, "expected a class index in 0..3, found -1 in row 0")]
-#[case([-100, 0], None, "expected a class index in 0..3, found -100 in row 0")]
-#[case([-100, -99], Some(-100), "expected a class index in 0..3, found -99 in row 1")]
-#[case([i32::MAX, 0], Some(i32::MIN), "expected a class index in 0..3, found 2147483647 in row 0")]
-fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_index: Option<i32>, #[case] message: &str) {
+#[case([0, 3], &[], "expected a class index in 0..3, found 3 in row 1")]
+#[case([-1, 7], &[], "expected a class index in 0..3, found -1 in row 0")]
+#[case([-100, 0], &[], "expected a class index in 0..3, found -100 in row 0")]
+#[case([-100, -99], &[5, -100], "expected a class index in 0..3, found -99 in row 1")]
+#[case([i32::MAX, 0], &[i32::MIN], "expected a class index in 0..3, found 2147483647 in row 0")]
+fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_index: &[i32], #[case] message: &str) {
     let (mut ce, mut focal) = (CrossEntropy::new(), SoftmaxFocal::new(2.0));
-    (ce.ignore_index, focal.ignore_index) = (ignore_index, ignore_index);
+    (ce.ignore_index, focal.ignore_index) = (ignore_index.to_vec(), ignore_index.to_vec());
     for loss in [Loss::from(ce), focal.into()] {
         let error = refused(loss, Forward, logits().targets(&labels));
         assert!(matches!(error, Error::TargetRange { n_classes: 3, .. }), "{error:?}");

@@ -1,0 +1,31 @@
+//! A row's weight is a factor on its loss and gradient. A row of weight 0 does not count: both are exactly 0, whatever its
+//! logits; one whose weight is no number has no value.
+
+/// The weight's bits; the number 1 with stride 0 where there are no weights.
+fn row_weight(row: u32) -> u32 {
+    return row_weights[params.row_weights + row * params.row_weights_stride];
+}
+
+fn is_zero(weight: u32) -> bool {
+    return (weight << 1u) == 0u;
+}
+
+fn weighed(row: Row, weight: u32) -> Row {
+    var weighed = row;
+    weighed.ignored = row.ignored || is_zero(weight);
+    weighed.poisoned = !weighed.ignored && (row.poisoned || (weight << 1u) >= 0xff000000u);
+    return weighed;
+}
+
+/// A value's bits times the weight.
+fn weighed_value(row: Row, weight: u32, value: u32) -> u32 {
+    let factor = bitcast<f32>(weight);
+    var total = total_of(value);
+    total.sum *= factor;
+    if (factor < 0f) {
+        total.flags = (total.flags & HAS_NAN)
+            | select(0u, HAS_NEG_INF, (total.flags & HAS_POS_INF) != 0u)
+            | select(0u, HAS_POS_INF, (total.flags & HAS_NEG_INF) != 0u);
+    }
+    return select(select(bits_of(total), NAN, row.poisoned), 0u, row.ignored);
+}

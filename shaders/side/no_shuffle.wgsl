@@ -1,0 +1,3 @@
+fn shuffle_Seen(s: Seen, stride: u32) -> Seen {
+    return s;
+}

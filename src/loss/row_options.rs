@@ -1,0 +1,97 @@
+use super::{Divisor, check_option};
+use crate::{Error, Shape, Side};
+
+/// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RowOptions {
+    /// Whether the inputs bring one weight per row, and what it does to the divisor of a mean.
+    pub row_weights: Option<RowWeights>,
+    /// `cap > 0`: logits become `cap tanh(x/cap)`; -inf stays -inf.
+    pub softcap: Option<f32>,
+    /// T > 0: logits are divided by it, after the soft cap.
+    pub temperature: f32,
+    /// `z`: adds `z lse^2` to a row's loss, `lse` the log of the softmax's denominator.
+    pub z_loss: f32,
+    /// What to return per row beside the loss.
+    pub side: Side,
+}
+
+/// What a row's weight does to the divisor of a mean. On the row's loss and gradient it is a factor; a row of weight 0
+/// has loss and gradient exactly 0, whatever its logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowWeights {
+    /// Nothing: every row counts as it would without weights.
+    Scale,
+    /// Rows of weight 0 do not count: with weights of 0 and 1, a mask.
+    Mask,
+    /// A row counts for as much as it weighs.
+    Count,
+}
+
+impl RowOptions {
+    pub(crate) const DEFAULT: RowOptions =
+        RowOptions { row_weights: None, softcap: None, temperature: 1.0, z_loss: 0.0, side: Side::NONE };
+
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let positive = |value: f32| value > 0.0 && value.is_finite();
+        check_option("temperature", self.temperature, "finite and greater than 0", positive(self.temperature))?;
+        let cap = self.softcap.unwrap_or(1.0);
+        check_option("softcap", cap, "finite and greater than 0", positive(cap))?;
+        check_option("z_loss", self.z_loss, "finite", self.z_loss.is_finite())?;
+        self.side.check()
+    }
+
+    /// What a mean over rows divides by: their number, unless labels or row weights say which of them count.
+    pub(super) fn mean_divisor(&self, shape: &Shape, ignore_index: &[i32], weighted: bool) -> Divisor {
+        let every_row = matches!(self.row_weights, None | Some(RowWeights::Scale));
+        match every_row && ignore_index.is_empty() && !weighted {
+            true => Divisor::Number(shape.n_rows as f64),
+            false => Divisor::Kept { weighted },
+        }
+    }
+}
+
+impl Default for RowOptions {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// The builders of [`RowOptions`], for a spec with a field `rows`.
+macro_rules! row_option_builders {
+    ($spec:ident) => {
+        impl $spec {
+            /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
+            pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
+                self.rows.row_weights = Some(row_weights);
+                self
+            }
+
+            /// Logits become `cap tanh(x/cap)`.
+            pub fn softcap(mut self, cap: f32) -> Self {
+                self.rows.softcap = Some(cap);
+                self
+            }
+
+            /// Logits are divided by T, after the soft cap. A logit scale is 1/T.
+            pub fn temperature(mut self, t: f32) -> Self {
+                self.rows.temperature = t;
+                self
+            }
+
+            /// Adds `z lse^2` to a row's loss. `Mean` divides it by the number of rows kept, whatever the class weights.
+            pub fn z_loss(mut self, z: f32) -> Self {
+                self.rows.z_loss = z;
+                self
+            }
+
+            /// Asks for side outputs.
+            pub fn side(mut self, side: Side) -> Self {
+                self.rows.side = side;
+                self
+            }
+        }
+    };
+}
+pub(super) use row_option_builders;

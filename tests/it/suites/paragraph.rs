@@ -35,6 +35,10 @@ impl<'a> Paragraph<'a> {
         self.numbers::<f32>(key).map(|numbers| if numbers.len() == 1 { numbers[0].into() } else { numbers.into() })
     }
 
+    fn ignored(&self) -> Vec<i32> {
+        self.numbers("ignore_index").unwrap_or_default()
+    }
+
     fn form(&self, word: &str) -> Form {
         match word {
             "probs" => Form::Probs,
@@ -53,7 +57,7 @@ impl<'a> Paragraph<'a> {
             ("softmax", _) => Loss::Softmax,
             ("cross_entropy", _) => {
                 let mut loss = CrossEntropy::new().label_smoothing(eps);
-                (loss.ignore_index, loss.class_weights) = (self.number("ignore_index"), self.numbers("class_weights"));
+                (loss.ignore_index, loss.class_weights) = (self.ignored(), self.numbers("class_weights"));
                 loss.into()
             }
             ("soft_cross_entropy", _) => {
@@ -70,7 +74,7 @@ impl<'a> Paragraph<'a> {
             }
             ("softmax_focal", _) => {
                 let mut loss = SoftmaxFocal::new(gamma());
-                (loss.alpha, loss.ignore_index) = (self.per_class("alpha"), self.number("ignore_index"));
+                (loss.alpha, loss.ignore_index) = (self.per_class("alpha"), self.ignored());
                 loss.into()
             }
             ("sigmoid_focal", _) => {

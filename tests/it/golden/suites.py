@@ -246,6 +246,10 @@ def optax():
     y = [[0.5, 0.0, 0.0, 0.0, 0.5], [0.0, 0.12, 0.2, 0.56, 0.12]]
     function = lambda z: losses.poly_loss_cross_entropy(z, double(y), epsilon=0.0)
     run("poly_loss_cross_entropy", "soft_cross_entropy", function, x, targets=y)
+    x, y = [[4.0, 2.0, 1.0], [0.0, 5.0, 1.0]], np.array([0, 1])
+    for e1 in [2.0, 1.0, -0.5, 1.15, 1.214, 5.45]:
+        function = lambda z: losses.poly_loss_cross_entropy(z, double(np.eye(3)[y]), epsilon=exact(e1))
+        run(f"poly_loss_of_labels_{e1}", "cross_entropy", function, x, poly1=e1, labels=y)
     log_p = [[-2.9957, -3.5066, -3.9120, -1.2040, -0.6931, -2.3026], [-1.6094] * 3 + [-2.3026, -1.8971, -1.8971]]
     q = [[0.2, 0.2, 0.2, 0.1, 0.15, 0.15], [0.05, 0.03, 0.02, 0.3, 0.5, 0.0]]
     function = lambda z: losses.kl_divergence(z, double(q))

@@ -56,7 +56,7 @@ impl<'a> Paragraph<'a> {
             ("log_softmax", _) => Loss::LogSoftmax,
             ("softmax", _) => Loss::Softmax,
             ("cross_entropy", _) => {
-                let mut loss = CrossEntropy::new().label_smoothing(eps);
+                let mut loss = CrossEntropy::new().label_smoothing(eps).poly1(self.number("poly1").unwrap_or(0.0));
                 (loss.ignore_index, loss.class_weights) = (self.ignored(), self.numbers("class_weights"));
                 loss.into()
             }

@@ -1,0 +1,76 @@
+//! Cases of other libraries' own suites on every engine; `golden/suites.py` says how the files were made.
+mod paragraph;
+
+use rstest::rstest;
+use surprisal::reference::Real;
+use surprisal::{Engine, Loss, Pass};
+
+use crate::losses;
+use crate::support::case::Case;
+use crate::support::compare::{assert_within, numbers};
+use crate::support::device::engines;
+use paragraph::Paragraph;
+
+/// The cases of a file, each with the values and gradient expected.
+fn cases(text: &str) -> impl Iterator<Item = (Case, Vec<f64>, Option<Vec<f64>>)> {
+    text.split("\n\n").filter(|text| !text.trim().is_empty()).map(Paragraph::new).map(|paragraph| {
+        let values = paragraph.numbers("values").unwrap_or_else(|| panic!("{}: no values", paragraph.name()));
+        (paragraph.case(), values, paragraph.numbers("dlogits"))
+    })
+}
+
+/// Both sides compute in f64, and 13 digits were written; `rounding` counts the terms that were summed. Theirs loses
+/// digits of a small `p - 1` beside other gradients.
+fn assert_equals(case: &str, found: &[Real], expected: &[f64]) {
+    let largest = expected.iter().filter(|e| e.is_finite()).fold(0.0, |largest: f64, e| largest.max(e.abs()));
+    let bound = |i: usize| 1e-12 * (expected[i].abs() + found[i].rounding) + 1e-15 * largest;
+    assert_within(case, &numbers(found), expected, bound);
+}
+
+#[rstest]
+#[case::onnx(include_str!("golden/suites/onnx.txt"))]
+#[case::pytorch(include_str!("golden/suites/pytorch.txt"))]
+#[case::torchvision(include_str!("golden/suites/torchvision.txt"))]
+#[case::optax(include_str!("golden/suites/optax.txt"))]
+#[case::kornia(include_str!("golden/suites/kornia.txt"))]
+#[case::monai(include_str!("golden/suites/monai.txt"))]
+fn the_oracle_has_a_suites_numbers_and_every_engine_the_oracles(#[case] text: &str) {
+    for (case, values, dlogits) in cases(text) {
+        assert_equals(&case.name, &case.evaluate(Pass::Forward).values, &values);
+        if let Some(expected) = dlogits {
+            let found = case.evaluate(Pass::ForwardBackward).dlogits.unwrap_or_default();
+            assert_equals(&format!("gradient of {}", case.name), &found, &expected);
+        }
+        if case.dloss.is_some() || !matches!(case.loss, Loss::LogSoftmax | Loss::Softmax) {
+            losses::check(engines(), &case);
+        }
+    }
+}
+
+/// Terms of one sign: every number is as good as its terms. Distributions and smoothing, whose terms cancel, are left
+/// to the oracle's bounds.
+#[rstest]
+#[case::onnx(include_str!("golden/suites/onnx.txt"))]
+#[case::torchvision(include_str!("golden/suites/torchvision.txt"))]
+#[case::kornia(include_str!("golden/suites/kornia.txt"))]
+#[case::monai(include_str!("golden/suites/monai.txt"))]
+fn every_engine_has_a_suites_numbers_to_2e_6(#[case] text: &str) {
+    let engines: Vec<_> = engines().cloned().chain([("CPU".to_string(), Engine::cpu())]).collect();
+    for (case, values, dlogits) in cases(text) {
+        let pass = if dlogits.is_some() { Pass::ForwardBackward } else { Pass::Forward };
+        for (name, engine) in &engines {
+            let output = engine.evaluate(&case.loss, pass, case.shape, case.inputs());
+            let output = output.unwrap_or_else(|error| panic!("{name}: {}: {error}", case.name));
+            assert_near(&format!("{name}: {}", case.name), &output.values, &values);
+            if let (Some(found), Some(expected)) = (&output.dlogits, &dlogits) {
+                assert_near(&format!("{name}: gradient of {}", case.name), found, expected);
+            }
+        }
+    }
+}
+
+/// Or to the smallest normal number.
+fn assert_near(case: &str, found: &[f32], expected: &[f64]) {
+    let found: Vec<_> = found.iter().copied().map(f64::from).collect();
+    assert_within(case, &found, expected, |i| 2e-6 * expected[i].abs() + f64::from(f32::MIN_POSITIVE));
+}

@@ -99,7 +99,7 @@ impl Engine {
             None => {
                 let problem = Problem::new(loss, pass, shape)?;
                 problem.check(&inputs)?;
-                Ok(Pending::ready(reference::evaluate(&problem, &inputs).round(&problem)))
+                Ok(Pending::ready(reference::evaluate(&problem, &inputs).into()))
             }
         }
     }

@@ -332,8 +332,11 @@ impl Builder<'_> {
         let lanes = lanes(rows.n_classes, self.caps);
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
         let kernel = self.loss_kernel(&rows);
-        let constants = Constants { storage: Slot::ALL.map(|slot| self.storage(slot)), ..self.constants(lanes) };
         let bindings = kernel.bindings();
+        let mut constants = self.constants(lanes);
+        for binding in bindings.iter().filter(|binding| binding.storage.is_some()) {
+            constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
+        }
         let written = problem.writes_values() && problem.extent() == Extent::Scalar && rows.n_rows > 0;
         let mut partials = Partials { source: Source::Constant(Slot::Terms), len: 0 };
         let window = self.window_rows(&rows, &bindings, rows_per_group)?;

@@ -30,6 +30,10 @@ pub struct Evaluation {
     pub dlogits: Option<Vec<Real>>,
     /// As [`Output::row_state`].
     pub row_state: Option<Vec<Real>>,
+    /// How a device stores the values.
+    pub values_storage: Storage,
+    /// How a device stores the gradient.
+    pub dlogits_storage: Storage,
 }
 
 /// One row before reduction, upstream gradient and divisor.
@@ -80,17 +84,20 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
         dlogits: problem.writes_dlogits().then_some(dlogits),
         row_state: problem.writes_state().then_some(row_state),
+        values_storage: problem.storage(Slot::Values),
+        dlogits_storage: problem.storage(Slot::Dlogits),
     }
 }
 
-impl Evaluation {
-    /// The results as a device stores them: rounded once, to each tensor's storage.
-    pub fn round(self, problem: &Problem) -> Output {
+/// Rounded once, to what each tensor is stored as.
+impl From<Evaluation> for Output {
+    fn from(evaluation: Evaluation) -> Self {
+        let Evaluation { values, dlogits, row_state, values_storage, dlogits_storage } = evaluation;
         let round = |reals: Vec<Real>, storage: Storage| reals.iter().map(|real| storage.round(real.value)).collect();
         Output {
-            values: round(self.values, problem.storage(Slot::Values)),
-            dlogits: self.dlogits.map(|dlogits| round(dlogits, problem.storage(Slot::Dlogits))),
-            row_state: self.row_state.map(|state| round(state, Storage::F32)),
+            values: round(values, values_storage),
+            dlogits: dlogits.map(|dlogits| round(dlogits, dlogits_storage)),
+            row_state: row_state.map(|state| round(state, Storage::F32)),
         }
     }
 }

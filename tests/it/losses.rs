@@ -8,7 +8,7 @@ use crate::support::case::Case;
 use crate::support::compare::assert_matches;
 
 /// Forward, forward + backward, and backward from the state that forward saved.
-pub fn check(engines: impl Iterator<Item = &'static (String, Engine)>, case: &Case) {
+pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {
     let forward = case.evaluate(Pass::Forward);
     let fused = case.evaluate(Pass::ForwardBackward);
     let mut backward = fused.clone();

@@ -6,6 +6,7 @@ mod properties;
 mod record;
 mod reference;
 mod shaders;
+mod storage;
 mod support;
 mod validate;
 mod windows;

@@ -29,13 +29,20 @@ fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
     let TypeInner::Array { base, .. } = module.types[variable.ty].inner else { panic!("{variable:?}: no array") };
     match module.types[base].inner {
         TypeInner::Scalar(Scalar::U32) => "u32",
+        TypeInner::Atomic(Scalar::U32) => "atomic<u32>",
+        TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::U32 } => "vec2<u32>",
         TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => "vec4<u32>",
         _ => "another type",
     }
 }
 
 fn expected(kernel: Kernel, binding: Binding) -> Declared {
-    let element = if binding.tensor && kernel.width == Width::Four { "vec4<u32>" } else { "u32" };
+    let element = match kernel.width {
+        Width::Four if binding.tensor => "vec4<u32>",
+        Width::PackedFour if binding.tensor => "vec2<u32>",
+        Width::Packed if binding.tensor && binding.written => "atomic<u32>",
+        _ => "u32",
+    };
     (binding.slot as u32, binding.slot.name().to_string(), binding.read_write, element)
 }
 
@@ -101,6 +108,7 @@ fn override_names(kernel: Kernel) -> Vec<&'static str> {
         Program::SumTargetWeights => names.push("TERMS_PER_LANE"),
         Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL"]),
     }
+    names.extend(kernel.bindings().iter().filter_map(|binding| binding.storage));
     names.sort();
     names
 }

@@ -1,6 +1,10 @@
 //! Class indices of 32 and 64 bits.
 
-use surprisal::{CrossEntropy, Engine, Error, Inputs, LabelStorage, Pass, Reduction, Shape, SoftmaxFocal, Storage};
+use surprisal::{
+    Buffers, CrossEntropy, Engine, Error, GpuEngine, Inputs, LabelStorage, Pass, Reduction, Shape, SoftmaxFocal,
+    Storage, wgpu,
+};
+use wgpu::util::DeviceExt;
 
 use super::PASSES;
 use crate::losses::check;
@@ -8,7 +12,7 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case};
 use crate::support::device::{engines, gpus};
 use crate::support::losses::cross_entropies;
-use crate::support::staged::{APART, ARENA, Layout, run, saved_state};
+use crate::support::staged::{APART, ARENA, Layout, download, run, saved_state};
 
 fn wide(case: &Case) -> Case {
     let name = format!("{} with labels of 64 bits", case.name);
@@ -76,4 +80,39 @@ fn tensors_stored_otherwise_than_the_shape_says_are_refused() {
     let shape = Shape::new(2, 3).logits_storage(Storage::Bf16);
     let error = Engine::cpu().evaluate(CrossEntropy::new(), Pass::Forward, shape, inputs.targets(&[0, 1]));
     assert_eq!(error, Err(Error::Storage { tensor: "logits", expected: "bf16", found: "f32" }));
+}
+
+/// What a device makes of the labels: the values, and the gradient.
+fn recorded(engine: &GpuEngine, reduction: Reduction, labels: &[i64]) -> [Vec<f32>; 2] {
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+    let buffer = |contents: &[u8]| {
+        let descriptor = wgpu::util::BufferInitDescriptor { label: None, contents, usage };
+        engine.device().create_buffer_init(&descriptor)
+    };
+    let logits = LOGITS[..3].repeat(labels.len());
+    let [values, dlogits] = [(); 2].map(|_| buffer(&vec![0; logits.len() * 4]));
+    let (targets, logits) = (buffer(bytemuck::cast_slice(labels)), buffer(bytemuck::cast_slice(&logits)));
+    let loss = CrossEntropy::new().ignore_index(-100).reduction(reduction);
+    let shape = Shape::new(labels.len(), 3).label_storage(LabelStorage::I64);
+    let plan = engine.plan(loss, Pass::ForwardBackward, shape).expect("the problem is sound");
+    let buffers = Buffers::new(logits.slice(..)).targets(targets.slice(..));
+    let bound = plan.bind(&buffers.values(values.slice(..)).dlogits(dlogits.slice(..))).expect("slices fit");
+    let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    bound.record(&mut encoder);
+    engine.queue().submit([encoder.finish()]);
+    [values, dlogits].map(|buffer| bytemuck::cast_slice(&download(engine, &buffer)).to_vec())
+}
+
+/// Nor does a device take their lower halves for labels, and the divisor of a mean does not count them.
+#[test]
+fn a_label_beyond_32_bits_poisons_its_row() {
+    let labels = [2, (1 << 32) + 1, -(1 << 32) - 100, -100, i64::MIN, i64::MAX, 1 << 31];
+    for engine in gpus() {
+        let [values, _] = recorded(engine, Reduction::None, &labels);
+        let [alone, alone_dlogits] = recorded(engine, Reduction::Mean, &labels[..1]);
+        assert_eq!((values[0], values[3]), (alone[0], 0.0));
+        assert!([1, 2, 4, 5, 6].iter().all(|&row| values[row].is_nan()), "{values:?}");
+        let [_, dlogits] = recorded(engine, Reduction::Mean, &labels);
+        assert_eq!(dlogits[..3], alone_dlogits[..3], "the gradient of the one row that is kept");
+    }
 }

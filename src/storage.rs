@@ -2,6 +2,19 @@ use half::{bf16, f16};
 
 /// How the numbers of a tensor `[N, C]` are stored. Arithmetic is f32 whatever it is: loading is exact, and a result is
 /// rounded once, to nearest with ties to even, when it is stored.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::half::bf16;
+/// use surprisal::{CrossEntropy, Engine, Inputs, Pass, Shape, Storage};
+///
+/// let logits = [2.0, 1.0, 0.125].map(bf16::from_f32);
+/// let shape = Shape::new(1, 3).logits_storage(Storage::Bf16); // the gradient stays f32
+/// let inputs = Inputs::new(&logits).targets(&[0]);
+/// let out = Engine::cpu().evaluate(CrossEntropy::new(), Pass::ForwardBackward, shape, inputs)?;
+/// assert!((out.values[0] - 0.419522).abs() < 1e-6);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Storage {
     /// 32 bits.

@@ -91,7 +91,7 @@ impl Case<'_> {
             Targets::Probs => (&host.probs).into(),
             Targets::Logits => (&host.others).into(),
         };
-        inputs.dloss = self.reads_dloss().then_some((&host.others[..]).into());
+        inputs.dloss = self.reads_dloss().then(|| (&host.others).into());
         let shape = Shape::new(host.n_rows, self.tensors.shape.n_classes);
         let problem = Problem::new(&self.operation.loss, self.pass, shape);
         reference::evaluate(&problem.expect("what the engine takes, the reference takes"), &inputs)

@@ -7,6 +7,7 @@ mod record;
 mod reference;
 mod runs;
 mod shaders;
+mod storage;
 mod suites;
 mod support;
 mod validate;

@@ -12,7 +12,7 @@ use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_stat
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
 
 /// Holds every pass of the cases on engines with lower limits against the same variant with all limits.
-fn assert_same_bits(limited: &[GpuEngine], cases: &[Case], layout: Layout) {
+pub fn assert_same_bits(limited: &[GpuEngine], cases: &[Case], layout: Layout) {
     for (i, (full, limited)) in default_gpus().zip(limited).enumerate() {
         // What windows there are does not depend on the variant: each takes every second case.
         let cases = cases.iter().skip(i).step_by(2);

@@ -41,7 +41,7 @@ fn every_loss_binds_and_records_without_a_driver(
 
 /// The harness itself is sound: what no dispatch has written is still poison.
 #[test]
-#[should_panic(expected = "word 12 of buffer")]
+#[should_panic(expected = "byte 48 of buffer")]
 fn a_result_that_nobody_wrote_is_found() {
     let (engine, case) = (noop(Variant::Workgroup), &representative_cases(Batch::new(5, 8), 0)[2]);
     let staged = Staged::new(&engine, case, Pass::Forward, APART, &[]);

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use rstest::rstest;
 use surprisal::kernel::Variant;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, KlDivergence, Loss, Pass,
-    Reduction, Shape, wgpu,
+    BinaryCrossEntropy, Broadcast, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, KlDivergence, LabelStorage,
+    Loss, Pass, Reduction, Shape, Storage, wgpu,
 };
 
 use super::{noop, noop_pair};
@@ -131,6 +131,48 @@ fn a_slice_that_starts_within_an_element_is_refused() {
     let error = refused(CrossEntropy::new(), Forward, forward().targets(bytes(66..128)));
     assert_eq!(error, Error::SliceOffset { tensor: "targets", element: 4, offset: 66 });
     assert_eq!(error.to_string(), "expected the targets slice to start at a multiple of 4 bytes, found offset 66");
+}
+
+/// Two rows of three bf16 take 12 bytes, and their two 64-bit labels 16.
+const HALVES: Shape = SHAPE.storage(Storage::Bf16).label_storage(LabelStorage::I64);
+
+/// Logits, labels, the mean and the gradient from these places.
+fn halves(logits: wgpu::BufferSlice<'static>, labels: u64, dlogits: u64) -> Buffers<'static> {
+    Buffers::new(logits).targets(bytes(labels..labels + 16)).values(at(8)).dlogits(bytes(dlogits..dlogits + 12))
+}
+
+#[track_caller]
+fn bound_halves(given: Buffers<'_>) -> Result<(), String> {
+    let plan = stage().0.plan(CrossEntropy::new(), ForwardBackward, HALVES).expect("the problem is sound");
+    plan.bind(&given).map(drop).map_err(|error| error.to_string())
+}
+
+/// Slices of 16-bit numbers may start in the middle of a word, and share it with another; a byte they may not share.
+#[rstest]
+#[case(halves(bytes(2..14), 64, 14), "")]
+#[case(halves(bytes(0..12), 64, 194), "")]
+#[case(halves(bytes(3..15), 64, 192), "expected the logits slice to start at a multiple of 2 bytes, found offset 3")]
+#[case(halves(bytes(0..12), 68, 192), "expected the targets slice to start at a multiple of 8 bytes, found offset 68")]
+#[case(halves(bytes(0..10), 64, 192), "expected a logits slice of at least 12 bytes, found 10")]
+#[case(halves(bytes(2..14), 64, 12), "dlogits is written but shares bytes with logits; give it a slice of its own")]
+#[case(halves(bytes(2..14), 64, 70), "dlogits is written but shares bytes with targets; give it a slice of its own")]
+fn slices_of_16_bit_numbers_are_told_apart_to_the_byte(#[case] given: Buffers<'static>, #[case] refusal: &str) {
+    assert_eq!(bound_halves(given).err().unwrap_or_default(), refusal);
+}
+
+/// 14 bytes are no whole number of words, and the last logits lie in the last half word.
+#[test]
+fn a_buffer_that_ends_within_a_word_is_refused() {
+    let usage = wgpu::BufferUsages::STORAGE;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 14, usage, mapped_at_creation: false };
+    let short = stage().0.device().create_buffer(&descriptor);
+    let plan = stage().0.plan(CrossEntropy::new(), ForwardBackward, HALVES).expect("the problem is sound");
+    let rest = |logits| Buffers::new(logits).targets(at(1)).values(at(2)).dlogits(at(3));
+    let error = plan.bind(&rest(short.slice(2..14))).expect_err("half a word");
+    assert_eq!(error, Error::PartialWord { tensor: "logits", found: 14 });
+    let message = "expected the logits buffer to hold whole words of 4 bytes where the slice ends, found 14 bytes";
+    assert_eq!(error.to_string(), message);
+    assert!(plan.bind(&rest(short.slice(0..12))).is_ok());
 }
 
 #[test]

@@ -1,5 +1,8 @@
+use std::sync::OnceLock;
+
+use surprisal::half::{bf16, f16};
 use surprisal::reference::{Evaluation, evaluate};
-use surprisal::{Broadcast, Inputs, Loss, Pass, Problem, Shape, Targets};
+use surprisal::{Broadcast, Inputs, LabelStorage, Loss, Numbers, Pass, Problem, Reduction, Shape, Storage, Targets};
 
 use super::compare::numbers;
 
@@ -16,6 +19,62 @@ pub struct Case {
     pub row_weights: Option<Vec<f32>>,
     pub dloss: Option<Vec<f32>>,
     pub divisor: Option<f32>,
+    /// The tensors above as the shape says they are stored, once that was asked for.
+    pub stored: Memo,
+}
+
+/// Tensors of 16-bit numbers, and labels of 64 bits; none where f32 and i32 serve.
+#[derive(Debug)]
+struct Stored {
+    logits: Packed,
+    values: Option<Packed>,
+    dloss: Option<Packed>,
+    labels: Option<Vec<i64>>,
+}
+
+#[derive(Debug)]
+enum Packed {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+    F16(Vec<f16>),
+}
+
+impl Packed {
+    fn new(numbers: &[f32], storage: Storage) -> Packed {
+        match storage {
+            Storage::F32 => Packed::F32(numbers.to_vec()),
+            Storage::Bf16 => Packed::Bf16(numbers.iter().copied().map(bf16::from_f32).collect()),
+            Storage::F16 => Packed::F16(numbers.iter().copied().map(f16::from_f32).collect()),
+        }
+    }
+
+    fn numbers(&self) -> Numbers<'_> {
+        match self {
+            Packed::F32(numbers) => numbers.into(),
+            Packed::Bf16(numbers) => numbers.into(),
+            Packed::F16(numbers) => numbers.into(),
+        }
+    }
+}
+
+impl Packed {
+    fn widened(&self) -> Vec<f32> {
+        match self {
+            Packed::F32(numbers) => numbers.clone(),
+            Packed::Bf16(numbers) => numbers.iter().copied().map(bf16::to_f32).collect(),
+            Packed::F16(numbers) => numbers.iter().copied().map(f16::to_f32).collect(),
+        }
+    }
+}
+
+/// A clone is made to be changed, and stores what it then has.
+#[derive(Debug, Default)]
+pub struct Memo(OnceLock<Stored>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Memo::default()
+    }
 }
 
 /// Contiguous rows of logits, or of what the loss reads in their place; no other tensor.
@@ -32,6 +91,7 @@ pub fn case(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
         row_weights: None,
         dloss: None,
         divisor: None,
+        stored: Memo::default(),
     }
 }
 
@@ -86,16 +146,52 @@ impl Case {
         numbers(&dlogits.unwrap_or_else(|| panic!("{}: no gradient", self.name)))
     }
 
+    fn stored(&self) -> &Stored {
+        let shape = &self.shape;
+        let dloss_storage = if self.has_values_per_element() { shape.dloss_storage } else { Storage::F32 };
+        self.stored.0.get_or_init(|| Stored {
+            logits: Packed::new(&self.logits, shape.logits_storage),
+            values: self.values.as_ref().map(|values| Packed::new(values, shape.targets_storage)),
+            dloss: self.dloss.as_ref().map(|dloss| Packed::new(dloss, dloss_storage)),
+            labels: self.labels.as_ref().map(|labels| labels.iter().copied().map(i64::from).collect()),
+        })
+    }
+
+    /// The numbers of this case in f32.
+    pub fn widened(&self) -> Case {
+        let stored = self.stored();
+        Case {
+            name: format!("{}, widened", self.name),
+            shape: self.shape.storage(Storage::F32),
+            logits: stored.logits.widened(),
+            values: stored.values.as_ref().map(Packed::widened),
+            dloss: stored.dloss.as_ref().map(Packed::widened),
+            ..self.clone()
+        }
+    }
+
+    /// Whether the output has the shape of the logits.
+    pub fn has_values_per_element(&self) -> bool {
+        match &self.loss {
+            Loss::LogSoftmax | Loss::Softmax => true,
+            Loss::BinaryCrossEntropy(loss) => loss.reduction == Reduction::None,
+            Loss::SigmoidFocal(loss) => loss.reduction == Reduction::None,
+            _ => false,
+        }
+    }
+
     pub fn inputs(&self) -> Inputs<'_> {
-        let mut inputs = Inputs::new(&self.logits);
-        inputs.targets = match (&self.labels, &self.values) {
-            (Some(labels), _) => labels.into(),
-            (None, Some(values)) => values.into(),
-            (None, None) => Targets::None,
+        let stored = self.stored();
+        let mut inputs = Inputs::new(stored.logits.numbers());
+        inputs.targets = match (&self.labels, &stored.labels, &stored.values) {
+            (_, Some(labels), _) if self.shape.label_storage == LabelStorage::I64 => labels.into(),
+            (Some(labels), ..) => labels.into(),
+            (None, _, Some(values)) => Targets::Values(values.numbers()),
+            (None, _, None) => Targets::None,
         };
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));
         inputs.row_weights = self.row_weights.as_deref();
-        inputs.dloss = self.dloss.as_deref().map(Into::into);
+        inputs.dloss = stored.dloss.as_ref().map(Packed::numbers);
         inputs.divisor = self.divisor;
         inputs
     }

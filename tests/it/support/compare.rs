@@ -1,5 +1,5 @@
 use surprisal::reference::{Evaluation, Real};
-use surprisal::{Output, Shape, SideOutputs};
+use surprisal::{Output, Shape, SideOutputs, Storage};
 
 /// The doubles in a slice of [`Real`].
 pub fn numbers(reals: &[Real]) -> Vec<f64> {
@@ -39,9 +39,11 @@ const FLUSHED: f64 = 512.0 * f32::MIN_POSITIVE as f64;
 
 /// Fails if any result of `got` is further from the oracle than the arithmetic allows, naming the worst.
 pub fn assert_matches(what: &str, shape: Shape, got: &Output, oracle: &Evaluation) {
-    compare(&format!("{what}: values"), 1, &got.values, &oracle.values);
+    compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.values_storage);
     match (&got.dlogits, &oracle.dlogits) {
-        (Some(got), Some(oracle)) => compare(&format!("{what}: dlogits"), shape.dlogits_stride, got, oracle),
+        (Some(got), Some(reals)) => {
+            compare(&format!("{what}: dlogits"), shape.dlogits_stride, got, reals, oracle.dlogits_storage);
+        }
         (None, None) => {}
         _ => panic!("{what}: dlogits in one result only"),
     }
@@ -80,19 +82,19 @@ fn compare_side(what: &str, got: &SideOutputs, oracle: &[Real]) {
         true => word as f32,
         false => f32::from_bits(word),
     };
-    compare(what, columns.len(), &words.iter().enumerate().map(number).collect::<Vec<_>>(), oracle);
+    compare(what, columns.len(), &words.iter().enumerate().map(number).collect::<Vec<_>>(), oracle, Storage::F32);
 }
 
 /// The state of a row without a value says so in one of its numbers, which the backward pass reads; the others are free.
 fn compare_state(what: &str, got: &[f32], oracle: &[Real]) {
     assert_eq!(got.len(), oracle.len(), "{what}: length");
     let free = |(&got, &want): (&f32, &Real)| if want.value.is_nan() { want.value as f32 } else { got };
-    compare(what, 1, &got.iter().zip(oracle).map(free).collect::<Vec<_>>(), oracle);
+    compare(what, 1, &got.iter().zip(oracle).map(free).collect::<Vec<_>>(), oracle, Storage::F32);
 }
 
-fn compare(what: &str, width: usize, got: &[f32], oracle: &[Real]) {
+fn compare(what: &str, width: usize, got: &[f32], oracle: &[Real], storage: Storage) {
     assert_eq!(got.len(), oracle.len(), "{what}: length");
-    let worst = got.iter().zip(oracle).map(|(&got, &want)| excess(got, want)).enumerate();
+    let worst = got.iter().zip(oracle).map(|(&got, &want)| excess(got, want, storage)).enumerate();
     let Some((i, excess)) = worst.max_by(|a, b| a.1.total_cmp(&b.1)) else { return };
     assert!(
         excess <= 1.0,
@@ -105,14 +107,26 @@ fn compare(what: &str, width: usize, got: &[f32], oracle: &[Real]) {
 }
 
 /// The error as a multiple of the error allowed; infinite where one is finite and the other is not.
-fn excess(got: f32, want: Real) -> f64 {
-    let as_f32 = want.value as f32;
-    if got == as_f32 || (got.is_nan() && want.value.is_nan()) {
+fn excess(got: f32, want: Real, storage: Storage) -> f64 {
+    let stored = storage.round(want.value);
+    if got == stored || (got.is_nan() && want.value.is_nan()) {
         return 0.0;
     }
-    if !got.is_finite() || !as_f32.is_finite() {
+    if !got.is_finite() || !stored.is_finite() {
         return f64::INFINITY;
     }
-    let allowed = UNIT * (UNITS * want.rounding + want.value.abs()) + FLUSHED;
+    let computed = UNIT * (UNITS * want.rounding + want.value.abs()) + FLUSHED;
+    let allowed = computed + half_a_unit(storage, want.value.abs() + computed);
     (f64::from(got) - want.value).abs() / allowed
+}
+
+/// What rounding a number up to `magnitude` to this storage may change. f32 itself is counted with the arithmetic.
+fn half_a_unit(storage: Storage, magnitude: f64) -> f64 {
+    let (digits, smallest) = match storage {
+        Storage::F32 => return 0.0,
+        Storage::Bf16 => (8, -126),
+        Storage::F16 => (11, -14),
+    };
+    let exponent = (magnitude.log2().floor() as i32).max(smallest);
+    f64::from(exponent - digits).exp2()
 }

@@ -24,6 +24,11 @@ pub fn checked_engines() -> impl Iterator<Item = &'static (String, Engine)> {
     ENGINES.get_or_init(|| open_all(true)).iter().map(|opened| &opened.named)
 }
 
+/// [`engines`] whose devices nobody else holds: they go with their pipelines, which take memory on a software adapter.
+pub fn fresh_engines(checked: bool) -> Vec<(String, Engine)> {
+    open_all(checked).into_iter().map(|opened| opened.named).collect()
+}
+
 /// The recording side of [`engines`].
 pub fn gpus() -> impl Iterator<Item = &'static GpuEngine> {
     engines().filter_map(|(_, engine)| engine.gpu())

@@ -9,6 +9,11 @@ impl Random {
         Random(ChaCha8Rng::seed_from_u64(seed))
     }
 
+    /// `n` words.
+    pub fn bits(&mut self, n: usize) -> Vec<u32> {
+        (0..n).map(|_| self.0.random_range(0..=u32::MAX)).collect()
+    }
+
     /// `n` multiples of 1/256 in `low..=high`: sums and differences of a few are exact in f32.
     pub fn grid(&mut self, n: usize, low: i32, high: i32) -> Vec<f32> {
         (0..n).map(|_| self.0.random_range(low * 256..=high * 256) as f32 / 256.0).collect()

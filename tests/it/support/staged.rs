@@ -1,7 +1,7 @@
 //! A case's tensors on a device as an app has them: slices of larger buffers, at any offset, with others around them.
 
 use surprisal::kernel::Slot;
-use surprisal::{Bound, Buffers, GpuEngine, Pass, Plan, wgpu};
+use surprisal::{Bound, Buffers, GpuEngine, Labels, Numbers, Pass, Plan, Storage, Targets, wgpu};
 use wgpu::util::DeviceExt;
 
 use super::case::Case;
@@ -9,8 +9,8 @@ use super::case::Case;
 /// Words around slices, and words where results are due: NaN, so that reading them is found out too.
 pub const GUARD: u32 = 0x7fc0_beef;
 pub const POISON: u32 = 0x7fc0_dead;
-const GUARD_WORDS: usize = 12;
-const WORD: u64 = 4;
+const GUARD_BYTES: usize = 48;
+const WORD: usize = 4;
 
 /// Where slices lie.
 #[derive(Clone, Copy, Debug)]
@@ -21,9 +21,13 @@ pub struct Layout {
     pub shift: usize,
     /// The gradient over the logits.
     pub in_place: bool,
+    /// 16-bit numbers start in the middle of a word.
+    pub odd: bool,
+    /// No guard between the slices of a buffer: 16-bit numbers of one may share a word with those of the next.
+    pub tight: bool,
 }
 
-pub const APART: Layout = Layout { arena: false, shift: 0, in_place: false };
+pub const APART: Layout = Layout { arena: false, shift: 0, in_place: false, odd: false, tight: false };
 pub const ARENA: Layout = Layout { arena: true, ..APART };
 
 impl Layout {
@@ -34,9 +38,17 @@ impl Layout {
     pub fn in_place(self) -> Self {
         Layout { in_place: true, ..self }
     }
+
+    pub fn odd(self) -> Self {
+        Layout { odd: true, ..self }
+    }
+
+    pub fn tight(self) -> Self {
+        Layout { tight: true, ..self }
+    }
 }
 
-/// The bits of a pass's results; the gradient without the padding between its rows.
+/// The bits of a pass's results, one number each; the gradient without the padding between its rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bits {
     pub values: Vec<u32>,
@@ -48,16 +60,19 @@ pub struct Bits {
 /// A tensor and its place.
 struct Tensor {
     slot: Slot,
-    words: Vec<u32>,
-    /// Which of its words the pass writes.
+    bytes: Vec<u8>,
+    /// Bytes of one element.
+    element: usize,
+    /// Which of its elements the pass writes.
     written: Vec<bool>,
     buffer: usize,
+    /// In bytes.
     start: usize,
 }
 
-/// A buffer, and the words it held when it was made.
+/// A buffer, and the bytes it held when it was made.
 struct Page {
-    words: Vec<u32>,
+    bytes: Vec<u8>,
     buffer: wgpu::Buffer,
 }
 
@@ -91,7 +106,7 @@ impl<'a> Staged<'a> {
     }
 
     fn slice(&self, tensor: &Tensor) -> wgpu::BufferSlice<'_> {
-        let (start, len) = (tensor.start as u64 * WORD, tensor.words.len() as u64 * WORD);
+        let (start, len) = (tensor.start as u64, tensor.bytes.len() as u64);
         self.pages[tensor.buffer].buffer.slice(start..start + len)
     }
 
@@ -130,56 +145,57 @@ impl<'a> Staged<'a> {
         self.engine.queue().submit([encoder.finish()]);
     }
 
-    /// Puts every word back to what it was when the buffers were made.
+    /// Puts every byte back to what it was when the buffers were made.
     pub fn reset(&self) {
         for page in &self.pages {
-            self.engine.queue().write_buffer(&page.buffer, 0, bytemuck::cast_slice(&page.words));
+            self.engine.queue().write_buffer(&page.buffer, 0, &page.bytes);
         }
     }
 
-    /// The results; fails if a word was written that is no result, or one was not that is.
+    /// The results; fails if a byte was written that is no result, or one was not that is.
     pub fn read(&self) -> Bits {
-        let pages: Vec<_> = self.pages.iter().map(|page| download(self.engine, &page.buffer)).collect();
+        let download = |page: &Page| bytemuck::pod_collect_to_vec(&download(self.engine, &page.buffer));
+        let pages: Vec<Vec<u8>> = self.pages.iter().map(download).collect();
         self.check(&pages);
         let mut bits = Bits::default();
         for tensor in &self.tensors {
-            let words = &pages[tensor.buffer][tensor.start..];
-            let written = words.iter().zip(&tensor.written).filter(|(_, written)| **written);
+            let elements = pages[tensor.buffer][tensor.start..].chunks(tensor.element);
+            let written = elements.zip(&tensor.written).filter(|(_, written)| **written);
             let result = match tensor.slot {
                 Slot::Values => &mut bits.values,
                 Slot::Logits | Slot::Dlogits => &mut bits.dlogits,
                 Slot::Side => &mut bits.side,
                 _ => &mut bits.row_state,
             };
-            result.extend(written.map(|(word, _)| word));
+            result.extend(written.map(|(element, _)| bits_of(element)));
         }
         bits
     }
 
-    fn check(&self, pages: &[Vec<u32>]) {
+    fn check(&self, pages: &[Vec<u8>]) {
         for (number, (page, found)) in self.pages.iter().zip(pages).enumerate() {
             let mut results = vec![false; found.len()];
             for tensor in self.tensors.iter().filter(|tensor| tensor.buffer == number) {
-                results[tensor.start..][..tensor.words.len()].copy_from_slice(&tensor.written);
+                let places = (tensor.start..).step_by(tensor.element);
+                for (i, _) in places.zip(&tensor.written).filter(|(_, written)| **written) {
+                    results[i..][..tensor.element].fill(true);
+                    let left_alone = found[i..][..tensor.element] == POISON.to_le_bytes()[..tensor.element];
+                    assert!(!left_alone, "{}: byte {i} of buffer {number}: {}", self.name, self.at(number, i));
+                }
             }
-            for (i, &is_result) in results.iter().enumerate() {
-                let (was, is) = (page.words[i], found[i]);
-                let fine = if is_result { is != POISON } else { is == was };
-                assert!(
-                    fine,
-                    "{}: word {i} of buffer {number} was {was:#x}, is {is:#x}: {}",
-                    self.name,
-                    self.at(number, i)
-                );
+            for (i, (was, is)) in page.bytes.iter().zip(found).enumerate().filter(|(i, _)| !results[*i]) {
+                let at = || self.at(number, i);
+                assert!(was == is, "{}: byte {i} of buffer {number} was {was:#x}, is {is:#x}: {}", self.name, at());
             }
         }
     }
 
-    /// What lies nearest before a word, for the report.
+    /// What lies nearest before a byte, for the report.
     fn at(&self, buffer: usize, i: usize) -> String {
         let before = self.tensors.iter().filter(|tensor| tensor.buffer == buffer && tensor.start <= i);
         before.max_by_key(|tensor| tensor.start).map_or("before every slice".into(), |tensor| {
-            format!("word {} from the start of {} of {}", i - tensor.start, tensor.slot.name(), tensor.words.len())
+            let Tensor { start, element, ref written, slot, .. } = *tensor;
+            format!("element {} from the start of {} of {}", (i - start) / element, slot.name(), written.len())
         })
     }
 }
@@ -211,63 +227,111 @@ pub fn saved_state(engine: &GpuEngine, case: &Case, pass: Pass) -> Vec<u32> {
 /// Inputs as the case has them, and poisoned room for the results.
 fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) -> Vec<Tensor> {
     let mut tensors = Vec::new();
-    let mut add = |slot, words: Vec<u32>, written: Vec<bool>| {
-        tensors.push(Tensor { slot, words, written, buffer: 0, start: 0 });
+    let mut add = |slot, bytes: Vec<u8>, written: Vec<bool>| {
+        let element = bytes.len() / written.len();
+        tensors.push(Tensor { slot, bytes, element, written, buffer: 0, start: 0 });
     };
-    let mut input = |slot, words: Option<&[u32]>| {
-        if let Some(words) = words {
-            add(slot, words.to_vec(), vec![false; words.len()]);
+    let mut input = |slot, bytes: Vec<u8>, len| {
+        if len > 0 {
+            add(slot, bytes, vec![false; len]);
         }
     };
-    let labels = case.labels.as_deref().map(bytemuck::cast_slice);
-    input(Slot::Targets, labels.or(case.values.as_deref().map(bytemuck::cast_slice)));
-    input(Slot::Weights, case.weights.as_ref().map(|(weights, _)| bytemuck::cast_slice(weights)));
-    input(Slot::RowWeights, case.row_weights.as_deref().map(bytemuck::cast_slice));
-    input(Slot::Dloss, case.dloss.as_deref().map(bytemuck::cast_slice).filter(|_| pass != Pass::Forward));
-    input(Slot::Divisor, case.divisor.as_ref().map(|d| bytemuck::cast_slice(std::slice::from_ref(d))));
-    input(Slot::RowState, Some(saved).filter(|saved| pass == Pass::Backward && !saved.is_empty()));
+    let inputs = case.inputs();
+    match inputs.targets {
+        Targets::None => {}
+        Targets::ClassIndex(labels) => input(Slot::Targets, label_bytes(labels), labels.len()),
+        Targets::Values(values) => input(Slot::Targets, bytes(values), values.len()),
+    }
+    let mut floats = |slot, numbers: &[f32]| input(slot, bytes(numbers.into()), numbers.len());
+    floats(Slot::Weights, inputs.weights.map_or(&[], |(weights, _)| weights));
+    floats(Slot::RowWeights, inputs.row_weights.unwrap_or_default());
+    floats(Slot::Divisor, inputs.divisor.as_slice());
+    if pass == Pass::Backward {
+        floats(Slot::RowState, bytemuck::cast_slice(saved));
+    }
+    if let Some(dloss) = inputs.dloss.filter(|_| pass != Pass::Forward) {
+        input(Slot::Dloss, bytes(dloss), dloss.len());
+    }
 
     let shape = case.shape;
     let class = |len: usize, stride: usize| (0..len).map(|i| i % stride < shape.n_classes).collect::<Vec<_>>();
-    let logits: Vec<u32> = bytemuck::cast_slice(&case.logits[..shape.logits_len()]).to_vec();
-    let written = class(logits.len(), shape.logits_stride).iter().map(|&class| class && layout.in_place).collect();
-    add(Slot::Logits, logits, written);
+    let mut logits = bytes(inputs.logits);
+    logits.truncate(shape.logits_len() * shape.logits_storage.bytes());
+    let written = class(shape.logits_len(), shape.logits_stride);
+    add(Slot::Logits, logits, written.iter().map(|&class| class && layout.in_place).collect());
+    let mut output = |slot, storage: Storage, written: Vec<bool>| {
+        add(slot, POISON.to_le_bytes()[..storage.bytes()].repeat(written.len()), written);
+    };
     if pass != Pass::Forward && !layout.in_place {
-        let len = shape.dlogits_len();
-        add(Slot::Dlogits, vec![POISON; len], class(len, shape.dlogits_stride));
+        output(Slot::Dlogits, shape.dlogits_storage, class(shape.dlogits_len(), shape.dlogits_stride));
     }
     if pass != Pass::Backward {
-        add(Slot::Values, vec![POISON; plan.values_len()], vec![true; plan.values_len()]);
+        let storage = if case.has_values_per_element() { shape.values_storage } else { Storage::F32 };
+        output(Slot::Values, storage, vec![true; plan.values_len()]);
         if plan.side_len() > 0 {
-            add(Slot::Side, vec![POISON; plan.side_len()], vec![true; plan.side_len()]);
+            output(Slot::Side, Storage::F32, vec![true; plan.side_len()]);
         }
     }
     if pass == Pass::Forward && plan.row_state_len() > 0 {
-        add(Slot::RowState, vec![POISON; plan.row_state_len()], vec![true; plan.row_state_len()]);
+        output(Slot::RowState, Storage::F32, vec![true; plan.row_state_len()]);
     }
     tensors
 }
 
+fn bytes(numbers: Numbers<'_>) -> Vec<u8> {
+    match numbers {
+        Numbers::F32(numbers) => bytemuck::cast_slice(numbers).to_vec(),
+        Numbers::Bf16(numbers) => bytemuck::cast_slice(numbers).to_vec(),
+        Numbers::F16(numbers) => bytemuck::cast_slice(numbers).to_vec(),
+    }
+}
+
+fn label_bytes(labels: Labels<'_>) -> Vec<u8> {
+    match labels {
+        Labels::I32(labels) => bytemuck::cast_slice(labels).to_vec(),
+        Labels::U32(labels) => bytemuck::cast_slice(labels).to_vec(),
+        Labels::I64(labels) => bytemuck::cast_slice(labels).to_vec(),
+    }
+}
+
+/// The bits of one element.
+fn bits_of(element: &[u8]) -> u32 {
+    element.iter().rev().fold(0, |bits, &byte| bits << 8 | u32::from(byte))
+}
+
 /// Gives every tensor its place, with guards around it, and makes the buffers.
 fn place(engine: &GpuEngine, tensors: &mut [Tensor], layout: Layout) -> Vec<Page> {
-    let mut pages: Vec<Vec<u32>> = Vec::new();
+    let mut pages: Vec<Vec<u8>> = Vec::new();
     for tensor in tensors {
-        if pages.is_empty() || !layout.arena {
+        let opens_page = pages.is_empty() || !layout.arena;
+        if opens_page {
             pages.push(Vec::new());
         }
         tensor.buffer = pages.len() - 1;
         let page = &mut pages[tensor.buffer];
-        tensor.start = (page.len() + GUARD_WORDS).next_multiple_of(4) + layout.shift;
-        page.resize(tensor.start, GUARD);
-        page.extend(&tensor.words);
-        page.extend([GUARD; GUARD_WORDS]);
+        tensor.start = if layout.tight && !opens_page {
+            page.len().next_multiple_of(tensor.element)
+        } else {
+            let half = if layout.odd && tensor.element < WORD { tensor.element } else { 0 };
+            (page.len() + GUARD_BYTES).next_multiple_of(16) + layout.shift * tensor.element.max(WORD) + half
+        };
+        guard(page, tensor.start);
+        page.extend(&tensor.bytes);
+        if !layout.tight {
+            guard(page, page.len() + GUARD_BYTES);
+        }
     }
-    pages.into_iter().map(|words| Page { buffer: upload(engine, &words), words }).collect()
+    pages.iter_mut().for_each(|page| guard(page, page.len().next_multiple_of(WORD) + GUARD_BYTES));
+    pages.into_iter().map(|bytes| Page { buffer: upload(engine, &bytes), bytes }).collect()
 }
 
-fn upload(engine: &GpuEngine, words: &[u32]) -> wgpu::Buffer {
+/// Fills a page up to this length.
+fn guard(page: &mut Vec<u8>, len: usize) {
+    page.extend((page.len()..len).map(|i| GUARD.to_le_bytes()[i % WORD]));
+}
+
+fn upload(engine: &GpuEngine, contents: &[u8]) -> wgpu::Buffer {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-    let contents = bytemuck::cast_slice(words);
     engine.device().create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some("page"), contents, usage })
 }
 

@@ -67,7 +67,7 @@ const LOWEST: f32 = -0x1.fffffep+127f;
 const TILES_PER_BLOCK: u32 = 64u;
 
 /// A row's saved state: the family's first STATE_WIDTH words of these.
-alias State = array<u32, 4>;
+alias State = array<u32, 5>;
 
 /// params.zero, read once.
 var<private> zero: u32;

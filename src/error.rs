@@ -73,7 +73,7 @@ pub enum Error {
         found: f32,
     },
 
-    /// Choose a reduction that the loss defines; `BatchMean` belongs to the Kullback-Leibler divergence.
+    /// Choose a reduction that the loss defines; `BatchMean` belongs to the divergences.
     #[error("{loss} has no reduction {reduction:?}")]
     Reduction {
         /// The loss's name.

@@ -35,7 +35,7 @@ impl Problem {
         let spec = loss.spec();
         spec.check(&shape)?;
         match spec.reduction() {
-            Some(Reduction::BatchMean) if !matches!(loss, Loss::KlDivergence(_)) => {
+            Some(Reduction::BatchMean) if !spec.has_batch_mean() => {
                 Err(Error::Reduction { loss: spec.name(), reduction: Reduction::BatchMean })
             }
             Some(Reduction::SumDividedBy(n)) if !n.is_finite() => {
@@ -84,10 +84,9 @@ impl Problem {
             Family::Softmax | Family::ClassIndex => 2, // m, D
             Family::RowEntropy => 3,                   // m, D, entropy
             Family::Elementwise => 0,
-            Family::Distribution { student, teacher } => {
-                let student = if student == Form::Logits { 2 } else { 0 }; // m, D
-                let teacher = if teacher == Form::Logits { 2 } else { 1 }; // m, D, or the mass of P
-                student + teacher
+            Family::Distribution { student, teacher, terms } => {
+                let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
+                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) // m, D; the sum of the slopes
             }
         }
     }

@@ -9,6 +9,10 @@ fn is_bad_teacher(bits: u32) -> bool {
     return is_bad(bits);
 }
 
+fn is_teacher_zero(bits: u32) -> bool {
+    return bits == NEG_INF;
+}
+
 fn teacher_p(s: Softmax, e: Element, inv_d: f32) -> f32 {
     return probability(s, e.y, inv_d);
 }
@@ -18,9 +22,8 @@ fn teacher_log_p(s: Softmax, e: Element) -> f32 {
     return shifted_logit(s, e.y);
 }
 
-fn teacher_mass(s: Softmax, e: Element) -> Mass {
-    let step = step_softmax(s, e.y);
-    return Mass(step, step.term, teacher_log_p(step.softmax, e));
+fn teacher_step(s: Softmax, e: Element) -> Step {
+    return step_softmax(s, e.y);
 }
 
 fn teacher_join(a: Softmax, b: Softmax) -> Join {

@@ -6,8 +6,8 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     let place = place_of(lane.index, workgroup_id);
     // 1. The row's target.
     let truth = truth_of(min(place.row, params.n_rows - 1u));
-    // 2. Sums over the classes, one pass.
-    let row = finish(truth, row_sums(lane, place, truth));
+    // 2. Sums over the classes.
+    let row = read_row(lane, place, truth);
     // 3. The gradient, a second pass while the row is still in cache.
     before_overwriting();
     var terms = write_dlogits(place, row);

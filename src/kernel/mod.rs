@@ -198,7 +198,7 @@ impl Kernel {
     /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
     pub fn label(&self) -> String {
         let name = match self.program {
-            Program::Loss { loss, family: Family::Distribution { student, teacher }, .. } => {
+            Program::Loss { loss, family: Family::Distribution { student, teacher, .. }, .. } => {
                 format!("{loss}.{}.{}", form_name(student), form_name(teacher))
             }
             Program::Loss { loss, .. } => loss.to_string(),
@@ -244,6 +244,7 @@ impl Kernel {
         };
         let inputs: &[Slot] = match family {
             Family::Softmax | Family::RowEntropy => &[Logits],
+            Family::Distribution { .. } if !has_class_factors(loss) => &[Logits, Targets],
             Family::ClassIndex | Family::Distribution { .. } => &[Logits, Targets, Classes],
             Family::Elementwise if reads_targets(loss) => &[Logits, Targets, Classes, Weights],
             Family::Elementwise => &[Logits, Classes, Weights],
@@ -337,6 +338,11 @@ fn output_kinds(family: Family, loss: &str) -> &'static [Values] {
         Family::Elementwise if reads_targets(loss) => &[Values::PerElement, Values::Sums],
         _ => &[Values::Sums],
     }
+}
+
+/// Whether a loss of distributions has factors per class.
+fn has_class_factors(loss: &str) -> bool {
+    loss == "soft_cross_entropy"
 }
 
 /// Whether an elementwise loss has targets.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, reads_targets};
-use crate::loss::{Family, Form};
+use super::{
+    Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, reads_targets,
+};
+use crate::loss::{Family, Form, Terms};
 
 impl Kernel {
     /// The kernel's WGSL, without the `enable` lines that browsers want and naga refuses.
@@ -117,6 +119,7 @@ const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
+const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
 const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
 const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
 const LANE_SUMS: Fragment = fragment!("lane_sums.wgsl");
@@ -175,13 +178,14 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         Family::ClassIndex => vec![CLASS_FACTORS, fragment!("class_index/family.wgsl")],
         Family::RowEntropy => vec![NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
-        Family::Distribution { student, teacher } => {
+        Family::Distribution { student, teacher, terms } => {
             vec![
-                CLASS_FACTORS,
+                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
                 NO_TRUTH,
                 student_fragment(student),
                 teacher_fragment(teacher),
                 fragment!("distribution/family.wgsl"),
+                terms_fragment(terms),
             ]
         }
     };
@@ -195,19 +199,26 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
         }),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
-        _ => list.extend(rows_fragments(entry)),
+        _ => list.extend(rows_fragments(family, entry)),
     }
     list
 }
 
-fn rows_fragments(entry: Entry) -> Vec<Fragment> {
-    let (sums, value) = (fragment!("rows/sums.wgsl"), fragment!("rows/value.wgsl"));
+fn rows_fragments(family: Family, entry: Entry) -> Vec<Fragment> {
     let gradient = fragment!("rows/gradient.wgsl");
-    match entry {
-        Entry::Forward => vec![LANE_SUMS, sums, value, fragment!("rows/forward.wgsl")],
-        Entry::ForwardBackward => vec![LANE_SUMS, sums, value, gradient, fragment!("rows/forward_backward.wgsl")],
-        Entry::Backward => vec![gradient, fragment!("rows/backward.wgsl")],
+    if entry == Entry::Backward {
+        return vec![gradient, fragment!("rows/backward.wgsl")];
     }
+    let reads = match family {
+        Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
+        _ => fragment!("rows/one_read.wgsl"),
+    };
+    let mut list = vec![LANE_SUMS, fragment!("rows/sums.wgsl"), reads, fragment!("rows/value.wgsl")];
+    match entry {
+        Entry::Forward => list.push(fragment!("rows/forward.wgsl")),
+        _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
+    }
+    list
 }
 
 fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
@@ -234,25 +245,16 @@ fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Ve
 /// forms are those it may be asked with.
 pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
     use Family::{ClassIndex, Elementwise, RowEntropy, Softmax};
-    use Form::{LogProbs, Logits, Probs};
     &[
         ("log_softmax", fragment!("softmax/log_softmax.wgsl"), &[Softmax]),
         ("softmax", fragment!("softmax/softmax.wgsl"), &[Softmax]),
         ("cross_entropy", fragment!("class_index/cross_entropy.wgsl"), &[ClassIndex]),
         ("softmax_focal", fragment!("class_index/softmax_focal.wgsl"), &[ClassIndex]),
-        ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), &[distribution(Logits, Probs)]),
-        (
-            "kl_divergence",
-            fragment!("distribution/kl_divergence.wgsl"),
-            &[
-                distribution(Logits, Probs),
-                distribution(Logits, LogProbs),
-                distribution(Logits, Logits),
-                distribution(LogProbs, Probs),
-                distribution(LogProbs, LogProbs),
-                distribution(LogProbs, Logits),
-            ],
-        ),
+        ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), SOFT_LABELS),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
+        ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
+        ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
+        ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
         ("entropy", fragment!("row_entropy/entropy.wgsl"), &[RowEntropy]),
         ("binary_cross_entropy", fragment!("elementwise/binary_cross_entropy.wgsl"), &[Elementwise]),
         ("sigmoid_focal", fragment!("elementwise/sigmoid_focal.wgsl"), &[Elementwise]),
@@ -260,13 +262,35 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
     ]
 };
 
-const fn distribution(student: Form, teacher: Form) -> Family {
-    Family::Distribution { student, teacher }
+const SOFT_LABELS: &[Family] =
+    &[Family::Distribution { student: Form::Logits, teacher: Form::Probs, terms: Terms::MeanUnderTeacher }];
+
+/// What a divergence may be asked with, whatever its terms.
+const EVERY_FORM: [[Family; 6]; 3] =
+    [every_form(Terms::MeanUnderTeacher), every_form(Terms::MeanUnderStudent), every_form(Terms::Normalised)];
+
+const fn every_form(terms: Terms) -> [Family; 6] {
+    use Form::{LogProbs, Logits, Probs};
+    [
+        Family::Distribution { student: Logits, teacher: Probs, terms },
+        Family::Distribution { student: Logits, teacher: LogProbs, terms },
+        Family::Distribution { student: Logits, teacher: Logits, terms },
+        Family::Distribution { student: LogProbs, teacher: Probs, terms },
+        Family::Distribution { student: LogProbs, teacher: LogProbs, terms },
+        Family::Distribution { student: LogProbs, teacher: Logits, terms },
+    ]
 }
 
 fn loss_fragment(loss: &'static str) -> Fragment {
     let registered = LOSSES.iter().find(|(name, ..)| *name == loss);
     registered.expect("every loss is registered, as a test of every loss shows").1
+}
+
+fn terms_fragment(terms: Terms) -> Fragment {
+    match terms {
+        Terms::MeanUnderTeacher | Terms::MeanUnderStudent => fragment!("distribution/mean.wgsl"),
+        Terms::Normalised => fragment!("distribution/normalised.wgsl"),
+    }
 }
 
 fn student_fragment(student: Form) -> Fragment {

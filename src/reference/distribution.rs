@@ -1,19 +1,18 @@
 use super::{Row, Softmax, class_factor, logits, row_softmax, target_values};
 use crate::Inputs;
-use crate::loss::{DistributionMaths, Family, Form};
+use crate::loss::{Class, DistributionMaths, Family, Form, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses of one distribution against another.
 pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
-    let Family::Distribution { student, teacher } = problem.spec().family() else { return None };
+    let Family::Distribution { student, teacher, terms } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
-    let temperature = spec.temperature();
 
     // P, with class weights and label smoothing mixed in where the loss has them.
     let teacher_softmax = match teacher {
-        Form::Logits => Some(Softmax::new(y, temperature)?),
+        Form::Logits => Some(Softmax::new(y, spec.temperature())?),
         _ => None,
     };
     let even = Real::from(f64::from(spec.label_smoothing()) / n_classes as f64);
@@ -28,9 +27,8 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
         (None, Form::LogProbs) => Real::from(y[c]),
         (None, _) => p(c).ln(),
     };
-    let takes_log = loss.loss_term(0.0, 0.0).is_some();
     let undefined = |v: f32| match teacher {
-        Form::Probs => !v.is_finite() || (takes_log && v < 0.0),
+        Form::Probs => !v.is_finite() || (loss.reads_log_p() && v < 0.0),
         _ => v.is_nan() || v == f32::INFINITY,
     };
     if teacher_softmax.is_none() && y.iter().any(|&v| undefined(v)) {
@@ -44,29 +42,41 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
         _ => None,
     };
     let log_q = |c: usize| student_softmax.as_ref().map_or(Real::from(x[c]), |softmax| softmax.log_p(c));
+    let q = |c: usize| student_softmax.as_ref().map_or_else(|| log_q(c).exp(), |softmax| softmax.p(c));
 
-    let mass = Real::sum((0..n_classes).map(p));
-    let plogp = Real::sum((0..n_classes).map(|c| p(c).times(log_p(c))));
-    let plogq = Real::sum((0..n_classes).map(|c| p(c).times(log_q(c))));
-    let mut value = loss.loss(plogp, plogq);
-    let terms = (0..n_classes).map(|c| loss.loss_term(log_p(c).value, log_q(c).value));
-    if let (Some(terms), Form::Logits) = (terms.sum::<Option<f64>>(), student) {
-        // Without cancellation; an f32 computation may still take the difference of the two sums.
-        value.value = terms + if teacher == Form::Logits { 0.0 } else { mass.value - 1.0 };
+    let classes: Vec<_> =
+        (0..n_classes).map(|c| Class { p: p(c), q: q(c), log_p: log_p(c), log_q: log_q(c) }).collect();
+    let mut value = Real::sum(classes.iter().map(|c| loss.loss_term(c)));
+    let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c)).sum();
+    if let (Some(gaps), Form::Logits) = (gaps, student) {
+        // Without cancellation; an f32 computation may still take differences of logarithms.
+        let mass = if teacher == Form::Logits { 1.0 } else { classes.iter().map(|c| c.p.value).sum() };
+        value.value = gaps + if terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
     }
-    let gradient = |c| match &student_softmax {
-        Some(softmax) => (softmax.p(c) * mass - p(c)) / temperature,
-        None => -p(c),
+
+    let slopes = match terms.slopes_known(teacher) {
+        true => -Real::ONE,
+        false => Real::sum(classes.iter().map(|c| loss.slope(c))),
+    };
+    let gradient = |c: &Class| match student {
+        // An infinite slope is in the whole row.
+        _ if slopes.value.is_infinite() => Real::NAN,
+        Form::Logits => (loss.slope(c) - c.q * slopes) / spec.temperature(),
+        // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
+        _ if terms == Terms::MeanUnderStudent => loss.slope(c) + c.q,
+        _ => loss.slope(c),
     };
     let mut state = Vec::new();
-    state.extend(student_softmax.iter().flat_map(|softmax| [softmax.m, softmax.excess]));
-    match &teacher_softmax {
-        Some(softmax) => state.extend([softmax.m, softmax.excess]),
-        None => state.push(mass),
+    state.extend([&student_softmax, &teacher_softmax].into_iter().flatten().flat_map(|s| [s.m, s.excess]));
+    if !terms.slopes_known(teacher) {
+        state.push(slopes);
+    }
+    if slopes.value.is_infinite() {
+        state.fill(Real::NAN);
     }
     Some(Row {
         values: vec![value * spec.scale()],
-        gradient: (0..n_classes).map(|c| gradient(c) * spec.scale()).collect(),
+        gradient: classes.iter().map(|c| gradient(c) * spec.scale()).collect(),
         state,
     })
 }

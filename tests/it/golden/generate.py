@@ -23,6 +23,9 @@ t, ignoring = torch.tensor([2, 0, 3]), torch.tensor([2, -100, 0])
 lsm = lambda x: log_softmax(x, 1)
 pt = lambda x: softmax(x, 1).gather(1, t[:, None])[:, 0]
 miss = lambda x: 1 - torch.sigmoid(x) * y - torch.sigmoid(-x) * (1 - y)  # torchvision/ops/focal_loss.py: 1 - p_t
+mixed = lambda q, p, beta: (beta * p + (1 - beta) * q).log()
+each = lambda log_q, p: kl(log_q, p, reduction="none")
+jsd = lambda q, p, beta: beta * each(mixed(q, p, beta), p) + (1 - beta) * each(mixed(q, p, beta), q)
 CASES = {
     "log_softmax": lsm,
     "softmax": lambda x: softmax(x, 1),
@@ -38,6 +41,13 @@ CASES = {
     "kl_log_target": lambda x: kl(lsm(x), z, reduction="sum", log_target=True),
     "kl_distillation": lambda x: kl(lsm(x / 2.5), softmax(z / 2.5, 1), reduction="batchmean") * 2.5**2,
     "kl_log_probs": lambda x: kl(x, p, reduction="sum"),
+    "reverse_kl": lambda x: kl(lsm(z), softmax(x, 1), reduction="batchmean"),
+    "reverse_kl_distillation": lambda x: kl(lsm(z / 2.5), softmax(x / 2.5, 1), reduction="batchmean") * 2.5**2,
+    "jensen_shannon": lambda x: jsd(softmax(x, 1), softmax(z, 1), 0.5).mean(),
+    "jensen_shannon_probs": lambda x: jsd(softmax(x, 1), p, 0.125).sum(1),
+    "jensen_shannon_distillation": lambda x: jsd(softmax(x / 2.5, 1), softmax(z / 2.5, 1), 0.75).sum() * 2.5**2,
+    "total_variation": lambda x: (softmax(x, 1) - softmax(z, 1)).abs().sum(1) / 2,
+    "total_variation_probs": lambda x: (softmax(x, 1) - p).abs().mean() / 2,
     "bce_mean": lambda x: bce(x, y),
     "bce_none": lambda x: bce(x, y, pos_weight=a, reduction="none"),
     "bce_all": lambda x: bce(x, y, weight=v, pos_weight=a),

@@ -1,7 +1,7 @@
 use surprisal::{Broadcast, CrossEntropy, Form, Loss, Reduction, SoftmaxFocal};
 
 use super::case::{Case, case};
-use super::losses::{N_CLASSES, reduced, representatives, sized, with_reduction};
+use super::losses::{N_CLASSES, forms, reduced, representatives, sized, with_reduction};
 use super::random::Random;
 
 const N_ROWS: usize = 5;
@@ -128,7 +128,7 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
         Loss::Entropy(entropy) if entropy.input == Form::Probs => {
             random.grid(batch.n_elements(), 0, 1).iter().map(|p| p + 0.125).collect()
         }
-        Loss::KlDivergence(kl) if kl.input == Form::LogProbs => batch.log_probs(random),
+        loss if forms(loss).is_some_and(|(input, _)| input == Form::LogProbs) => batch.log_probs(random),
         _ => batch.logits(random),
     };
     let mut case = case(&loss, batch.n_classes, &logits);
@@ -151,7 +151,14 @@ fn labels(batch: Batch) -> Vec<i32> {
 }
 
 fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>, Option<Vec<f32>>) {
-    let mut distributions = || random.distributions(batch.n_rows, batch.n_classes);
+    if let Some((_, target)) = forms(loss) {
+        let values = match target {
+            Form::Probs => random.distributions(batch.n_rows, batch.n_classes),
+            Form::LogProbs => random.distributions(batch.n_rows, batch.n_classes).into_iter().map(f32::ln).collect(),
+            Form::Logits => batch.logits(random),
+        };
+        return (None, Some(values));
+    }
     match loss {
         Loss::CrossEntropy(CrossEntropy { ignore_index, .. })
         | Loss::SoftmaxFocal(SoftmaxFocal { ignore_index, .. }) => {
@@ -159,15 +166,7 @@ fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>,
             labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = ignore_index.unwrap_or(*label));
             (Some(labels), None)
         }
-        Loss::SoftCrossEntropy(_) => (None, Some(distributions())),
-        Loss::KlDivergence(kl) => (
-            None,
-            Some(match kl.target {
-                Form::Probs => distributions(),
-                Form::LogProbs => distributions().into_iter().map(f32::ln).collect(),
-                Form::Logits => batch.logits(random),
-            }),
-        ),
+        Loss::SoftCrossEntropy(_) => (None, Some(random.distributions(batch.n_rows, batch.n_classes))),
         Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => {
             let labels = [0.0, 1.0, 0.25, 1.0, 0.0, 0.875, 0.5];
             (None, Some(labels.into_iter().cycle().take(batch.n_elements()).collect()))

@@ -109,10 +109,14 @@ fn class_of(row: Row, e: Element) -> Class {
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {
     let c = class_of(row, e);
+    return dx(row, c, slope(c));
+}
+
+fn dx(row: Row, c: Class, slope: f32) -> f32 {
     if (STUDENT_LOGITS) {
-        return scaled(slope(c) - c.q * row.slopes);
+        return scaled(slope - c.q * row.slopes);
     }
-    return slope(c);
+    return slope;
 }
 
 /// b - a + a log(a/b) from u = log(b/a): never negative, exact where a and b are close; b where a = 0.

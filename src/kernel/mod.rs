@@ -3,7 +3,7 @@
 
 mod source;
 
-use crate::loss::{Family, Form};
+use crate::loss::{Family, Form, Terms};
 
 /// One kernel: its text is a function of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -210,7 +210,9 @@ impl Kernel {
             Variant::Subgroup => "subgroup",
         };
         let mut label = format!("{name}/{}/{variant}/{}", self.entry_point(), self.width.folder());
-        if let Program::Loss { values: Values::PerElement, .. } = self.program {
+        if let Program::Loss { values: Values::PerElement, .. }
+        | Program::Loss { family: Family::Distribution { terms: Terms::PerElement, .. }, .. } = self.program
+        {
             label += "/per_element";
         }
         if self.access == Access::Arena {
@@ -334,7 +336,7 @@ impl Program {
 /// What a loss may put out: elementwise losses with targets both, by their reduction.
 fn output_kinds(family: Family, loss: &str) -> &'static [Values] {
     match family {
-        Family::Softmax => &[Values::PerElement],
+        Family::Softmax | Family::Distribution { terms: Terms::PerElement, .. } => &[Values::PerElement],
         Family::Elementwise if reads_targets(loss) => &[Values::PerElement, Values::Sums],
         _ => &[Values::Sums],
     }

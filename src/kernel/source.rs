@@ -60,6 +60,8 @@ impl Kernel {
             (Family::Elementwise, _) if values == Values::PerElement => &[],
             (Family::Elementwise, _) => &["Total"],
             (Family::Softmax, _) => &["Sums"],
+            (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
+            (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
             (_, Entry::Backward) => &[],
             _ => &["Sums", "Total"],
         }
@@ -199,6 +201,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
         }),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
+        Family::Distribution { terms: Terms::PerElement, .. } => list.extend(each_fragments(entry)),
         _ => list.extend(rows_fragments(family, entry)),
     }
     list
@@ -219,6 +222,20 @@ fn rows_fragments(family: Family, entry: Entry) -> Vec<Fragment> {
         _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
     }
     list
+}
+
+fn each_fragments(entry: Entry) -> Vec<Fragment> {
+    let (values, gradient) = (fragment!("distribution/each/values.wgsl"), fragment!("distribution/each/gradient.wgsl"));
+    match entry {
+        Entry::Forward => vec![LANE_SUMS, values, fragment!("distribution/each/forward.wgsl")],
+        Entry::ForwardBackward => {
+            vec![LANE_SUMS, values, gradient, fragment!("distribution/each/forward_backward.wgsl")]
+        }
+        Entry::Backward => {
+            let no_values = fragment!("distribution/each/no_values.wgsl");
+            vec![no_values, gradient, fragment!("distribution/each/backward.wgsl")]
+        }
+    }
 }
 
 fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
@@ -252,6 +269,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("softmax_focal", fragment!("class_index/softmax_focal.wgsl"), &[ClassIndex]),
         ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), SOFT_LABELS),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
@@ -266,8 +284,12 @@ const SOFT_LABELS: &[Family] =
     &[Family::Distribution { student: Form::Logits, teacher: Form::Probs, terms: Terms::MeanUnderTeacher }];
 
 /// What a divergence may be asked with, whatever its terms.
-const EVERY_FORM: [[Family; 6]; 3] =
-    [every_form(Terms::MeanUnderTeacher), every_form(Terms::MeanUnderStudent), every_form(Terms::Normalised)];
+const EVERY_FORM: [[Family; 6]; 4] = [
+    every_form(Terms::MeanUnderTeacher),
+    every_form(Terms::MeanUnderStudent),
+    every_form(Terms::Normalised),
+    every_form(Terms::PerElement),
+];
 
 const fn every_form(terms: Terms) -> [Family; 6] {
     use Form::{LogProbs, Logits, Probs};
@@ -290,6 +312,7 @@ fn terms_fragment(terms: Terms) -> Fragment {
     match terms {
         Terms::MeanUnderTeacher | Terms::MeanUnderStudent => fragment!("distribution/mean.wgsl"),
         Terms::Normalised => fragment!("distribution/normalised.wgsl"),
+        Terms::PerElement => fragment!("distribution/each/terms.wgsl"),
     }
 }
 

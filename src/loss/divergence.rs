@@ -70,6 +70,10 @@ pub(crate) trait Kind: DistributionMaths {
     fn check(&self) -> Result<(), Error> {
         Ok(())
     }
+    /// Whether `Reduction::None` gives one value per element.
+    fn per_element(&self) -> bool {
+        false
+    }
     fn loss_args(&self) -> [f32; 4] {
         [0.0; 4]
     }
@@ -80,7 +84,11 @@ impl<K: Kind> Spec for Divergence<K> {
         self.kind.name()
     }
     fn family(&self) -> Family {
-        Family::Distribution { student: self.input, teacher: self.target, terms: self.kind.terms() }
+        let terms = match self.reduction {
+            Reduction::None if self.kind.per_element() => Terms::PerElement,
+            _ => self.kind.terms(),
+        };
+        Family::Distribution { student: self.input, teacher: self.target, terms }
     }
     fn maths(&self) -> Maths<'_> {
         Maths::Distribution(&self.kind)
@@ -107,6 +115,9 @@ impl<K: Kind> Spec for Divergence<K> {
     }
     fn has_batch_mean(&self) -> bool {
         true
+    }
+    fn per_element(&self) -> bool {
+        self.kind.per_element()
     }
     fn temperature(&self) -> f32 {
         self.temperature

@@ -23,7 +23,19 @@ pub type KlDivergence = Divergence<Kl>;
 /// The mean under P of `log p - log q`.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Kl;
+pub struct Kl {
+    /// Whether reduction `None` gives one value per element.
+    pub per_element: bool,
+}
+
+impl KlDivergence {
+    /// With reduction `None`, gives `p_c (log p_c - log q_c)` for each element, as PyTorch's `kl_div` does, instead of
+    /// their sum for each row; the upstream gradient then has one number per element too.
+    pub fn per_element(mut self) -> Self {
+        self.kind.per_element = true;
+        self
+    }
+}
 
 impl Kind for Kl {
     fn name(&self) -> &'static str {
@@ -31,6 +43,9 @@ impl Kind for Kl {
     }
     fn terms(&self) -> Terms {
         Terms::MeanUnderTeacher
+    }
+    fn per_element(&self) -> bool {
+        self.per_element
     }
 }
 

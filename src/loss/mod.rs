@@ -66,7 +66,7 @@ pub enum Loss {
 /// its own page says which.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Reduction {
-    /// One loss per row; per element for the elementwise losses.
+    /// One loss per row; per element for the elementwise losses and, on request, for the Kullback-Leibler divergence.
     None,
     /// The sum of all losses.
     Sum,
@@ -197,12 +197,21 @@ pub enum Terms {
     MeanUnderStudent,
     /// Any function of p and q: summed in a second read, once both are known.
     Normalised,
+    /// `p h(log p, log q)`, each a value of its own with an upstream gradient of its own.
+    PerElement,
 }
 
 impl Terms {
     /// Whether the slopes sum to -1, whatever the row: those of a softmax's p do.
     pub(crate) fn slopes_known(self, teacher: Form) -> bool {
         self == Terms::MeanUnderTeacher && teacher == Form::Logits
+    }
+}
+
+impl Family {
+    /// Whether an element's gradient depends on the upstream gradient of its whole row.
+    pub(crate) fn uses_whole_dloss(self) -> bool {
+        matches!(self, Family::Softmax | Family::Distribution { terms: Terms::PerElement, .. })
     }
 }
 

@@ -46,37 +46,47 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
 
     let classes: Vec<_> =
         (0..n_classes).map(|c| Class { p: p(c), q: q(c), log_p: log_p(c), log_q: log_q(c) }).collect();
-    let mut value = Real::sum(classes.iter().map(|c| loss.loss_term(c)));
+    let terms_of_loss: Vec<_> = classes.iter().map(|c| loss.loss_term(c)).collect();
     let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c)).sum();
-    if let (Some(gaps), Form::Logits) = (gaps, student) {
+    let values = match (terms, gaps, student) {
+        (Terms::PerElement, ..) => terms_of_loss,
         // Without cancellation; an f32 computation may still take differences of logarithms.
-        let mass = if teacher == Form::Logits { 1.0 } else { classes.iter().map(|c| c.p.value).sum() };
-        value.value = gaps + if terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
-    }
+        (_, Some(gaps), Form::Logits) => {
+            let mass = if teacher == Form::Logits { 1.0 } else { classes.iter().map(|c| c.p.value).sum() };
+            let surplus = if terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
+            vec![Real { value: gaps + surplus, ..Real::sum(terms_of_loss) }]
+        }
+        _ => vec![Real::sum(terms_of_loss)],
+    };
 
+    let per_element = terms == Terms::PerElement;
+    // Each class's upstream gradient, where it has one of its own.
+    let dloss = inputs.dloss.filter(|_| per_element).map(|dloss| &dloss[n * n_classes..][..n_classes]);
+    let slope = |c: usize| loss.slope(&classes[c]).times(dloss.map_or(Real::ONE, |dloss| dloss[c].into()));
     let slopes = match terms.slopes_known(teacher) {
         true => -Real::ONE,
-        false => Real::sum(classes.iter().map(|c| loss.slope(c))),
+        false => Real::sum((0..n_classes).map(slope)),
     };
-    let gradient = |c: &Class| match student {
+    let gradient = |c: usize| match student {
         // An infinite slope is in the whole row.
         _ if slopes.value.is_infinite() => Real::NAN,
-        Form::Logits => (loss.slope(c) - c.q * slopes) / spec.temperature(),
+        Form::Logits => (slope(c) - classes[c].q * slopes) / spec.temperature(),
         // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
-        _ if terms == Terms::MeanUnderStudent => loss.slope(c) + c.q,
-        _ => loss.slope(c),
+        _ if terms == Terms::MeanUnderStudent => slope(c) + classes[c].q,
+        _ => slope(c),
     };
     let mut state = Vec::new();
     state.extend([&student_softmax, &teacher_softmax].into_iter().flatten().flat_map(|s| [s.m, s.excess]));
     if !terms.slopes_known(teacher) {
-        state.push(slopes);
+        // Nothing has come from upstream yet.
+        state.push(if per_element { Real::ZERO } else { slopes });
     }
     if slopes.value.is_infinite() {
         state.fill(Real::NAN);
     }
     Some(Row {
-        values: vec![value * spec.scale()],
-        gradient: classes.iter().map(|c| gradient(c) * spec.scale()).collect(),
+        values: values.into_iter().map(|value| value * spec.scale()).collect(),
+        gradient: (0..n_classes).map(|c| gradient(c) * spec.scale()).collect(),
         state,
     })
 }

@@ -139,9 +139,9 @@ fn class_factor(spec: &dyn Spec, c: usize) -> f32 {
 
 fn dloss(problem: &Problem, inputs: &Inputs<'_>, n: usize, c: usize) -> f32 {
     match (inputs.dloss, problem.extent()) {
-        // A softmax has used it already: its gradient is linear in the whole row of it.
         (None, _) => 1.0,
-        (Some(_), _) if problem.spec().family() == Family::Softmax => 1.0,
+        // Used already: the gradient is linear in the whole row of it.
+        (Some(_), _) if problem.spec().family().uses_whole_dloss() => 1.0,
         (Some(dloss), Extent::Scalar) => dloss[0],
         (Some(dloss), Extent::Row) => dloss[n],
         (Some(dloss), Extent::Element) => dloss[n * problem.shape.n_classes + c],

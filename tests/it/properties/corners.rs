@@ -79,8 +79,9 @@ fn losses_of_probabilities_follow_the_table(#[case] loss: impl Into<Loss>) {
 fn divergences_follow_the_table(#[values(Form::LogProbs, Form::Logits)] target: Form) {
     let targets = [[-0.5, NEG_INF, -1.0], [-1.0, -1.25, -1.0], [NEG_INF, 0.0, NEG_INF], [-0.5, f32::NAN, -0.5]];
     let (logits, values) = pairs(&ROWS, &targets);
-    for loss in each_divergence(Form::Logits, target) {
-        check(case(with_reduction(&loss, Reduction::None), 3, &logits).values(&values));
+    let per_element = KlDivergence::from_logits(target).per_element().into();
+    for loss in each_divergence(Form::Logits, target).iter().chain([&per_element]) {
+        check(case(with_reduction(loss, Reduction::None), 3, &logits).values(&values));
     }
 }
 
@@ -94,8 +95,9 @@ fn divergences_of_log_probabilities_follow_the_table(
         _ => [[-0.5, NEG_INF, -1.0], [-1.0, -1.25, -1.0], [-0.5, f32::NAN, -0.5]],
     };
     let (logits, values) = pairs(&students, &targets);
-    for loss in each_divergence(Form::LogProbs, target) {
-        check(case(with_reduction(&loss, Reduction::None), 3, &logits).values(&values));
+    let per_element = KlDivergence::from_log_probs(target).per_element().into();
+    for loss in each_divergence(Form::LogProbs, target).iter().chain([&per_element]) {
+        check(case(with_reduction(loss, Reduction::None), 3, &logits).values(&values));
     }
 }
 

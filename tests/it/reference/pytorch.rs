@@ -73,6 +73,13 @@ fn against_class_indices_equals_pytorch(#[case] name: &str, #[case] loss: impl I
 #[case("kl_batch_mean", KlDivergence::from_logits(Form::Probs).reduction(BatchMean), "p")]
 #[case("kl_mean", KlDivergence::from_logits(Form::Probs).reduction(Mean), "p")]
 #[case("kl_distillation", KlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared(), "z")]
+#[case("kl_none", KlDivergence::from_logits(Form::Probs).per_element().reduction(None), "p")]
+#[case(
+    "kl_none_distillation",
+    KlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared().per_element().reduction(None),
+    "z"
+)]
+#[case("kl_none_log_probs", KlDivergence::from_log_probs(Form::Probs).per_element().reduction(None), "p")]
 #[case("kl_log_probs", KlDivergence::from_log_probs(Form::Probs).reduction(Sum), "p")]
 #[case("reverse_kl", ReverseKlDivergence::from_logits(Form::Logits), "z")]
 #[case("reverse_kl_distillation", ReverseKlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared(), "z")]

@@ -46,7 +46,18 @@ pub fn soft_cross_entropies() -> Vec<Loss> {
 }
 
 pub fn kl_divergences() -> Vec<Loss> {
-    divergences(|divergence: KlDivergence| divergence)
+    let mut losses = divergences(|divergence: KlDivergence| divergence);
+    losses.extend(kl_per_element());
+    losses
+}
+
+/// The same but for reduction `None`.
+fn kl_per_element() -> Vec<Loss> {
+    let of = |target| {
+        let distilled = KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared();
+        [distilled, KlDivergence::from_log_probs(target)].map(|kl| kl.per_element().into())
+    };
+    FORMS.into_iter().flat_map(of).collect()
 }
 
 pub fn reverse_kl_divergences() -> Vec<Loss> {
@@ -120,7 +131,7 @@ pub fn softmaxes() -> Vec<Loss> {
     vec![Loss::LogSoftmax, Loss::Softmax]
 }
 
-/// At least one loss for every kernel text, and one for every choice that a pipeline makes.
+/// At least one loss for every fragment of a kernel, and one for every choice that a pipeline makes.
 pub fn representatives() -> Vec<Loss> {
     let all_options = CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
     let mut losses = softmaxes();
@@ -131,12 +142,14 @@ pub fn representatives() -> Vec<Loss> {
         losses.push(KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared().into());
         losses.push(KlDivergence::from_log_probs(target).into());
         losses.push(ReverseKlDivergence::from_logits(target).into());
-        losses.push(ReverseKlDivergence::from_log_probs(target).temperature(3.0).scaled_by_t_squared().into());
-        losses.push(JensenShannon::from_logits(target).beta(0.125).temperature(0.75).into());
-        losses.push(JensenShannon::from_log_probs(target).into());
-        losses.push(TotalVariation::from_logits(target).temperature(3.0).into());
-        losses.push(TotalVariation::from_log_probs(target).into());
     }
+    losses.push(ReverseKlDivergence::from_log_probs(Form::Logits).temperature(3.0).scaled_by_t_squared().into());
+    losses.push(JensenShannon::from_logits(Form::Logits).beta(0.125).temperature(0.75).into());
+    losses.push(JensenShannon::from_log_probs(Form::Probs).into());
+    losses.push(TotalVariation::from_logits(Form::Probs).temperature(3.0).into());
+    losses.push(TotalVariation::from_log_probs(Form::LogProbs).into());
+    losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
+    losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
     losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into()]);

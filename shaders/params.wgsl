@@ -39,7 +39,11 @@ struct Params {
     scale: f32,
     /// 0, which no compiler can know.
     zero: u32,
-    padding: u32,
+    dtargets: u32,
+    dtargets_stride: u32,
+    padding_0: u32,
+    padding_1: u32,
+    padding_2: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }

@@ -125,6 +125,8 @@ pub struct Output {
     pub values: Vec<f32>,
     /// The gradient, row stride `dlogits_stride` (padding is 0); absent after `Pass::Forward`.
     pub dlogits: Option<Vec<f32>>,
+    /// The gradient with respect to the targets, row stride `dtargets_stride` (padding is 0), where it was asked for.
+    pub dtargets: Option<Vec<f32>>,
     /// What `Pass::Backward` starts from; only after `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,
 }

@@ -17,9 +17,9 @@ pub use error::Error;
 pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
 pub use inputs::{Broadcast, Inputs, Output, Targets};
 pub use loss::{
-    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Family, Form, JensenShannon, Jsd, Kl, KlDivergence, Loss,
-    Pass, PerClass, Reduction, ReverseKl, ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, Terms,
-    TotalVariation, Tv,
+    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Family, Form, Gradients, JensenShannon, Jsd, Kl,
+    KlDivergence, Loss, Pass, PerClass, Reduction, ReverseKl, ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy,
+    SoftmaxFocal, Terms, TotalVariation, Tv,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

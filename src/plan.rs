@@ -140,12 +140,13 @@ struct Rows {
     logits_stride: usize,
     targets_stride: usize,
     dlogits_stride: usize,
+    dtargets_stride: usize,
 }
 
 impl Rows {
     /// A contiguous elementwise batch whose classes are alike is one run of elements, cut to rows of a good length.
     fn new(problem: &Problem, placement: &Placement) -> Rows {
-        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride } = problem.shape;
+        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride, dtargets_stride } = problem.shape;
         let spec = problem.spec();
         let strides = [logits_stride, targets_stride, dlogits_stride];
         let flat = spec.family() == Family::Elementwise
@@ -168,10 +169,11 @@ impl Rows {
                 logits_stride: stride,
                 targets_stride: stride,
                 dlogits_stride: stride,
+                dtargets_stride: stride,
             };
         }
         let (n_rows, last_row) = (n_rows as u64, n_classes);
-        Rows { n_rows, n_classes, last_row, flat, logits_stride, targets_stride, dlogits_stride }
+        Rows { n_rows, n_classes, last_row, flat, logits_stride, targets_stride, dlogits_stride, dtargets_stride }
     }
 }
 
@@ -371,8 +373,8 @@ impl Builder<'_> {
             kernel.gradient = Gradient::InPlace;
         }
         let quads = |n: usize| n.is_multiple_of(4);
-        let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride];
-        let tensors = [Slot::Logits, Slot::Targets, Slot::Dlogits, Slot::Values, Slot::Dloss];
+        let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride, rows.dtargets_stride];
+        let tensors = [Slot::Logits, Slot::Targets, Slot::Dlogits, Slot::Dtargets, Slot::Values, Slot::Dloss];
         let aligned = |slot| {
             let is_tensor = kernel.bindings().iter().any(|binding| binding.slot == slot && binding.tensor);
             !is_tensor || self.placement.offset(slot).is_multiple_of(4 * WORD)
@@ -399,6 +401,7 @@ impl Builder<'_> {
         match slot {
             Slot::Logits => (rows.logits_stride, c),
             Slot::Dlogits => (rows.dlogits_stride, c),
+            Slot::Dtargets => (rows.dtargets_stride, c),
             Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (1, 1),
             Slot::Targets => (rows.targets_stride, c),
             Slot::RowState => (problem.state_width(), problem.state_width()),
@@ -456,6 +459,7 @@ impl Builder<'_> {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
+            Slot::Dtargets => (params.dtargets, params.dtargets_stride) = (base, stride),
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
             Slot::Classes => params.classes = base,

@@ -20,12 +20,22 @@ pub struct Shape {
     pub targets_stride: usize,
     /// Elements between rows of the gradient.
     pub dlogits_stride: usize,
+    /// Elements between rows of the targets' gradient.
+    pub dtargets_stride: usize,
 }
 
 impl Shape {
     /// Contiguous rows.
     pub const fn new(n_rows: usize, n_classes: usize) -> Self {
-        Shape { n_rows, n_classes, logits_stride: n_classes, targets_stride: n_classes, dlogits_stride: n_classes }
+        let stride = n_classes;
+        Shape {
+            n_rows,
+            n_classes,
+            logits_stride: stride,
+            targets_stride: stride,
+            dlogits_stride: stride,
+            dtargets_stride: stride,
+        }
     }
 
     /// Sets the elements between rows of the logits.
@@ -43,6 +53,12 @@ impl Shape {
     /// Sets the elements between rows of the gradient.
     pub const fn dlogits_stride(mut self, elements: usize) -> Self {
         self.dlogits_stride = elements;
+        self
+    }
+
+    /// Sets the elements between rows of the targets' gradient.
+    pub const fn dtargets_stride(mut self, elements: usize) -> Self {
+        self.dtargets_stride = elements;
         self
     }
 
@@ -64,6 +80,11 @@ impl Shape {
     /// Elements from the first gradient to the last.
     pub const fn dlogits_len(&self) -> usize {
         self.strided_len(self.dlogits_stride)
+    }
+
+    /// Elements from the first to the last of the targets' gradient.
+    pub const fn dtargets_len(&self) -> usize {
+        self.strided_len(self.dtargets_stride)
     }
 
     const fn strided_len(&self, stride: usize) -> usize {

@@ -1,7 +1,7 @@
 //! The only place that rejects input: a loss, a pass and a shape become a [`Problem`]; host tensors are held against it.
 
 use crate::inputs::{Broadcast, Inputs, Targets};
-use crate::loss::{Divisor, Family, Form, Loss, Pass, Reduction, Spec, TargetKind};
+use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, Spec, TargetKind};
 use crate::{Error, Shape};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
@@ -84,9 +84,10 @@ impl Problem {
             Family::Softmax | Family::ClassIndex => 2, // m, D
             Family::RowEntropy => 3,                   // m, D, entropy
             Family::Elementwise => 0,
-            Family::Distribution { student, teacher, terms } => {
+            Family::Distribution { student, teacher, terms, gradients } => {
                 let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
-                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) // m, D; the sum of the slopes
+                let divergence = gradients == Gradients::Both && teacher == Form::Logits;
+                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
             }
         }
     }
@@ -110,6 +111,10 @@ impl Problem {
 
     pub(crate) fn writes_dlogits(&self) -> bool {
         self.pass != Pass::Forward
+    }
+
+    pub(crate) fn writes_dtargets(&self) -> bool {
+        self.writes_dlogits() && self.spec().family().has_teacher_gradient()
     }
 
     /// Holds host tensors against the problem.
@@ -202,8 +207,12 @@ fn check_shape(shape: &Shape) -> Result<(), Error> {
     }
     check_limit("classes", n_classes as u64, MAX_CLASSES as u64)?;
     check_limit("rows", n_rows as u64, MAX_ROWS as u64)?;
-    let strides =
-        [("logits", shape.logits_stride), ("targets", shape.targets_stride), ("dlogits", shape.dlogits_stride)];
+    let strides = [
+        ("logits", shape.logits_stride),
+        ("targets", shape.targets_stride),
+        ("dlogits", shape.dlogits_stride),
+        ("dtargets", shape.dtargets_stride),
+    ];
     for (tensor, stride) in strides {
         if stride < n_classes {
             return Err(Error::RowStride { tensor, stride, n_classes });

@@ -4,7 +4,10 @@
 //!
 //! Where loss and slopes are summed: mean.wgsl in that first read, normalised.wgsl in a second one.
 
-const STATE_WIDTH: u32 = STUDENT_STATE + TEACHER_STATE + u32(!SLOPES_KNOWN);
+/// The word after both (m, D): the slopes' sum, or where that is known the mean, for the gradient of a teacher's logits.
+const LAST: u32 = STUDENT_STATE + TEACHER_STATE;
+const SAVES_MEAN: bool = SLOPES_KNOWN && TEACHER_GRADIENT;
+const STATE_WIDTH: u32 = LAST + u32(!SLOPES_KNOWN || SAVES_MEAN);
 
 /// A number of P or Q has no meaning; a class with p < 0 is without q.
 const BAD: u32 = 1u;
@@ -76,6 +79,8 @@ struct Row {
     mass: f32,
     /// sum of the slopes.
     slopes: f32,
+    /// The loss of mean.wgsl, unscaled.
+    mean: f32,
     /// The loss as bits, and whether it is infinite.
     value: u32,
     missed: bool,
@@ -85,7 +90,7 @@ struct Row {
 
 fn row_of(student: Softmax, teacher: Softmax, mass: f32, slopes: f32, poisoned: bool) -> Row {
     return Row(
-        student, teacher, log_d(student), log_d(teacher), 1f / (1f + student.D), 1f / (1f + teacher.D), mass, slopes,
+        student, teacher, log_d(student), log_d(teacher), 1f / (1f + student.D), 1f / (1f + teacher.D), mass, slopes, 0f,
         0u, false, false, poisoned || student.D < 0f || teacher.D < 0f,
     );
 }
@@ -132,7 +137,7 @@ fn gap(a: f32, b: f32, u: f32) -> f32 {
     return select(term, b, a == 0f);
 }
 
-/// (m, D) of the student if it has logits, (m, D) of the teacher if it has, and the sum of the slopes.
+/// (m, D) of the student if it has logits, (m, D) of the teacher if it has, the sum of the slopes or the mean.
 fn state_of(row: Row) -> State {
     var state: State;
     if (STUDENT_LOGITS) {
@@ -144,7 +149,10 @@ fn state_of(row: Row) -> State {
         state[STUDENT_STATE + 1u] = bitcast<u32>(row.teacher.D);
     }
     if (!SLOPES_KNOWN) {
-        state[STUDENT_STATE + TEACHER_STATE] = bitcast<u32>(row.slopes);
+        state[LAST] = bitcast<u32>(row.slopes);
+    }
+    if (SAVES_MEAN) {
+        state[LAST] = select(bitcast<u32>(row.mean), NAN, row.missed);
     }
     if (row.poisoned) {
         state[0] = NAN;
@@ -163,7 +171,12 @@ fn row_from(truth: Truth, state: State) -> Row {
         teacher = Softmax(bitcast<f32>(state[STUDENT_STATE]), bitcast<f32>(state[STUDENT_STATE + 1u]));
     }
     if (!SLOPES_KNOWN) {
-        slopes = bitcast<f32>(state[STUDENT_STATE + TEACHER_STATE]);
+        slopes = bitcast<f32>(state[LAST]);
     }
-    return row_of(student, teacher, 1f, slopes, is_nan(state[0]));
+    var row = row_of(student, teacher, 1f, slopes, is_nan(state[0]));
+    if (SAVES_MEAN) {
+        row.mean = bitcast<f32>(state[LAST]);
+        row.missed = is_nan(state[LAST]);
+    }
+    return row;
 }

@@ -72,6 +72,7 @@ fn finish(truth: Truth, sums: Sums) -> Row {
         mean = sums.mean * row.student_inv_d + own_mass * log_ratio(-row.teacher_log_d, -row.student_log_d);
         row.slopes = mean;
     }
+    row.mean = mean;
     row.missed = sums.missed > 0f || (sums.flags & MISSES_NEGATIVE) != 0u;
     let infinite = select(0u, HAS_POS_INF, sums.missed > 0f)
         | select(0u, HAS_NEG_INF, (sums.flags & MISSES_NEGATIVE) != 0u);

@@ -3,6 +3,8 @@
 const TEACHER_LOGITS: bool = true;
 const TEACHER_STATE: u32 = 2u;
 const NO_TEACHER: Softmax = NO_LOGITS;
+/// Whether a class without p has a slope.
+const SLOPE_OF_NOTHING: bool = false;
 const TEACHER_FILL: u32 = NEG_INF;
 
 fn is_bad_teacher(bits: u32) -> bool {
@@ -28,4 +30,9 @@ fn teacher_step(s: Softmax, e: Element) -> Step {
 
 fn teacher_join(a: Softmax, b: Softmax) -> Join {
     return join_softmax(a, b);
+}
+
+/// Of a mean under P of h = log p - log q, with respect to what P comes from.
+fn teacher_slope(c: Class, h: f32, mean: f32) -> f32 {
+    return scaled(times(c.p, h - mean));
 }

@@ -3,6 +3,8 @@
 const TEACHER_LOGITS: bool = false;
 const TEACHER_STATE: u32 = 0u;
 const NO_TEACHER: Softmax = Softmax(0f, 0f);
+/// Whether a class without p has a slope.
+const SLOPE_OF_NOTHING: bool = true;
 const TEACHER_FILL: u32 = 0u;
 
 /// NaN, infinity, or a negative number where its logarithm is needed.
@@ -32,4 +34,9 @@ fn teacher_step(s: Softmax, e: Element) -> Step {
 
 fn teacher_join(a: Softmax, b: Softmax) -> Join {
     return Join(a, 1f, 1f);
+}
+
+/// Of a mean under P of h = log p - log q, with respect to what P comes from.
+fn teacher_slope(c: Class, h: f32, mean: f32) -> f32 {
+    return h + 1f;
 }

@@ -50,6 +50,7 @@ struct Signal {
 struct OutputLens {
     values: Option<usize>,
     dlogits: Option<usize>,
+    dtargets: Option<usize>,
     row_state: Option<usize>,
 }
 
@@ -127,18 +128,24 @@ impl OutputLens {
         OutputLens {
             values: problem.writes_values().then(|| problem.values_len()),
             dlogits: problem.writes_dlogits().then(|| problem.shape.dlogits_len()),
+            dtargets: problem.writes_dtargets().then(|| problem.shape.dtargets_len()),
             row_state: problem.writes_state().then(|| problem.shape.n_rows * problem.state_width()),
         }
     }
 
     fn total(&self) -> usize {
-        [self.values, self.dlogits, self.row_state].into_iter().flatten().sum()
+        [self.values, self.dlogits, self.dtargets, self.row_state].into_iter().flatten().sum()
     }
 
     fn read(&self, readback: &wgpu::Buffer) -> Result<Output, Error> {
         if self.total() == 0 {
             let empty = |len: Option<usize>| len.map(|_| Vec::new());
-            return Ok(Output { values: Vec::new(), dlogits: empty(self.dlogits), row_state: empty(self.row_state) });
+            return Ok(Output {
+                values: Vec::new(),
+                dlogits: empty(self.dlogits),
+                dtargets: empty(self.dtargets),
+                row_state: empty(self.row_state),
+            });
         }
         let view = readback
             .get_mapped_range(..self.total() as u64 * WORD)
@@ -152,6 +159,7 @@ impl OutputLens {
         Ok(Output {
             values: self.values.map_or(Vec::new(), &mut take),
             dlogits: self.dlogits.map(&mut take),
+            dtargets: self.dtargets.map(&mut take),
             row_state: self.row_state.map(&mut take),
         })
     }
@@ -163,6 +171,7 @@ pub(super) struct Transfer {
     inputs: TransferInputs,
     values: Pooled,
     dlogits: Option<Pooled>,
+    dtargets: Option<Pooled>,
     row_state: Option<Pooled>,
     lens: OutputLens,
 }
@@ -204,6 +213,7 @@ impl Transfer {
             inputs,
             values: room("surprisal values", lens.values.unwrap_or(0))?,
             dlogits: lens.dlogits.map(|len| room("surprisal dlogits", len)).transpose()?,
+            dtargets: lens.dtargets.map(|len| room("surprisal dtargets", len)).transpose()?,
             row_state: lens.row_state.map(|len| room("surprisal row_state", len)).transpose()?,
             lens,
         })
@@ -230,6 +240,9 @@ impl Transfer {
         if self.lens.values.is_some() {
             buffers = buffers.values(self.values.slice(..));
         }
+        if let Some(dtargets) = &self.dtargets {
+            buffers = buffers.dtargets(dtargets.slice(..));
+        }
         match &self.dlogits {
             Some(dlogits) => buffers.dlogits(dlogits.slice(..)),
             None => buffers,
@@ -238,7 +251,7 @@ impl Transfer {
 
     /// Records, submits, and starts mapping the results.
     pub fn submit(self, bound: Bound) -> Result<Pending, Error> {
-        let Transfer { engine, inputs, values, dlogits, row_state, lens } = self;
+        let Transfer { engine, inputs, values, dlogits, dtargets, row_state, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let size = lens.total().max(1) as u64 * WORD;
@@ -247,14 +260,18 @@ impl Transfer {
         let submission = guarded(device, "a submission", || {
             let mut encoder =
                 device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("surprisal") });
-            if let Some(dlogits) = &dlogits {
-                // Padding between rows of the gradient reads as 0.
-                encoder.clear_buffer(dlogits, 0, None);
+            for gradient in [&dlogits, &dtargets].into_iter().flatten() {
+                // Padding between rows of a gradient reads as 0.
+                encoder.clear_buffer(gradient, 0, None);
             }
             bound.record(&mut encoder);
             let mut at = 0;
-            let outputs =
-                [(Some(&values), lens.values), (dlogits.as_ref(), lens.dlogits), (row_state.as_ref(), lens.row_state)];
+            let outputs = [
+                (Some(&values), lens.values),
+                (dlogits.as_ref(), lens.dlogits),
+                (dtargets.as_ref(), lens.dtargets),
+                (row_state.as_ref(), lens.row_state),
+            ];
             for (buffer, len) in outputs {
                 if let (Some(buffer), Some(len @ 1..)) = (buffer, len) {
                     encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, len as u64 * WORD);
@@ -274,7 +291,7 @@ impl Transfer {
         })?;
         let TransferInputs { logits, targets, weights, dloss, divisor, row_state: saved } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional = [targets, weights, dloss, divisor, saved, dlogits, row_state];
+        let optional = [targets, weights, dloss, divisor, saved, dlogits, dtargets, row_state];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
         let mapping =
             Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) };

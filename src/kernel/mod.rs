@@ -120,6 +120,8 @@ pub enum Slot {
     Dlogits = 9,
     /// What a sum adds up.
     Terms = 10,
+    /// `[N, C]`: the gradient with respect to the targets.
+    Dtargets = 11,
 }
 
 impl Slot {
@@ -127,7 +129,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 10] = [
+    pub const ALL: [Slot; 11] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -138,6 +140,7 @@ impl Slot {
         Slot::Values,
         Slot::Dlogits,
         Slot::Terms,
+        Slot::Dtargets,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -153,6 +156,7 @@ impl Slot {
             Slot::Values => "values",
             Slot::Dlogits => "dlogits",
             Slot::Terms => "terms",
+            Slot::Dtargets => "dtargets",
         }
     }
 }
@@ -215,6 +219,11 @@ impl Kernel {
         {
             label += "/per_element";
         }
+        if let Program::Loss { family, .. } = self.program
+            && family.has_teacher_gradient()
+        {
+            label += "/dtargets";
+        }
         if self.access == Access::Arena {
             label += "/arena";
         }
@@ -266,6 +275,9 @@ impl Kernel {
         }
         if entry != Entry::Forward {
             slots.push((Dlogits, true));
+            if family.has_teacher_gradient() {
+                slots.push((Dtargets, true));
+            }
         }
         slots
     }
@@ -273,7 +285,7 @@ impl Kernel {
     fn is_tensor(&self, slot: Slot) -> bool {
         let Program::Loss { family, values, .. } = self.program else { return false };
         match slot {
-            Slot::Logits | Slot::Dlogits => true,
+            Slot::Logits | Slot::Dlogits | Slot::Dtargets => true,
             Slot::Targets => family != Family::ClassIndex,
             Slot::Dloss => family == Family::Softmax,
             Slot::Values => values == Values::PerElement,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, reads_targets,
 };
-use crate::loss::{Family, Form, Terms};
+use crate::loss::{Family, Form, Gradients, Terms};
 
 impl Kernel {
     /// The kernel's WGSL, without the `enable` lines that browsers want and naga refuses.
@@ -180,7 +180,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         Family::ClassIndex => vec![CLASS_FACTORS, fragment!("class_index/family.wgsl")],
         Family::RowEntropy => vec![NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
-        Family::Distribution { student, teacher, terms } => {
+        Family::Distribution { student, teacher, terms, .. } => {
             vec![
                 if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
                 NO_TRUTH,
@@ -209,14 +209,19 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
 
 fn rows_fragments(family: Family, entry: Entry) -> Vec<Fragment> {
     let gradient = fragment!("rows/gradient.wgsl");
+    let dtargets = match family.has_teacher_gradient() {
+        true if entry == Entry::Forward => fragment!("distribution/forward_of_dtargets.wgsl"),
+        true => fragment!("distribution/dtargets.wgsl"),
+        false => fragment!("rows/no_dtargets.wgsl"),
+    };
     if entry == Entry::Backward {
-        return vec![gradient, fragment!("rows/backward.wgsl")];
+        return vec![dtargets, gradient, fragment!("rows/backward.wgsl")];
     }
     let reads = match family {
         Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
         _ => fragment!("rows/one_read.wgsl"),
     };
-    let mut list = vec![LANE_SUMS, fragment!("rows/sums.wgsl"), reads, fragment!("rows/value.wgsl")];
+    let mut list = vec![dtargets, LANE_SUMS, fragment!("rows/sums.wgsl"), reads, fragment!("rows/value.wgsl")];
     match entry {
         Entry::Forward => list.push(fragment!("rows/forward.wgsl")),
         _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
@@ -270,6 +275,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), SOFT_LABELS),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
@@ -280,26 +286,26 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
     ]
 };
 
-const SOFT_LABELS: &[Family] =
-    &[Family::Distribution { student: Form::Logits, teacher: Form::Probs, terms: Terms::MeanUnderTeacher }];
+const SOFT_LABELS: &[Family] = &[every_form(Terms::MeanUnderTeacher, Gradients::Student)[0]];
 
 /// What a divergence may be asked with, whatever its terms.
-const EVERY_FORM: [[Family; 6]; 4] = [
-    every_form(Terms::MeanUnderTeacher),
-    every_form(Terms::MeanUnderStudent),
-    every_form(Terms::Normalised),
-    every_form(Terms::PerElement),
+const EVERY_FORM: [[Family; 6]; 5] = [
+    every_form(Terms::MeanUnderTeacher, Gradients::Student),
+    every_form(Terms::MeanUnderStudent, Gradients::Student),
+    every_form(Terms::Normalised, Gradients::Student),
+    every_form(Terms::PerElement, Gradients::Student),
+    every_form(Terms::MeanUnderTeacher, Gradients::Both),
 ];
 
-const fn every_form(terms: Terms) -> [Family; 6] {
+const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
     use Form::{LogProbs, Logits, Probs};
     [
-        Family::Distribution { student: Logits, teacher: Probs, terms },
-        Family::Distribution { student: Logits, teacher: LogProbs, terms },
-        Family::Distribution { student: Logits, teacher: Logits, terms },
-        Family::Distribution { student: LogProbs, teacher: Probs, terms },
-        Family::Distribution { student: LogProbs, teacher: LogProbs, terms },
-        Family::Distribution { student: LogProbs, teacher: Logits, terms },
+        Family::Distribution { student: Logits, teacher: Probs, terms, gradients },
+        Family::Distribution { student: Logits, teacher: LogProbs, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Logits, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Probs, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: LogProbs, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Logits, terms, gradients },
     ]
 }
 

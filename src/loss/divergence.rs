@@ -1,4 +1,6 @@
-use super::{DistributionMaths, Divisor, Family, Form, Maths, Reduction, Spec, TargetKind, Terms, check_option};
+use super::{
+    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Spec, TargetKind, Terms, check_option,
+};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -74,6 +76,10 @@ pub(crate) trait Kind: DistributionMaths {
     fn per_element(&self) -> bool {
         false
     }
+    /// Whether the targets have a gradient too.
+    fn teacher_gradient(&self) -> bool {
+        false
+    }
     fn loss_args(&self) -> [f32; 4] {
         [0.0; 4]
     }
@@ -88,7 +94,8 @@ impl<K: Kind> Spec for Divergence<K> {
             Reduction::None if self.kind.per_element() => Terms::PerElement,
             _ => self.kind.terms(),
         };
-        Family::Distribution { student: self.input, teacher: self.target, terms }
+        let gradients = if self.kind.teacher_gradient() { Gradients::Both } else { Gradients::Student };
+        Family::Distribution { student: self.input, teacher: self.target, terms, gradients }
     }
     fn maths(&self) -> Maths<'_> {
         Maths::Distribution(&self.kind)
@@ -110,6 +117,9 @@ impl<K: Kind> Spec for Divergence<K> {
         }
         match self.input {
             Form::Probs => Err(Error::Form { loss: self.name(), expected: "logits or log-probabilities" }),
+            _ if self.kind.teacher_gradient() && self.family().uses_whole_dloss() => {
+                Err(Error::TeacherGradient { loss: self.name() })
+            }
             _ => self.kind.check(),
         }
     }

@@ -26,6 +26,8 @@ pub type KlDivergence = Divergence<Kl>;
 pub struct Kl {
     /// Whether reduction `None` gives one value per element.
     pub per_element: bool,
+    /// Whether `dtargets` is wanted beside `dlogits`.
+    pub teacher_gradient: bool,
 }
 
 impl KlDivergence {
@@ -33,6 +35,15 @@ impl KlDivergence {
     /// their sum for each row; the upstream gradient then has one number per element too.
     pub fn per_element(mut self) -> Self {
         self.kind.per_element = true;
+        self
+    }
+
+    /// Asks for the gradient with respect to the targets as well, `dtargets`: with `h = log p - log q`, it is
+    /// `p_i (h_i - KL) / T` for logits, `p_i (h_i + 1)` for log-probabilities and `h_i + 1` for probabilities. It is
+    /// infinite where the formula is, 0 for a class that neither distribution has, and NaN for the logits of a row whose
+    /// divergence is infinite.
+    pub fn teacher_gradient(mut self) -> Self {
+        self.kind.teacher_gradient = true;
         self
     }
 }
@@ -47,6 +58,9 @@ impl Kind for Kl {
     fn per_element(&self) -> bool {
         self.per_element
     }
+    fn teacher_gradient(&self) -> bool {
+        self.teacher_gradient
+    }
 }
 
 impl DistributionMaths for Kl {
@@ -56,6 +70,10 @@ impl DistributionMaths for Kl {
 
     fn slope(&self, c: &Class) -> Real {
         -c.p
+    }
+
+    fn teacher_log_ratio(&self, c: &Class) -> Option<Real> {
+        Some(c.log_p - c.log_q)
     }
 
     fn gap(&self, c: &Class) -> Option<f64> {

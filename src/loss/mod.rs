@@ -181,11 +181,22 @@ pub enum Family {
         teacher: Form,
         /// How its sums over the classes come about.
         terms: Terms,
+        /// Whose gradients are wanted.
+        gradients: Gradients,
     },
     /// Softmax and no target: the entropy.
     RowEntropy,
     /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
     Elementwise,
+}
+
+/// Whose gradient a loss of two distributions has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gradients {
+    /// `dlogits`.
+    Student,
+    /// `dlogits` and `dtargets`.
+    Both,
 }
 
 /// What a loss of a distribution Q against P sums over the classes.
@@ -209,6 +220,11 @@ impl Terms {
 }
 
 impl Family {
+    /// Whether the targets have a gradient too.
+    pub(crate) fn has_teacher_gradient(self) -> bool {
+        matches!(self, Family::Distribution { gradients: Gradients::Both, .. })
+    }
+
     /// Whether an element's gradient depends on the upstream gradient of its whole row.
     pub(crate) fn uses_whole_dloss(self) -> bool {
         matches!(self, Family::Softmax | Family::Distribution { terms: Terms::PerElement, .. })
@@ -271,6 +287,10 @@ pub(crate) trait DistributionMaths {
     /// Whether a negative p has no meaning.
     fn reads_log_p(&self) -> bool {
         true
+    }
+    /// `log p - log q` for the divergence that has a gradient with respect to P.
+    fn teacher_log_ratio(&self, _c: &Class) -> Option<Real> {
+        None
     }
     /// For a divergence that is a mean of log-ratios: the class's share plus the other distribution's mass there, less
     /// its own, without the cancellation.

@@ -1,6 +1,6 @@
 use super::{
-    Class, DistributionMaths, Divisor, Family, Form, Maths, ONE, PerClass, Reduction, Spec, TargetKind, Terms,
-    check_unit,
+    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, PerClass, Reduction, Spec, TargetKind,
+    Terms, check_unit,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -64,7 +64,12 @@ impl Spec for SoftCrossEntropy {
         "soft_cross_entropy"
     }
     fn family(&self) -> Family {
-        Family::Distribution { student: Form::Logits, teacher: Form::Probs, terms: Terms::MeanUnderTeacher }
+        Family::Distribution {
+            student: Form::Logits,
+            teacher: Form::Probs,
+            terms: Terms::MeanUnderTeacher,
+            gradients: Gradients::Student,
+        }
     }
     fn maths(&self) -> Maths<'_> {
         Maths::Distribution(self)

@@ -1,12 +1,19 @@
 use super::{Row, Softmax, class_factor, logits, row_softmax, target_values};
 use crate::Inputs;
-use crate::loss::{Class, DistributionMaths, Family, Form, Terms};
+use crate::loss::{Class, DistributionMaths, Family, Form, Gradients, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
 
-/// Losses of one distribution against another.
-pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
-    let Family::Distribution { student, teacher, terms } = problem.spec().family() else { return None };
+/// A row's P and Q.
+struct Pair {
+    student_softmax: Option<Softmax>,
+    teacher_softmax: Option<Softmax>,
+    classes: Vec<Class>,
+}
+
+/// None for a row without a value.
+fn pair(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Pair> {
+    let Family::Distribution { student, teacher, .. } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
 
@@ -44,8 +51,15 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
     let log_q = |c: usize| student_softmax.as_ref().map_or(Real::from(x[c]), |softmax| softmax.log_p(c));
     let q = |c: usize| student_softmax.as_ref().map_or_else(|| log_q(c).exp(), |softmax| softmax.p(c));
 
-    let classes: Vec<_> =
-        (0..n_classes).map(|c| Class { p: p(c), q: q(c), log_p: log_p(c), log_q: log_q(c) }).collect();
+    let classes = (0..n_classes).map(|c| Class { p: p(c), q: q(c), log_p: log_p(c), log_q: log_q(c) }).collect();
+    Some(Pair { student_softmax, teacher_softmax, classes })
+}
+
+/// Losses of one distribution against another.
+pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
+    let Family::Distribution { student, teacher, terms, gradients } = problem.spec().family() else { return None };
+    let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
+    let Pair { student_softmax, teacher_softmax, classes } = pair(problem, inputs, n, loss)?;
     let terms_of_loss: Vec<_> = classes.iter().map(|c| loss.loss_term(c)).collect();
     let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c)).sum();
     let values = match (terms, gaps, student) {
@@ -81,6 +95,10 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
         // Nothing has come from upstream yet.
         state.push(if per_element { Real::ZERO } else { slopes });
     }
+    if gradients == Gradients::Both && teacher == Form::Logits {
+        let divergence = Real::sum(values.iter().copied());
+        state.push(if divergence.value.is_infinite() { Real::NAN } else { divergence });
+    }
     if slopes.value.is_infinite() {
         state.fill(Real::NAN);
     }
@@ -89,4 +107,26 @@ pub(super) fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize, loss: &dyn D
         gradient: (0..n_classes).map(|c| gradient(c) * spec.scale()).collect(),
         state,
     })
+}
+
+/// The gradient of `sum_c p_c h_c`, `h = log p - log q`, with respect to what P comes from.
+pub(super) fn teacher_gradient(
+    problem: &Problem,
+    inputs: &Inputs<'_>,
+    n: usize,
+    loss: &dyn DistributionMaths,
+) -> Option<Vec<Real>> {
+    let Family::Distribution { teacher, .. } = problem.spec().family() else { return None };
+    let classes = pair(problem, inputs, n, loss)?.classes;
+    let h = classes.iter().map(|c| loss.teacher_log_ratio(c)).collect::<Option<Vec<_>>>()?;
+    let divergence = Real::sum(classes.iter().zip(&h).map(|(c, &h)| c.p.times(h)));
+    let slope = |(c, h): (&Class, Real)| match teacher {
+        Form::Logits if divergence.value.is_infinite() => Real::NAN,
+        Form::Logits => c.p.times(h - divergence) / problem.spec().temperature(),
+        Form::LogProbs => c.p.times(h + 1.0),
+        // Neither has the class.
+        Form::Probs if c.p.value == 0.0 && c.log_q.value == f64::NEG_INFINITY => Real::ZERO,
+        Form::Probs => h + 1.0,
+    };
+    Some(classes.iter().zip(h).map(|pair| slope(pair) * problem.spec().scale()).collect())
 }

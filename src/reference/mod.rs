@@ -22,6 +22,8 @@ pub struct Evaluation {
     pub values: Vec<Real>,
     /// As [`Output::dlogits`].
     pub dlogits: Option<Vec<Real>>,
+    /// As [`Output::dtargets`].
+    pub dtargets: Option<Vec<Real>>,
     /// As [`Output::row_state`].
     pub row_state: Option<Vec<Real>>,
 }
@@ -52,13 +54,20 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let divisor = divisor(problem, inputs);
     let mut values = Vec::new();
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
+    let mut dtargets = vec![Real::ZERO; shape.dtargets_len()];
     let mut row_state = Vec::new();
     for n in 0..shape.n_rows {
         let Row { values: row_values, gradient, state } = row(problem, inputs, n);
-        for (c, &g) in gradient.iter().enumerate() {
+        let scaled = |c: usize, g: Real| {
             // Where there is no gradient, none flows, whatever comes from upstream.
             let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
-            dlogits[n * shape.dlogits_stride + c] = if g.value.is_nan() { g } else { divided(g, divisor, Real::ZERO) };
+            if g.value.is_nan() { g } else { divided(g, divisor, Real::ZERO) }
+        };
+        for (c, &g) in gradient.iter().enumerate() {
+            dlogits[n * shape.dlogits_stride + c] = scaled(c, g);
+        }
+        for (c, g) in teacher_gradient(problem, inputs, n).into_iter().enumerate() {
+            dtargets[n * shape.dtargets_stride + c] = scaled(c, g);
         }
         values.extend(row_values);
         row_state.extend(state);
@@ -72,6 +81,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
         dlogits: problem.writes_dlogits().then_some(dlogits),
+        dtargets: problem.writes_dtargets().then_some(dtargets),
         row_state: problem.writes_state().then_some(row_state),
     }
 }
@@ -82,6 +92,7 @@ impl From<Evaluation> for Output {
         Output {
             values: round(evaluation.values),
             dlogits: evaluation.dlogits.map(round),
+            dtargets: evaluation.dtargets.map(round),
             row_state: evaluation.row_state.map(round),
         }
     }
@@ -96,6 +107,17 @@ fn row(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Row {
         Maths::Elementwise(loss) => Some(elementwise::row(problem, inputs, n, loss)),
     };
     row.unwrap_or_else(|| Row::poisoned(problem))
+}
+
+/// A row's gradient with respect to the targets; empty where none is wanted.
+fn teacher_gradient(problem: &Problem, inputs: &Inputs<'_>, n: usize) -> Vec<Real> {
+    match problem.spec().maths() {
+        Maths::Distribution(loss) if problem.writes_dtargets() => {
+            let gradient = distribution::teacher_gradient(problem, inputs, n, loss);
+            gradient.unwrap_or_else(|| vec![Real::NAN; problem.shape.n_classes])
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Values a row has before they are summed.

@@ -6,6 +6,7 @@
 
 /// Until g is known they count as 0.
 const SLOPES_KNOWN: bool = false;
+const TEACHER_GRADIENT: bool = false;
 
 fn push_mean(s: Sums, to: Sums, p: Step, q: Step, e: Element) -> Sums {
     return to;

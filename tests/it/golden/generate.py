@@ -1,7 +1,7 @@
 """Numbers from PyTorch in double precision: `python generate.py > pytorch.txt` (torch 2.15).
 
 Every number put in is exact in f32, so both sides compute from the same inputs. A line is a key and its numbers:
-the inputs, then `<case>.values` and `<case>.dlogits`, the gradient of sum(g * values).
+the inputs, then `<case>.values` and `<case>.dlogits`, the gradient of sum(g * values); `<case>.dtargets`, that of z.
 """
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
@@ -60,6 +60,10 @@ CASES = {
     "sigmoid_focal_none": lambda x: miss(x) ** 1.5 * bce(x, y, reduction="none"),
     "entropy": lambda x: -(softmax(x, 1) * lsm(x)).sum(1),
 }
+TEACHERS = {
+    "kl_teacher_logits": lambda t: kl(lsm(X / 2.5), softmax(t / 2.5, 1), reduction="batchmean") * 2.5**2,
+    "kl_teacher_log_probs": lambda t: kl(lsm(X), t, reduction="mean", log_target=True),
+}
 line = lambda key, numbers: print(key, *numbers.flatten().tolist())
 for key, numbers in INPUTS.items():
     line(key, torch.tensor(numbers))
@@ -68,3 +72,7 @@ for key, loss in CASES.items():
     values = loss(leaf)
     (values * g.flatten()[: values.numel()].reshape(values.shape)).sum().backward()
     line(f"{key}.values", values), line(f"{key}.dlogits", leaf.grad)
+for key, loss in TEACHERS.items():
+    leaf = z.clone().requires_grad_()
+    (loss(leaf) * g[0, 0]).backward()
+    line(f"{key}.dtargets", leaf.grad)

@@ -66,6 +66,8 @@ fn losses_of_labels_follow_the_table(#[case] loss: impl Into<Loss>) {
 #[case(SoftCrossEntropy::new())]
 #[case(SoftCrossEntropy::new().class_weights([1.0, 0.0, 2.0]).label_smoothing(0.25))]
 #[case(KlDivergence::from_logits(Form::Probs))]
+#[case(KlDivergence::from_logits(Form::Probs).teacher_gradient())]
+#[case(KlDivergence::from_logits(Form::Probs).per_element())]
 #[case(ReverseKlDivergence::from_logits(Form::Probs))]
 #[case(JensenShannon::from_logits(Form::Probs).beta(0.25))]
 #[case(TotalVariation::from_logits(Form::Probs))]
@@ -79,8 +81,9 @@ fn losses_of_probabilities_follow_the_table(#[case] loss: impl Into<Loss>) {
 fn divergences_follow_the_table(#[values(Form::LogProbs, Form::Logits)] target: Form) {
     let targets = [[-0.5, NEG_INF, -1.0], [-1.0, -1.25, -1.0], [NEG_INF, 0.0, NEG_INF], [-0.5, f32::NAN, -0.5]];
     let (logits, values) = pairs(&ROWS, &targets);
-    let per_element = KlDivergence::from_logits(target).per_element().into();
-    for loss in each_divergence(Form::Logits, target).iter().chain([&per_element]) {
+    let kl = KlDivergence::from_logits(target);
+    let others = [kl.clone().per_element().into(), kl.teacher_gradient().into()];
+    for loss in each_divergence(Form::Logits, target).iter().chain(&others) {
         check(case(with_reduction(loss, Reduction::None), 3, &logits).values(&values));
     }
 }
@@ -95,8 +98,9 @@ fn divergences_of_log_probabilities_follow_the_table(
         _ => [[-0.5, NEG_INF, -1.0], [-1.0, -1.25, -1.0], [-0.5, f32::NAN, -0.5]],
     };
     let (logits, values) = pairs(&students, &targets);
-    let per_element = KlDivergence::from_log_probs(target).per_element().into();
-    for loss in each_divergence(Form::LogProbs, target).iter().chain([&per_element]) {
+    let kl = KlDivergence::from_log_probs(target);
+    let others = [kl.clone().per_element().into(), kl.teacher_gradient().into()];
+    for loss in each_divergence(Form::LogProbs, target).iter().chain(&others) {
         check(case(with_reduction(loss, Reduction::None), 3, &logits).values(&values));
     }
 }

@@ -44,7 +44,7 @@ fn with_row(bits: &Bits, n_classes: usize, value: u32) -> Bits {
 fn results(engine: &GpuEngine, case: &Case, pass: Pass, layout: Layout) -> Bits {
     let bits = run(engine, case, pass, layout, &saved_state(engine, case, pass));
     let plain = |words: Vec<u32>| words.into_iter().map(|w| if f32::from_bits(w).is_nan() { NAN } else { w }).collect();
-    Bits { values: plain(bits.values), dlogits: plain(bits.dlogits), row_state: Vec::new() }
+    Bits { values: plain(bits.values), dlogits: plain(bits.dlogits), ..Bits::default() }
 }
 
 #[rstest]

@@ -126,6 +126,21 @@ fn kl_divergence_of_known_distributions() {
     assert_close("gradient q - p", &gradient, &[-0.25, 0.25, 0.0], f64::from(f32::EPSILON));
 }
 
+/// Q = (1/4, 3/4), P = (1/2, 1/2): h = (log 2, log 2/3), `KL = (log 2 + log 2/3)/2`.
+#[test]
+fn kl_divergence_has_known_teacher_gradients() {
+    let log_q = [0.25_f32.ln(), 0.75_f32.ln()];
+    let h = [LN_2, (2.0_f64 / 3.0).ln()];
+    let kl = (h[0] + h[1]) / 2.0;
+    let of = |target, teacher: &[f32; 2]| {
+        case(KlDivergence::from_logits(target).teacher_gradient(), 2, &log_q).values(teacher).teacher_gradient()
+    };
+    let bound = f64::from(f32::EPSILON); // logarithms rounded to f32
+    assert_close("probabilities", &of(Form::Probs, &[0.5; 2]), &h.map(|h| h + 1.0), bound);
+    assert_close("log-probabilities", &of(Form::LogProbs, &[0.5_f32.ln(); 2]), &h.map(|h| (h + 1.0) / 2.0), bound);
+    assert_close("logits", &of(Form::Logits, &[3.0; 2]), &h.map(|h| (h - kl) / 2.0), bound);
+}
+
 /// Q = (1/2, 1/2), P = (1/4, 3/4): `log q/p` is (log 2, log 2/3), their mean `log(4/3)/2`.
 #[test]
 fn reverse_kl_divergence_of_known_distributions() {

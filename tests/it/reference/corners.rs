@@ -215,6 +215,32 @@ fn a_negative_probability_makes_its_row_nan() {
     }
 }
 
+/// P = (p, 1-p) in each form; Q = (1/4, 3/4), or without a first class.
+#[rstest]
+fn the_gradient_of_a_teacher_is_infinite_where_the_formula_is(
+    #[values(Form::Logits, Form::LogProbs)] input: Form,
+    #[values(Form::Probs, Form::LogProbs, Form::Logits)] target: Form,
+) {
+    let loss = match input {
+        Form::Logits => KlDivergence::from_logits(target),
+        _ => KlDivergence::from_log_probs(target),
+    };
+    let of = |student: &[f32; 2], teacher: &[f32; 2]| case(loss.clone().teacher_gradient(), 2, student).values(teacher);
+    let half = if target == Form::Probs { [0.5; 2] } else { [-(2.0_f32.ln()); 2] };
+    let without_p = of(&[-0.5; 2], &masked(target, false)).teacher_gradient();
+    let without_q = of(&masked(input, false), &half).teacher_gradient();
+    let without_both = of(&masked(input, false), &masked(target, false)).teacher_gradient();
+    let expected = match target {
+        Form::Probs => (f64::NEG_INFINITY, f64::INFINITY),
+        Form::LogProbs => (0.0, f64::INFINITY),
+        Form::Logits => (0.0, f64::NAN),
+    };
+    assert_close("no p", &without_p[..1], &[expected.0], 0.0);
+    assert_close("no q", &without_q[..1], &[expected.1], 0.0);
+    assert_close("neither", &without_both[..1], &[0.0], 0.0);
+    assert!(without_p[1].is_finite() && without_both[1].is_finite(), "{without_p:?}, {without_both:?}");
+}
+
 /// P and Q over the first class, or none of it, in every form they may have.
 fn masked(form: Form, first: bool) -> [f32; 2] {
     let (one, none) = match form {

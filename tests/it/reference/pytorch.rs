@@ -108,6 +108,15 @@ fn kl_divergence_to_log_targets_equals_pytorch() {
     assert_close("kl_log_target", &case.gradient(), &golden("kl_log_target.dlogits"), 1e-13);
 }
 
+#[rstest]
+#[case("kl_teacher_logits", KlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared())]
+#[case("kl_teacher_log_probs", KlDivergence::from_logits(Form::LogProbs).reduction(Mean))]
+fn gradients_of_teachers_equal_pytorch(#[case] name: &str, #[case] loss: KlDivergence) {
+    let case = golden_case(loss.teacher_gradient()).values(&input("z")).dloss(&input("g")[..1]);
+    // Targets of up to e^4, times logarithms of up to 22.
+    assert_close(name, &case.teacher_gradient(), &golden(&format!("{name}.dtargets")), 2e-13);
+}
+
 #[test]
 fn weighted_binary_cross_entropy_equals_pytorch() {
     let case = golden_case(BinaryCrossEntropy::new().pos_weight(alpha())).values(&input("y"));

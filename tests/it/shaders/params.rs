@@ -33,7 +33,8 @@ fn rust_members() -> Vec<Member> {
         dloss: u32, dloss_row_stride: u32, dloss_class_stride: u32,
         divisor: u32, n_divisors: u32, divisor_value: f32,
         ignore_index: i32, has_ignore_index: u32, label_smoothing: f32, class_weight_sum: f32,
-        inv_temperature: f32, scale: f32, zero: u32, padding: u32, loss_args: vec4f
+        inv_temperature: f32, scale: f32, zero: u32, dtargets: u32, dtargets_stride: u32,
+        padding_0: u32, padding_1: u32, padding_2: u32, loss_args: vec4f
     )
 }
 

@@ -79,6 +79,12 @@ impl Case {
         numbers(&dlogits.unwrap_or_else(|| panic!("{}: no gradient", self.name)))
     }
 
+    /// The gradient with respect to the targets, in double precision.
+    pub fn teacher_gradient(&self) -> Vec<f64> {
+        let dtargets = self.evaluate(Pass::ForwardBackward).dtargets;
+        numbers(&dtargets.unwrap_or_else(|| panic!("{}: no gradient of the targets", self.name)))
+    }
+
     pub fn inputs(&self) -> Inputs<'_> {
         let mut inputs = Inputs::new(&self.logits);
         inputs.targets = match (&self.labels, &self.values) {

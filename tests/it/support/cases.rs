@@ -76,10 +76,11 @@ pub fn padded(case: &Case) -> Case {
     padded_by(case, [2, 1, 3])
 }
 
-/// As [`padded`], with so many elements between rows of logits, targets and gradient.
+/// As [`padded`], with so many elements between rows of logits (and of the targets' gradient), targets and gradient.
 pub fn padded_by(case: &Case, padding: [usize; 3]) -> Case {
     let [logits, targets, dlogits] = padding.map(|padding| case.shape.n_classes + padding);
     let shape = case.shape.logits_stride(logits).targets_stride(targets).dlogits_stride(dlogits);
+    let shape = shape.dtargets_stride(logits);
     let rows = |values: &[f32], stride| pad(values, shape.n_classes, stride);
     Case {
         name: format!("{} padded by {padding:?}", case.name),

@@ -45,6 +45,11 @@ pub fn assert_matches(what: &str, shape: Shape, got: &Output, oracle: &Evaluatio
         (None, None) => {}
         _ => panic!("{what}: dlogits in one result only"),
     }
+    match (&got.dtargets, &oracle.dtargets) {
+        (Some(got), Some(oracle)) => compare(&format!("{what}: dtargets"), shape.dtargets_stride, got, oracle),
+        (None, None) => {}
+        _ => panic!("{what}: dtargets in one result only"),
+    }
     match (&got.row_state, &oracle.row_state) {
         (Some(got), Some(oracle)) => compare_state(&format!("{what}: row_state"), got, oracle),
         (None, None) => {}

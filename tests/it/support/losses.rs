@@ -48,10 +48,19 @@ pub fn soft_cross_entropies() -> Vec<Loss> {
 pub fn kl_divergences() -> Vec<Loss> {
     let mut losses = divergences(|divergence: KlDivergence| divergence);
     losses.extend(kl_per_element());
+    losses.extend(kl_with_teacher_gradient());
     losses
 }
 
-/// The same but for reduction `None`.
+pub fn kl_with_teacher_gradient() -> Vec<Loss> {
+    let of = |target| {
+        let distilled = KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared();
+        [distilled, KlDivergence::from_log_probs(target).temperature(0.75)].map(|kl| kl.teacher_gradient().into())
+    };
+    FORMS.into_iter().flat_map(of).collect()
+}
+
+/// One value per element for reduction `None`.
 fn kl_per_element() -> Vec<Loss> {
     let of = |target| {
         let distilled = KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared();
@@ -148,6 +157,9 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(JensenShannon::from_log_probs(Form::Probs).into());
     losses.push(TotalVariation::from_logits(Form::Probs).temperature(3.0).into());
     losses.push(TotalVariation::from_log_probs(Form::LogProbs).into());
+    losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).teacher_gradient().into());
+    losses.push(KlDivergence::from_logits(Form::Probs).teacher_gradient().into());
+    losses.push(KlDivergence::from_log_probs(Form::LogProbs).teacher_gradient().into());
     losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
     losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
     losses.push(SoftmaxFocal::new(2.0).into());
@@ -200,6 +212,11 @@ pub fn each_divergence(input: Form, target: Form) -> [Loss; 4] {
         TotalVariation::from_log_probs(target).into(),
     ];
     if input == Form::Logits { from_logits } else { from_log_probs }
+}
+
+/// Whether the targets have a gradient too.
+pub fn has_teacher_gradient(loss: &Loss) -> bool {
+    matches!(loss, Loss::KlDivergence(kl) if kl.kind.teacher_gradient)
 }
 
 /// What Q and P of a divergence are given as.

@@ -5,6 +5,7 @@ use surprisal::{Bound, Buffers, GpuEngine, Pass, Plan, wgpu};
 use wgpu::util::DeviceExt;
 
 use super::case::Case;
+use super::losses::has_teacher_gradient;
 
 /// Words around slices, and words where results are due: NaN, so that reading them is found out too.
 pub const GUARD: u32 = 0x7fc0_beef;
@@ -41,6 +42,7 @@ impl Layout {
 pub struct Bits {
     pub values: Vec<u32>,
     pub dlogits: Vec<u32>,
+    pub dtargets: Vec<u32>,
     pub row_state: Vec<u32>,
 }
 
@@ -114,6 +116,7 @@ impl<'a> Staged<'a> {
                 Slot::RowState => buffers.row_state(slice),
                 Slot::Values => buffers.values(slice),
                 Slot::Dlogits => buffers.dlogits(slice),
+                Slot::Dtargets => buffers.dtargets(slice),
                 _ => buffers,
             };
         }
@@ -145,6 +148,7 @@ impl<'a> Staged<'a> {
             let result = match tensor.slot {
                 Slot::Values => &mut bits.values,
                 Slot::Logits | Slot::Dlogits => &mut bits.dlogits,
+                Slot::Dtargets => &mut bits.dtargets,
                 _ => &mut bits.row_state,
             };
             result.extend(written.map(|(word, _)| word));
@@ -230,6 +234,10 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     if pass != Pass::Forward && !layout.in_place {
         let len = shape.dlogits_len();
         add(Slot::Dlogits, vec![POISON; len], class(len, shape.dlogits_stride));
+    }
+    if pass != Pass::Forward && has_teacher_gradient(&case.loss) {
+        let len = shape.dtargets_len();
+        add(Slot::Dtargets, vec![POISON; len], class(len, shape.dtargets_stride));
     }
     if pass != Pass::Backward {
         add(Slot::Values, vec![POISON; plan.values_len()], vec![true; plan.values_len()]);

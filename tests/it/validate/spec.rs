@@ -41,6 +41,7 @@ fn assert_accepted(loss: impl Into<Loss>, shape: Shape) {
 #[case(SHAPE.logits_stride(2), "logits")]
 #[case(SHAPE.targets_stride(2), "targets")]
 #[case(SHAPE.dlogits_stride(2), "dlogits")]
+#[case(SHAPE.dtargets_stride(2), "dtargets")]
 fn rows_that_overlap_are_refused(#[case] shape: Shape, #[case] tensor: &'static str) {
     let error = refused(CrossEntropy::new(), shape);
     assert_eq!(error, Error::RowStride { tensor, stride: 2, n_classes: 3 });
@@ -177,6 +178,16 @@ fn class_vectors_that_are_not_finite_are_refused(#[case] loss: impl Into<Loss>, 
 fn batch_mean_is_refused_outside_the_divergence(#[case] loss: impl Into<Loss>, #[case] message: &str) {
     let error = refused(loss, SHAPE);
     assert!(matches!(error, Error::Reduction { reduction: Reduction::BatchMean, .. }), "{error:?}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn values_per_element_have_no_gradient_of_the_teacher() {
+    let kl = kl().per_element().teacher_gradient();
+    assert_accepted(kl.clone(), SHAPE);
+    let error = refused(kl.reduction(Reduction::None), SHAPE);
+    assert_eq!(error, Error::TeacherGradient { loss: "kl_divergence" });
+    let message = "kl_divergence with one value per element has no gradient with respect to the targets";
     assert_eq!(error.to_string(), message);
 }
 

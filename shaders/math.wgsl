@@ -12,13 +12,16 @@ fn exp_fraction(x: f32, rounded: f32) -> f32 {
     let n = rounded - ROUNDER;
     // The product with the upper part of log 2 is exact for |n| < 2^15.
     let r = opaque(x - n * 0.693359375f) + n * 2.12194440e-4f;
-    // 1 + r + ..., minimax: relative error 3e-9 on |r| <= log(2)/2.
-    var y = 1.3814540512e-3f * r + 8.3687455412e-3f;
-    y = y * r + 4.1668390810e-2f;
-    y = y * r + 1.6666520395e-1f;
-    y = y * r + 4.9999993432e-1f;
-    y = y * r + 1f;
-    return y * r + 1f;
+    return expm1_per_x(r) * r + 1f;
+}
+
+/// (e^x - 1)/x = 1 + x/2 + ..., minimax: e^x has a relative error of 3e-9 on |x| <= log(2)/2.
+fn expm1_per_x(x: f32) -> f32 {
+    var y = 1.3814540512e-3f * x + 8.3687455412e-3f;
+    y = y * x + 4.1668390810e-2f;
+    y = y * x + 1.6666520395e-1f;
+    y = y * x + 4.9999993432e-1f;
+    return y * x + 1f;
 }
 
 /// e^x for x <= 0; 0 below -86.6, where the smallest normal numbers begin.
@@ -37,6 +40,11 @@ fn exp_scaled(x: f32, k: f32) -> f32 {
 
 fn exp32(x: f32) -> f32 {
     return exp_scaled(x, 0f);
+}
+
+/// e^x - 1 for x in [-87, 88], near 0 straight from x.
+fn expm1_32(x: f32) -> f32 {
+    return select(exp32(x) - 1f, expm1_per_x(x) * x, abs(x) < 0.34657359f);
 }
 
 /// x = 2^exponent (1 + fraction), sqrt(1/2) <= 1 + fraction < sqrt(2).
@@ -72,7 +80,7 @@ fn log32(x: f32) -> f32 {
     return log_split(split(x));
 }
 
-/// log(1 + x) for x >= 0: below sqrt(2) - 1 straight from x, which 1 + x would round away.
+/// log(1 + x) for x >= sqrt(1/2) - 1: below sqrt(2) - 1 straight from x, which 1 + x would round away.
 fn log1p32(x: f32) -> f32 {
     var parts = split(1f + x);
     if (x < 0.41421354f) {

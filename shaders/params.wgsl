@@ -58,6 +58,10 @@ struct Params {
     scale: f32,
     /// 0, which no compiler can know.
     zero: u32,
+    dtargets: u32,
+    dtargets_stride: u32,
+    padding_0: u32,
+    padding_1: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }
@@ -88,7 +92,7 @@ const LOWEST: f32 = -0x1.fffffep+127f;
 const TILES_PER_BLOCK: u32 = 64u;
 
 /// A row's saved state: the family's first STATE_WIDTH words of these.
-alias State = array<u32, 4>;
+alias State = array<u32, 5>;
 
 /// params.zero, read once.
 var<private> zero: u32;

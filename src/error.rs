@@ -51,6 +51,13 @@ pub enum Error {
         expected: &'static str,
     },
 
+    /// Sum or average the elements, or ask for the gradient of the logits alone.
+    #[error("{loss} with one value per element has no gradient with respect to the targets")]
+    TeacherGradient {
+        /// The loss's name.
+        loss: &'static str,
+    },
+
     /// Give one number per class (or, where the option allows it, one number for all).
     #[error("expected {expected} values of {option}, one per class, found {found}")]
     ClassVectorLength {
@@ -73,7 +80,7 @@ pub enum Error {
         found: f32,
     },
 
-    /// Choose a reduction that the loss defines; `BatchMean` belongs to the Kullback-Leibler divergence.
+    /// Choose a reduction that the loss defines; `BatchMean` belongs to the divergences.
     #[error("{loss} has no reduction {reduction:?}")]
     Reduction {
         /// The loss's name.

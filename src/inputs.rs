@@ -278,6 +278,8 @@ pub struct Output {
     pub values: Vec<f32>,
     /// The gradient, row stride `dlogits_stride` (padding is 0); absent after `Pass::Forward`. As f32, exactly.
     pub dlogits: Option<Vec<f32>>,
+    /// The gradient with respect to the targets, row stride `dtargets_stride` (padding is 0), where it was asked for.
+    pub dtargets: Option<Vec<f32>>,
     /// What `Pass::Backward` starts from; only after `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,
     /// The side outputs asked for; absent after `Pass::Backward`.
@@ -287,15 +289,21 @@ pub struct Output {
 impl Output {
     /// Adds the output of the rows that follow.
     pub(crate) fn append(&mut self, next: Output, problem: &Problem) {
-        let Output { values, dlogits, row_state, side } = next;
+        let Output { values, dlogits, dtargets, row_state, side } = next;
         match problem.extent() {
             Extent::Scalar => self.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
             _ => self.values.extend(values),
         }
-        if let (Some(all), Some(next)) = (&mut self.dlogits, dlogits) {
-            // The padding after a batch's last row is none of its output; between rows it is 0.
-            all.resize(all.len().next_multiple_of(problem.shape.dlogits_stride), 0.0);
-            all.extend(next);
+        let gradients = [
+            (&mut self.dlogits, dlogits, problem.shape.dlogits_stride),
+            (&mut self.dtargets, dtargets, problem.shape.dtargets_stride),
+        ];
+        for (all, next, stride) in gradients {
+            if let (Some(all), Some(next)) = (all, next) {
+                // The padding after a batch's last row is none of its output; between rows it is 0.
+                all.resize(all.len().next_multiple_of(stride), 0.0);
+                all.extend(next);
+            }
         }
         if let (Some(all), Some(next)) = (&mut self.row_state, row_state) {
             all.extend(next);

@@ -21,8 +21,9 @@ pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
 pub use half;
 pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Family, Form, KlDivergence, Loss, Pass, PerClass, Reduction, RowOptions,
-    RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Family, Form, Gradients, JensenShannon, Jsd, Kl,
+    KlDivergence, Loss, Pass, PerClass, Reduction, ReverseKl, ReverseKlDivergence, RowOptions, RowWeights,
+    SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal, Terms, TotalVariation, Tv,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

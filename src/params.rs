@@ -49,5 +49,9 @@ pub struct Params {
     pub top_k: u32,
     pub scale: f32,
     pub zero: u32,
+    pub dtargets: u32,
+    pub dtargets_stride: u32,
+    pub padding_0: u32,
+    pub padding_1: u32,
     pub loss_args: [f32; 4],
 }

@@ -180,12 +180,14 @@ struct Rows {
     logits_stride: usize,
     targets_stride: usize,
     dlogits_stride: usize,
+    dtargets_stride: usize,
 }
 
 impl Rows {
     /// A contiguous elementwise batch whose classes are alike is one run of elements, cut to rows of a good length.
     fn new(problem: &Problem, placement: &Placement) -> Rows {
-        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride, .. } = problem.shape;
+        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride, dtargets_stride, .. } =
+            problem.shape;
         let spec = problem.spec();
         let strides = [logits_stride, targets_stride, dlogits_stride];
         let flat = spec.family() == Family::Elementwise
@@ -208,10 +210,11 @@ impl Rows {
                 logits_stride: stride,
                 targets_stride: stride,
                 dlogits_stride: stride,
+                dtargets_stride: stride,
             };
         }
         let (n_rows, last_row) = (n_rows as u64, n_classes);
-        Rows { n_rows, n_classes, last_row, flat, logits_stride, targets_stride, dlogits_stride }
+        Rows { n_rows, n_classes, last_row, flat, logits_stride, targets_stride, dlogits_stride, dtargets_stride }
     }
 }
 
@@ -511,7 +514,7 @@ impl Builder<'_> {
             kernel.gradient = Gradient::InPlace;
         }
         let quads = |n: usize| n.is_multiple_of(4);
-        let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride];
+        let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride, rows.dtargets_stride];
         let bindings = kernel.bindings();
         let is_f32 = bindings.iter().all(|binding| self.storage(binding.slot) == Storage::F32);
         let (any, four, alignment) = match is_f32 {
@@ -543,6 +546,7 @@ impl Builder<'_> {
         match slot {
             Slot::Logits => (rows.logits_stride, c),
             Slot::Dlogits => (rows.dlogits_stride, c),
+            Slot::Dtargets => (rows.dtargets_stride, c),
             Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (1, 1),
             Slot::Targets => (rows.targets_stride, c),
             Slot::RowState => (problem.state_width(), problem.state_width()),
@@ -612,6 +616,7 @@ impl Builder<'_> {
             }
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
+            Slot::Dtargets => (params.dtargets, params.dtargets_stride) = (base, stride),
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
             Slot::Side => params.side = base,

@@ -27,6 +27,8 @@ pub struct Shape {
     pub targets_stride: usize,
     /// Elements between rows of the gradient.
     pub dlogits_stride: usize,
+    /// Elements between rows of the targets' gradient.
+    pub dtargets_stride: usize,
     /// How the logits are stored, and a gradient in place.
     pub logits_storage: Storage,
     /// How targets are stored that have one number per class.
@@ -39,6 +41,8 @@ pub struct Shape {
     pub values_storage: Storage,
     /// How the gradient is stored.
     pub dlogits_storage: Storage,
+    /// How the targets' gradient is stored.
+    pub dtargets_storage: Storage,
 }
 
 impl Shape {
@@ -50,12 +54,14 @@ impl Shape {
             logits_stride: n_classes,
             targets_stride: n_classes,
             dlogits_stride: n_classes,
+            dtargets_stride: n_classes,
             logits_storage: Storage::F32,
             targets_storage: Storage::F32,
             label_storage: LabelStorage::I32,
             dloss_storage: Storage::F32,
             values_storage: Storage::F32,
             dlogits_storage: Storage::F32,
+            dtargets_storage: Storage::F32,
         }
     }
 
@@ -77,10 +83,16 @@ impl Shape {
         self
     }
 
+    /// Sets the elements between rows of the targets' gradient.
+    pub const fn dtargets_stride(mut self, elements: usize) -> Self {
+        self.dtargets_stride = elements;
+        self
+    }
+
     /// Sets how every tensor `[N, C]` is stored.
     pub const fn storage(self, storage: Storage) -> Self {
         let inputs = self.logits_storage(storage).targets_storage(storage).dloss_storage(storage);
-        inputs.values_storage(storage).dlogits_storage(storage)
+        inputs.values_storage(storage).dlogits_storage(storage).dtargets_storage(storage)
     }
 
     /// Sets how the logits are stored, and a gradient in place.
@@ -113,6 +125,12 @@ impl Shape {
         self
     }
 
+    /// Sets how the targets' gradient is stored.
+    pub const fn dtargets_storage(mut self, storage: Storage) -> Self {
+        self.dtargets_storage = storage;
+        self
+    }
+
     /// Sets how the gradient is stored.
     pub const fn dlogits_storage(mut self, storage: Storage) -> Self {
         self.dlogits_storage = storage;
@@ -137,6 +155,11 @@ impl Shape {
     /// Elements from the first gradient to the last.
     pub const fn dlogits_len(&self) -> usize {
         self.strided_len(self.dlogits_stride)
+    }
+
+    /// Elements from the first to the last of the targets' gradient.
+    pub const fn dtargets_len(&self) -> usize {
+        self.strided_len(self.dtargets_stride)
     }
 
     const fn strided_len(&self, stride: usize) -> usize {

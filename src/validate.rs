@@ -2,7 +2,7 @@
 
 use crate::inputs::{Broadcast, Inputs, Labels, Targets};
 use crate::kernel::Slot;
-use crate::loss::{Divisor, Family, Form, Loss, Pass, Reduction, Spec, TargetKind};
+use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, Spec, TargetKind};
 use crate::{EmptyMean, Error, Policy, Shape, Storage};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
@@ -41,7 +41,7 @@ impl Problem {
         let spec = loss.spec();
         spec.check(&shape)?;
         match spec.reduction() {
-            Some(Reduction::BatchMean) if !matches!(loss, Loss::KlDivergence(_)) => {
+            Some(Reduction::BatchMean) if !spec.has_batch_mean() => {
                 Err(Error::Reduction { loss: spec.name(), reduction: Reduction::BatchMean })
             }
             Some(Reduction::SumDividedBy(n)) if !n.is_finite() => {
@@ -99,6 +99,7 @@ impl Problem {
             Slot::Dloss if per_element => self.shape.dloss_storage,
             Slot::Values if per_element => self.shape.values_storage,
             Slot::Dlogits => self.shape.dlogits_storage,
+            Slot::Dtargets => self.shape.dtargets_storage,
             _ => Storage::F32,
         }
     }
@@ -132,10 +133,10 @@ impl Problem {
             Family::Softmax | Family::ClassIndex => 2, // m, D
             Family::RowEntropy => 3,                   // m, D, entropy
             Family::Elementwise => 0,
-            Family::Distribution { student, teacher } => {
-                let student = if student == Form::Logits { 2 } else { 0 }; // m, D
-                let teacher = if teacher == Form::Logits { 2 } else { 1 }; // m, D, or the mass of P
-                student + teacher
+            Family::Distribution { student, teacher, terms, gradients } => {
+                let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
+                let divergence = gradients == Gradients::Both && teacher == Form::Logits;
+                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
             }
         }
     }
@@ -188,6 +189,10 @@ impl Problem {
 
     pub(crate) fn writes_dlogits(&self) -> bool {
         self.pass != Pass::Forward
+    }
+
+    pub(crate) fn writes_dtargets(&self) -> bool {
+        self.writes_dlogits() && self.spec().family().has_teacher_gradient()
     }
 
     /// Holds host tensors against the problem.
@@ -307,8 +312,12 @@ fn check_shape(shape: &Shape) -> Result<(), Error> {
     }
     check_limit("classes", n_classes as u64, MAX_CLASSES as u64)?;
     check_limit("rows", n_rows as u64, MAX_ROWS as u64)?;
-    let strides =
-        [("logits", shape.logits_stride), ("targets", shape.targets_stride), ("dlogits", shape.dlogits_stride)];
+    let strides = [
+        ("logits", shape.logits_stride),
+        ("targets", shape.targets_stride),
+        ("dlogits", shape.dlogits_stride),
+        ("dtargets", shape.dtargets_stride),
+    ];
     for (tensor, stride) in strides {
         if stride < n_classes {
             return Err(Error::RowStride { tensor, stride, n_classes });

@@ -1,7 +1,8 @@
 use surprisal::reference::{self, Evaluation};
 use surprisal::{
-    BinaryCrossEntropy, Bound, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, Inputs, KlDivergence, Loss,
-    Pass, Problem, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, wgpu,
+    BinaryCrossEntropy, Bound, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, Inputs, JensenShannon,
+    KlDivergence, Loss, Pass, Problem, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    TotalVariation, wgpu,
 };
 
 use crate::tensors::Tensors;
@@ -42,6 +43,9 @@ pub fn all() -> Vec<Operation> {
         cross_entropy(),
         operation("soft_cross_entropy", SoftCrossEntropy::new().into(), Targets::Probs),
         operation("kl_divergence", KlDivergence::from_logits(Form::Logits).into(), Targets::Logits),
+        operation("reverse_kl_divergence", ReverseKlDivergence::from_logits(Form::Logits).into(), Targets::Logits),
+        operation("jensen_shannon", JensenShannon::from_logits(Form::Logits).into(), Targets::Logits),
+        operation("total_variation", TotalVariation::from_logits(Form::Logits).into(), Targets::Logits),
         operation("softmax_focal", SoftmaxFocal::new(2.0).into(), Targets::Labels),
         operation("binary_cross_entropy", BinaryCrossEntropy::new().into(), Targets::Probs),
         operation("sigmoid_focal", SigmoidFocal::new(2.0).into(), Targets::Probs),

@@ -1,11 +1,8 @@
-//! Kullback-Leibler divergence: sum_c p_c (log p_c - log q_c).
+//! Kullback-Leibler divergence KL(P||Q): the mean under P of log p - log q.
 
-const USES_PLOGP: bool = true;
+const UNDER_P: bool = true;
+const READS_LOG_P: bool = true;
 
-fn loss(plogp: f32, plogq: f32, mass: f32) -> f32 {
-    let divergence = plogp - plogq;
-    if (!STUDENT_LOGITS) {
-        return divergence;
-    }
-    return not_negative(divergence, mass);
+fn log_ratio(log_p: f32, log_q: f32) -> f32 {
+    return log_p - log_q;
 }

@@ -1,7 +1,8 @@
-//! Cross-entropy with a distribution: -sum_c p_c log q_c.
+//! Cross-entropy with a distribution: the mean under P of -log q.
 
-const USES_PLOGP: bool = false;
+const UNDER_P: bool = true;
+const READS_LOG_P: bool = false;
 
-fn loss(plogp: f32, plogq: f32, mass: f32) -> f32 {
-    return -plogq;
+fn log_ratio(log_p: f32, log_q: f32) -> f32 {
+    return -log_q;
 }

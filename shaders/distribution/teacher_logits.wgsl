@@ -3,10 +3,16 @@
 const TEACHER_LOGITS: bool = true;
 const TEACHER_STATE: u32 = 2u;
 const NO_TEACHER: Softmax = NO_LOGITS;
+/// Whether a class without p has a slope.
+const SLOPE_OF_NOTHING: bool = false;
 const TEACHER_FILL: u32 = NEG_INF;
 
 fn is_bad_teacher(bits: u32) -> bool {
     return is_bad(bits);
+}
+
+fn is_teacher_zero(bits: u32) -> bool {
+    return bits == NEG_INF;
 }
 
 fn teacher_p(s: Softmax, e: Element, inv_d: f32) -> f32 {
@@ -18,11 +24,15 @@ fn teacher_log_p(s: Softmax, e: Element) -> f32 {
     return shifted_logit(s, e.y);
 }
 
-fn teacher_mass(s: Softmax, e: Element) -> Mass {
-    let step = step_softmax(s, e.y);
-    return Mass(step, step.term, teacher_log_p(step.softmax, e));
+fn teacher_step(s: Softmax, e: Element) -> Step {
+    return step_softmax(s, e.y);
 }
 
 fn teacher_join(a: Softmax, b: Softmax) -> Join {
     return join_softmax(a, b);
+}
+
+/// Of a mean under P of h = log p - log q, with respect to what P comes from.
+fn teacher_slope(c: Class, h: f32, mean: f32) -> f32 {
+    return scaled(times(c.p, h - mean));
 }

@@ -1,13 +1,19 @@
 //! P is given: w_c ((1-eps) y_c + eps/C), which is y itself without class weights and label smoothing.
 
 const TEACHER_LOGITS: bool = false;
-const TEACHER_STATE: u32 = 1u;
+const TEACHER_STATE: u32 = 0u;
 const NO_TEACHER: Softmax = Softmax(0f, 0f);
+/// Whether a class without p has a slope.
+const SLOPE_OF_NOTHING: bool = true;
 const TEACHER_FILL: u32 = 0u;
 
 /// NaN, infinity, or a negative number where its logarithm is needed.
 fn is_bad_teacher(bits: u32) -> bool {
-    return (bits << 1u) >= 0xff000000u || (USES_PLOGP && bits > 0x80000000u);
+    return (bits << 1u) >= 0xff000000u || (READS_LOG_P && bits > 0x80000000u);
+}
+
+fn is_teacher_zero(bits: u32) -> bool {
+    return (bits << 1u) == 0u;
 }
 
 fn teacher_p(s: Softmax, e: Element, inv_d: f32) -> f32 {
@@ -22,10 +28,15 @@ fn teacher_log_p(s: Softmax, e: Element) -> f32 {
     return log32(bitcast<f32>(e.y));
 }
 
-fn teacher_mass(s: Softmax, e: Element) -> Mass {
-    return Mass(Step(s, 1f, 1f), teacher_p(s, e, 1f), teacher_log_p(s, e));
+fn teacher_step(s: Softmax, e: Element) -> Step {
+    return Step(s, 1f, teacher_p(s, e, 1f));
 }
 
 fn teacher_join(a: Softmax, b: Softmax) -> Join {
     return Join(a, 1f, 1f);
+}
+
+/// Of a mean under P of h = log p - log q, with respect to what P comes from.
+fn teacher_slope(c: Class, h: f32, mean: f32) -> f32 {
+    return h + 1f;
 }

@@ -8,16 +8,14 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let row_index = min(place.row, params.n_rows - 1u);
     let truth = truth_of(row_index);
     let weight = row_weight(row_index);
-    // 2. Sums over the classes, one pass.
-    let sums = row_sums(lane, place, truth, weight);
-    let row = weighed(finish(truth, sums), weight);
-    // 3. The state a backward pass starts from, side outputs, and the loss.
+    // 2. Sums over the classes, and side outputs.
+    let row = read_row(lane, place, truth, weight);
+    // 3. The state a backward pass starts from, and the loss.
     if (place.row < params.n_rows && place.rank == 0u) {
         let state = state_of(row);
         for (var i = 0u; i < STATE_WIDTH; i++) {
             row_state[params.row_state + place.row * STATE_WIDTH + i] = state[i];
         }
     }
-    write_side(place, truth, row, sums);
     write_value(lane, place, weighed_value(row, weight, row.value));
 }

@@ -22,6 +22,7 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
             );
             let at = place.dlogits + j;
             store_dlogits(at, place.len - j, bitcast<vec4<u32>>(dx * factor));
+            write_dtargets(place, row, j, e, factor);
             if (LOSS_FROM_GRADIENT_PASS) {
                 block += vec4<f32>(
                     loss_term(row, e[0]),
@@ -41,5 +42,6 @@ fn fill_dlogits(place: Place, bits: u32) {
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let at = place.dlogits + j;
         store_dlogits(at, place.len - j, vec4<u32>(bits));
+        fill_dtargets(place, j, bits);
     }
 }

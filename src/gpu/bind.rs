@@ -216,6 +216,7 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
     check(Slot::Values, problem.writes_values(), problem.writes_values())?;
     check(Slot::Dlogits, dlogits && !buffers.in_place, dlogits && !buffers.in_place)?;
+    check(Slot::Dtargets, problem.writes_dtargets(), problem.writes_dtargets())?;
     problem.check_presence("dlogits_in_place", buffers.in_place, false, dlogits)
 }
 
@@ -252,13 +253,14 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
         Slot::Side => problem.side_len(),
         Slot::RowState => shape.n_rows * problem.state_width(),
         Slot::Dlogits => shape.dlogits_len(),
+        Slot::Dtargets => shape.dtargets_len(),
         Slot::Classes | Slot::Terms => 0,
     }
 }
 
 fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
     match slot {
-        Slot::Values | Slot::Dlogits | Slot::Side | Slot::Errors => true,
+        Slot::Values | Slot::Dlogits | Slot::Dtargets | Slot::Side | Slot::Errors => true,
         Slot::RowState => problem.writes_state(),
         Slot::Logits => in_place,
         _ => false,

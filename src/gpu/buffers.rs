@@ -77,6 +77,11 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Dlogits, slice)
     }
 
+    /// The gradient with respect to the targets `[N, C]`.
+    pub fn dtargets(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::Dtargets, slice)
+    }
+
     /// Writes the gradient over the logits; their stride and storage are its own.
     pub fn dlogits_in_place(mut self) -> Self {
         self.in_place = true;

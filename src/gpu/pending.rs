@@ -63,6 +63,7 @@ struct Signal {
 pub(super) struct OutputLens {
     values: Option<Stored>,
     dlogits: Option<Stored>,
+    dtargets: Option<Stored>,
     row_state: Option<Stored>,
     side: Option<(Side, Stored)>,
 }
@@ -178,6 +179,7 @@ impl OutputLens {
         OutputLens {
             values: problem.writes_values().then(|| stored(Slot::Values, problem.values_len())),
             dlogits: problem.writes_dlogits().then(|| stored(Slot::Dlogits, problem.shape.dlogits_len())),
+            dtargets: problem.writes_dtargets().then(|| stored(Slot::Dtargets, problem.shape.dtargets_len())),
             row_state: problem.writes_state().then(|| stored(Slot::RowState, n_rows * problem.state_width())),
             side: problem.writes_side().then(side),
         }
@@ -188,7 +190,8 @@ impl OutputLens {
     }
 
     pub fn total_bytes(&self) -> u64 {
-        [self.values, self.dlogits, self.row_state, self.side()].into_iter().flatten().map(Stored::bytes).sum()
+        let all = [self.values, self.dlogits, self.dtargets, self.row_state, self.side()];
+        all.into_iter().flatten().map(Stored::bytes).sum()
     }
 
     fn read(&self, readback: &wgpu::Buffer) -> Result<Output, Error> {
@@ -197,6 +200,7 @@ impl OutputLens {
             return Ok(Output {
                 values: Vec::new(),
                 dlogits: empty(self.dlogits),
+                dtargets: empty(self.dtargets),
                 row_state: empty(self.row_state),
                 side: self.side.map(|(side, _)| SideOutputs::from_words(&side, &[])),
             });
@@ -214,6 +218,7 @@ impl OutputLens {
         Ok(Output {
             values: self.values.map_or(Vec::new(), &mut floats),
             dlogits: self.dlogits.map(&mut floats),
+            dtargets: self.dtargets.map(&mut floats),
             row_state: self.row_state.map(&mut floats),
             side: self.side.map(|(side, output)| {
                 SideOutputs::from_words(&side, &bytemuck::pod_collect_to_vec::<u8, u32>(bytes(output)))
@@ -228,6 +233,7 @@ pub(super) struct Transfer {
     inputs: TransferInputs,
     values: Pooled,
     dlogits: Option<Pooled>,
+    dtargets: Option<Pooled>,
     row_state: Option<Pooled>,
     side: Option<Pooled>,
     lens: OutputLens,
@@ -273,6 +279,7 @@ impl Transfer {
             inputs,
             values: room("surprisal values", lens.values)?,
             dlogits: lens.dlogits.map(|len| room("surprisal dlogits", Some(len))).transpose()?,
+            dtargets: lens.dtargets.map(|len| room("surprisal dtargets", Some(len))).transpose()?,
             row_state: lens.row_state.map(|len| room("surprisal row_state", Some(len))).transpose()?,
             side: lens.side().map(|len| room("surprisal side", Some(len))).transpose()?,
             lens,
@@ -306,6 +313,9 @@ impl Transfer {
         if self.lens.values.is_some() {
             buffers = buffers.values(self.values.slice(..));
         }
+        if let Some(dtargets) = &self.dtargets {
+            buffers = buffers.dtargets(dtargets.slice(..));
+        }
         match &self.dlogits {
             Some(dlogits) => buffers.dlogits(dlogits.slice(..)),
             None => buffers,
@@ -314,7 +324,7 @@ impl Transfer {
 
     /// Records, submits, and starts mapping the results.
     pub fn submit(self, bound: Bound) -> Result<Mapping, Error> {
-        let Transfer { engine, inputs, values, dlogits, row_state, side, lens } = self;
+        let Transfer { engine, inputs, values, dlogits, dtargets, row_state, side, lens } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let size = lens.total_bytes().max(WORD);
@@ -323,15 +333,16 @@ impl Transfer {
         let submission = guarded(device, "a submission", || {
             let mut encoder =
                 device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("surprisal") });
-            if let Some(dlogits) = &dlogits {
-                // Padding between rows of the gradient reads as 0.
-                encoder.clear_buffer(dlogits, 0, None);
+            for gradient in [&dlogits, &dtargets].into_iter().flatten() {
+                // Padding between rows of a gradient reads as 0.
+                encoder.clear_buffer(gradient, 0, None);
             }
             bound.record(&mut encoder);
             let mut at = 0;
             let outputs = [
                 (Some(&values), lens.values),
                 (dlogits.as_ref(), lens.dlogits),
+                (dtargets.as_ref(), lens.dtargets),
                 (row_state.as_ref(), lens.row_state),
                 (side.as_ref(), lens.side()),
             ];
@@ -354,7 +365,7 @@ impl Transfer {
         })?;
         let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state: saved } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional = [targets, weights, row_weights, dloss, divisor, saved, dlogits, row_state, side];
+        let optional = [targets, weights, row_weights, dloss, divisor, saved, dlogits, dtargets, row_state, side];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
         Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }

@@ -4,7 +4,7 @@
 mod source;
 
 use crate::Storage;
-use crate::loss::{Family, Form};
+use crate::loss::{Family, Form, Terms};
 
 /// One kernel: its text is a function of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -137,6 +137,8 @@ pub enum Slot {
     Side = 12,
     /// The counter of rows that labels or row weights leave without a value.
     Errors = 13,
+    /// `[N, C]`: the gradient with respect to the targets.
+    Dtargets = 14,
 }
 
 impl Slot {
@@ -144,7 +146,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 13] = [
+    pub const ALL: [Slot; 14] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -158,6 +160,7 @@ impl Slot {
         Slot::RowWeights,
         Slot::Side,
         Slot::Errors,
+        Slot::Dtargets,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -176,6 +179,7 @@ impl Slot {
             Slot::RowWeights => "row_weights",
             Slot::Side => "side",
             Slot::Errors => "errors",
+            Slot::Dtargets => "dtargets",
         }
     }
 
@@ -187,6 +191,7 @@ impl Slot {
             Slot::Dloss => Some("dloss_storage"),
             Slot::Values => Some("values_storage"),
             Slot::Dlogits => Some("dlogits_storage"),
+            Slot::Dtargets => Some("dtargets_storage"),
             _ => None,
         }
     }
@@ -273,7 +278,7 @@ impl Kernel {
     /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
     pub fn label(&self) -> String {
         let name = match self.program {
-            Program::Loss { loss, family: Family::Distribution { student, teacher }, .. } => {
+            Program::Loss { loss, family: Family::Distribution { student, teacher, .. }, .. } => {
                 format!("{loss}.{}.{}", form_name(student), form_name(teacher))
             }
             Program::Loss { loss, .. } => loss.to_string(),
@@ -287,12 +292,18 @@ impl Kernel {
             Variant::Subgroup => "subgroup",
         };
         let mut label = format!("{name}/{}/{variant}/{}", self.entry_point(), self.width.folder());
-        if let Program::Loss { values, .. } = self.program {
+        if let Program::Loss { values, family, .. } = self.program {
             label += match values {
+                _ if family.is_per_class() => "/per_element",
                 Values::PerElement => "/per_element",
                 Values::Sums => "",
                 Values::SumsAndSide => "/side",
             };
+        }
+        if let Program::Loss { family, .. } = self.program
+            && family.has_teacher_gradient()
+        {
+            label += "/dtargets";
         }
         if self.access == Access::Arena {
             label += "/arena";
@@ -327,8 +338,8 @@ impl Kernel {
     /// Slots, and whether the kernel writes them.
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
-            Classes, Divisor, Dlogits, Dloss, Errors, Logits, RowState, RowWeights, Side, Targets, Terms, Values,
-            Weights,
+            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, Side, Targets, Terms,
+            Values, Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -343,6 +354,7 @@ impl Kernel {
         };
         let inputs: &[Slot] = match family {
             Family::Softmax | Family::RowEntropy => &[Logits],
+            Family::Distribution { .. } if !has_class_factors(loss) => &[Logits, Targets],
             Family::ClassIndex | Family::Distribution { .. } => &[Logits, Targets, Classes],
             Family::Elementwise if reads_targets(loss) => &[Logits, Targets, Classes, Weights],
             Family::Elementwise => &[Logits, Classes, Weights],
@@ -363,6 +375,9 @@ impl Kernel {
         }
         if entry != Entry::Forward {
             slots.push((Dlogits, true));
+            if family.has_teacher_gradient() {
+                slots.push((Dtargets, true));
+            }
         }
         if self.weighs_rows() {
             slots.push((RowWeights, false));
@@ -378,7 +393,7 @@ impl Kernel {
     pub(crate) fn weighs_rows(&self) -> bool {
         match self.program {
             Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
-            Program::Loss { family, .. } => !matches!(family, Family::Softmax | Family::Elementwise),
+            Program::Loss { family, .. } => family.weighs_rows(),
             Program::SumValues => false,
             Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => true,
         }
@@ -413,7 +428,7 @@ impl Kernel {
     fn is_tensor(&self, slot: Slot) -> bool {
         let Program::Loss { family, values, .. } = self.program else { return false };
         match slot {
-            Slot::Logits | Slot::Dlogits => true,
+            Slot::Logits | Slot::Dlogits | Slot::Dtargets => true,
             Slot::Targets => family != Family::ClassIndex,
             Slot::Dloss => family == Family::Softmax,
             Slot::Values => values == Values::PerElement,
@@ -423,8 +438,9 @@ impl Kernel {
 
     /// Tensors are stored as one likes, and so is an upstream gradient that has one number per element.
     fn storage_override(&self, slot: Slot) -> Option<&'static str> {
-        let per_element = matches!(self.program, Program::Loss { family: Family::Elementwise, .. });
-        let is_open = self.is_tensor(slot) || (slot == Slot::Dloss && per_element);
+        let Program::Loss { family, .. } = self.program else { return None };
+        let is_open =
+            self.is_tensor(slot) || (slot == Slot::Dloss && (family == Family::Elementwise || family.is_per_class()));
         if is_open && self.width.is_packed() { slot.storage_override() } else { None }
     }
 }
@@ -484,11 +500,16 @@ impl Program {
 /// What a loss may put out: elementwise losses with targets both, by their reduction.
 fn output_kinds(family: Family, loss: &str) -> &'static [Values] {
     match family {
-        Family::Softmax => &[Values::PerElement],
+        Family::Softmax | Family::Distribution { terms: Terms::PerElement, .. } => &[Values::PerElement],
         Family::Elementwise if reads_targets(loss) => &[Values::PerElement, Values::Sums],
         Family::ClassIndex => &[Values::Sums, Values::SumsAndSide],
         _ => &[Values::Sums],
     }
+}
+
+/// Whether a loss of distributions has factors per class.
+fn has_class_factors(loss: &str) -> bool {
+    loss == "soft_cross_entropy"
 }
 
 /// Whether an elementwise loss has targets.

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, reads_targets};
-use crate::loss::{Family, Form};
+use super::{
+    Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, reads_targets,
+};
+use crate::loss::{Family, Form, Gradients, Terms};
 
 impl Kernel {
     /// The kernel's WGSL, without the `enable` lines that browsers want and naga refuses.
@@ -58,6 +60,8 @@ impl Kernel {
             (Family::Elementwise, _) if values == Values::PerElement => &[],
             (Family::Elementwise, _) => &["Total"],
             (Family::Softmax, _) => &["Sums"],
+            (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
+            (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
             (_, Entry::Backward) => &[],
             _ => &["Sums", "Total"],
         }
@@ -128,7 +132,7 @@ impl Kernel {
                     }
                 }
                 list.extend(family_fragments(family, loss, entry, values));
-                if !matches!(family, Family::Softmax | Family::Elementwise) {
+                if family.weighs_rows() {
                     list.push(if self.weighs_rows() { ROW_WEIGHTS } else { NO_ROW_WEIGHTS });
                 }
                 if entry != Entry::Forward {
@@ -169,6 +173,7 @@ const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
 const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
 const ROW_SHARE: Fragment = fragment!("sum/row_share.wgsl");
+const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
 const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
 const SOFTMAX_MOMENT: Fragment = fragment!("softmax_moment.wgsl");
 const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
@@ -247,13 +252,14 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         }
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
-        Family::Distribution { student, teacher } => {
+        Family::Distribution { student, teacher, terms, .. } => {
             vec![
-                CLASS_FACTORS,
+                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
                 NO_TRUTH,
                 student_fragment(student),
                 teacher_fragment(teacher),
                 fragment!("distribution/family.wgsl"),
+                terms_fragment(terms),
             ]
         }
     };
@@ -267,20 +273,32 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
         }),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
-        _ => list.extend(rows_fragments(entry, values)),
+        Family::Distribution { terms: Terms::PerElement, .. } => list.extend(each_fragments(entry)),
+        _ => list.extend(rows_fragments(family, entry, values)),
     }
     list
 }
 
-fn rows_fragments(entry: Entry, values: Values) -> Vec<Fragment> {
-    let (sums, value) = (fragment!("rows/sums.wgsl"), fragment!("rows/value.wgsl"));
+fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment> {
     let gradient = fragment!("rows/gradient.wgsl");
-    let mut list = match entry {
-        Entry::Forward => vec![LANE_SUMS, sums, value, fragment!("rows/forward.wgsl")],
-        Entry::ForwardBackward => vec![LANE_SUMS, sums, value, gradient, fragment!("rows/forward_backward.wgsl")],
-        Entry::Backward => vec![gradient, fragment!("rows/backward.wgsl")],
+    let dtargets = match family.has_teacher_gradient() {
+        true if entry == Entry::Forward => fragment!("distribution/forward_of_dtargets.wgsl"),
+        true => fragment!("distribution/dtargets.wgsl"),
+        false => fragment!("rows/no_dtargets.wgsl"),
     };
-    if entry != Entry::Backward && values != Values::SumsAndSide {
+    if entry == Entry::Backward {
+        return vec![dtargets, gradient, fragment!("rows/backward.wgsl")];
+    }
+    let reads = match family {
+        Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
+        _ => fragment!("rows/one_read.wgsl"),
+    };
+    let mut list = vec![dtargets, LANE_SUMS, fragment!("rows/sums.wgsl"), reads, fragment!("rows/value.wgsl")];
+    match entry {
+        Entry::Forward => list.push(fragment!("rows/forward.wgsl")),
+        _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
+    }
+    if values != Values::SumsAndSide {
         list.push(fragment!("side/silent.wgsl"));
     }
     list
@@ -298,6 +316,20 @@ fn side_shuffle(values: Values) -> Fragment {
     match values {
         Values::SumsAndSide => fragment!("side/shuffle.wgsl"),
         _ => fragment!("side/no_shuffle.wgsl"),
+    }
+}
+
+fn each_fragments(entry: Entry) -> Vec<Fragment> {
+    let (values, gradient) = (fragment!("distribution/each/values.wgsl"), fragment!("distribution/each/gradient.wgsl"));
+    match entry {
+        Entry::Forward => vec![LANE_SUMS, values, fragment!("distribution/each/forward.wgsl")],
+        Entry::ForwardBackward => {
+            vec![LANE_SUMS, values, gradient, fragment!("distribution/each/forward_backward.wgsl")]
+        }
+        Entry::Backward => {
+            let no_values = fragment!("distribution/each/no_values.wgsl");
+            vec![no_values, gradient, fragment!("distribution/each/backward.wgsl")]
+        }
     }
 }
 
@@ -325,25 +357,18 @@ fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Ve
 /// forms are those it may be asked with.
 pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
     use Family::{ClassIndex, Elementwise, RowEntropy, Softmax};
-    use Form::{LogProbs, Logits, Probs};
     &[
         ("log_softmax", fragment!("softmax/log_softmax.wgsl"), &[Softmax]),
         ("softmax", fragment!("softmax/softmax.wgsl"), &[Softmax]),
         ("cross_entropy", fragment!("class_index/cross_entropy.wgsl"), &[ClassIndex]),
         ("softmax_focal", fragment!("class_index/softmax_focal.wgsl"), &[ClassIndex]),
-        ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), &[distribution(Logits, Probs)]),
-        (
-            "kl_divergence",
-            fragment!("distribution/kl_divergence.wgsl"),
-            &[
-                distribution(Logits, Probs),
-                distribution(Logits, LogProbs),
-                distribution(Logits, Logits),
-                distribution(LogProbs, Probs),
-                distribution(LogProbs, LogProbs),
-                distribution(LogProbs, Logits),
-            ],
-        ),
+        ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), SOFT_LABELS),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
+        ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
+        ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
+        ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
         ("entropy", fragment!("row_entropy/entropy.wgsl"), &[RowEntropy]),
         ("binary_cross_entropy", fragment!("elementwise/binary_cross_entropy.wgsl"), &[Elementwise]),
         ("sigmoid_focal", fragment!("elementwise/sigmoid_focal.wgsl"), &[Elementwise]),
@@ -351,13 +376,40 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
     ]
 };
 
-const fn distribution(student: Form, teacher: Form) -> Family {
-    Family::Distribution { student, teacher }
+const SOFT_LABELS: &[Family] = &[every_form(Terms::MeanUnderTeacher, Gradients::Student)[0]];
+
+/// What a divergence may be asked with, whatever its terms.
+const EVERY_FORM: [[Family; 6]; 5] = [
+    every_form(Terms::MeanUnderTeacher, Gradients::Student),
+    every_form(Terms::MeanUnderStudent, Gradients::Student),
+    every_form(Terms::Normalised, Gradients::Student),
+    every_form(Terms::PerElement, Gradients::Student),
+    every_form(Terms::MeanUnderTeacher, Gradients::Both),
+];
+
+const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
+    use Form::{LogProbs, Logits, Probs};
+    [
+        Family::Distribution { student: Logits, teacher: Probs, terms, gradients },
+        Family::Distribution { student: Logits, teacher: LogProbs, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Logits, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Probs, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: LogProbs, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Logits, terms, gradients },
+    ]
 }
 
 fn loss_fragment(loss: &'static str) -> Fragment {
     let registered = LOSSES.iter().find(|(name, ..)| *name == loss);
     registered.expect("every loss is registered, as a test of every loss shows").1
+}
+
+fn terms_fragment(terms: Terms) -> Fragment {
+    match terms {
+        Terms::MeanUnderTeacher | Terms::MeanUnderStudent => fragment!("distribution/mean.wgsl"),
+        Terms::Normalised => fragment!("distribution/normalised.wgsl"),
+        Terms::PerElement => fragment!("distribution/each/terms.wgsl"),
+    }
 }
 
 fn student_fragment(student: Form) -> Fragment {

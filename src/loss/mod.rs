@@ -2,22 +2,30 @@
 
 mod binary_cross_entropy;
 mod cross_entropy;
+mod divergence;
 mod entropy;
+mod jensen_shannon;
 mod kl_divergence;
+mod reverse_kl_divergence;
 mod row_options;
 mod sigmoid_focal;
 mod soft_cross_entropy;
 mod softmax;
 mod softmax_focal;
+mod total_variation;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use cross_entropy::{CrossEntropy, Smoothing};
+pub use divergence::Divergence;
 pub use entropy::Entropy;
-pub use kl_divergence::KlDivergence;
+pub use jensen_shannon::{JensenShannon, Jsd};
+pub use kl_divergence::{Kl, KlDivergence};
+pub use reverse_kl_divergence::{ReverseKl, ReverseKlDivergence};
 pub use row_options::{RowOptions, RowWeights};
 pub use sigmoid_focal::SigmoidFocal;
 pub use soft_cross_entropy::SoftCrossEntropy;
 pub use softmax_focal::SoftmaxFocal;
+pub use total_variation::{TotalVariation, Tv};
 
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -40,6 +48,12 @@ pub enum Loss {
     SoftCrossEntropy(SoftCrossEntropy),
     /// Kullback-Leibler divergence.
     KlDivergence(KlDivergence),
+    /// Kullback-Leibler divergence of the targets from ours.
+    ReverseKlDivergence(ReverseKlDivergence),
+    /// Jensen-Shannon divergence.
+    JensenShannon(JensenShannon),
+    /// Total variation distance.
+    TotalVariation(TotalVariation),
     /// Focal loss through a softmax.
     SoftmaxFocal(SoftmaxFocal),
     /// Binary cross-entropy through a sigmoid.
@@ -54,14 +68,14 @@ pub enum Loss {
 /// its own page says which.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Reduction {
-    /// One loss per row; per element for the elementwise losses.
+    /// One loss per row; per element for the elementwise losses and, on request, for the Kullback-Leibler divergence.
     None,
     /// The sum of all losses.
     Sum,
     /// The sum over the loss's own divisor; NaN, with gradient 0, when that divisor is 0.
     #[default]
     Mean,
-    /// The sum over the number of rows; for the Kullback-Leibler divergence.
+    /// The sum over the number of rows; for the divergences.
     BatchMean,
     /// The sum over this number.
     SumDividedBy(f32),
@@ -161,17 +175,72 @@ pub enum Family {
     Softmax,
     /// Softmax, one label per row: `loss(log_p, q)`, `dloss_dlog_p(log_p, q)`.
     ClassIndex,
-    /// A distribution against a distribution.
+    /// A distribution against a distribution: `slope = dloss/dlog q`, `dx_j = slope_j - q_j sum_c slope_c`.
     Distribution {
         /// Whose loss it is: `Logits` or `LogProbs`.
         student: Form,
         /// What it is held against.
         teacher: Form,
+        /// How its sums over the classes come about.
+        terms: Terms,
+        /// Whose gradients are wanted.
+        gradients: Gradients,
     },
     /// Softmax and no target: the entropy.
     RowEntropy,
     /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
     Elementwise,
+}
+
+/// Whose gradient a loss of two distributions has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gradients {
+    /// `dlogits`.
+    Student,
+    /// `dlogits` and `dtargets`.
+    Both,
+}
+
+/// What a loss of a distribution Q against P sums over the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Terms {
+    /// `p h(log p, log q)`, h linear: summed in the read that finds the normalisers. The slopes are `-p`.
+    MeanUnderTeacher,
+    /// `q h(log p, log q)`, h linear: summed in the same read; so are the slopes, `q h`.
+    MeanUnderStudent,
+    /// Any function of p and q: summed in a second read, once both are known.
+    Normalised,
+    /// `p h(log p, log q)`, each a value of its own with an upstream gradient of its own.
+    PerElement,
+}
+
+impl Terms {
+    /// Whether the slopes sum to -1, whatever the row: those of a softmax's p do.
+    pub(crate) fn slopes_known(self, teacher: Form) -> bool {
+        self == Terms::MeanUnderTeacher && teacher == Form::Logits
+    }
+}
+
+impl Family {
+    /// Whether the targets have a gradient too.
+    pub(crate) fn has_teacher_gradient(self) -> bool {
+        matches!(self, Family::Distribution { gradients: Gradients::Both, .. })
+    }
+
+    /// Whether its rows have weights: one value per row comes of its classes.
+    pub(crate) fn weighs_rows(self) -> bool {
+        !matches!(self, Family::Softmax | Family::Elementwise) && !self.is_per_class()
+    }
+
+    /// Whether a loss of distributions has one value per class.
+    pub(crate) fn is_per_class(self) -> bool {
+        matches!(self, Family::Distribution { terms: Terms::PerElement, .. })
+    }
+
+    /// Whether an element's gradient depends on the upstream gradient of its whole row.
+    pub(crate) fn uses_whole_dloss(self) -> bool {
+        self == Family::Softmax || self.is_per_class()
+    }
 }
 
 /// What a loss reads beside the logits.
@@ -246,12 +315,34 @@ pub(crate) trait ClassIndexMaths {
     fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real;
 }
 
-/// Of `sum p log p` and `sum p log q`.
+/// Of one class of both distributions.
 pub(crate) trait DistributionMaths {
-    fn loss(&self, plogp: Real, plogq: Real) -> Real;
-    /// For a loss that reads log p: a term whose sum over the classes is the loss plus `sum q - sum p`, without the
-    /// cancellation.
-    fn loss_term(&self, log_p: f64, log_q: f64) -> Option<f64>;
+    /// The class's share of the loss.
+    fn loss_term(&self, c: &Class) -> Real;
+    /// `dloss/dlog q`, up to a multiple of q, which a softmax takes away again.
+    fn slope(&self, c: &Class) -> Real;
+    /// Whether a negative p has no meaning.
+    fn reads_log_p(&self) -> bool {
+        true
+    }
+    /// `log p - log q` for the divergence that has a gradient with respect to P.
+    fn teacher_log_ratio(&self, _c: &Class) -> Option<Real> {
+        None
+    }
+    /// For a divergence that is a mean of log-ratios: the class's share plus the other distribution's mass there, less
+    /// its own, without the cancellation.
+    fn gap(&self, _c: &Class) -> Option<f64> {
+        None
+    }
+}
+
+/// One class of P and Q.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Class {
+    pub p: Real,
+    pub q: Real,
+    pub log_p: Real,
+    pub log_q: Real,
 }
 
 /// Of one element x, its target y and the factor of its class.
@@ -274,6 +365,10 @@ pub(crate) trait Spec {
     /// Refuses options outside their range.
     fn check(&self, shape: &Shape) -> Result<(), Error>;
 
+    /// Whether `BatchMean` means something: the divergences have it.
+    fn has_batch_mean(&self) -> bool {
+        false
+    }
     /// Whether the loss is one term per element, each with a value of its own under `Reduction::None`.
     fn per_element(&self) -> bool {
         false
@@ -328,6 +423,9 @@ impl Loss {
             Loss::CrossEntropy(spec) => spec,
             Loss::SoftCrossEntropy(spec) => spec,
             Loss::KlDivergence(spec) => spec,
+            Loss::ReverseKlDivergence(spec) => spec,
+            Loss::JensenShannon(spec) => spec,
+            Loss::TotalVariation(spec) => spec,
             Loss::SoftmaxFocal(spec) => spec,
             Loss::BinaryCrossEntropy(spec) => spec,
             Loss::SigmoidFocal(spec) => spec,
@@ -357,7 +455,18 @@ macro_rules! into_loss {
         }
     )*};
 }
-into_loss!(CrossEntropy, SoftCrossEntropy, KlDivergence, SoftmaxFocal, BinaryCrossEntropy, SigmoidFocal, Entropy);
+into_loss!(
+    CrossEntropy,
+    SoftCrossEntropy,
+    KlDivergence,
+    ReverseKlDivergence,
+    JensenShannon,
+    TotalVariation,
+    SoftmaxFocal,
+    BinaryCrossEntropy,
+    SigmoidFocal,
+    Entropy
+);
 
 /// `check` of an option that must lie in `0..=1`.
 pub(crate) fn check_unit(option: &'static str, value: f32) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 use super::{
-    DistributionMaths, Divisor, Family, Form, Maths, ONE, PerClass, Reduction, Shares, Spec, TargetKind, check_unit,
+    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, PerClass, Reduction, Shares, Spec,
+    TargetKind, Terms, check_unit,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -63,7 +64,12 @@ impl Spec for SoftCrossEntropy {
         "soft_cross_entropy"
     }
     fn family(&self) -> Family {
-        Family::Distribution { student: Form::Logits, teacher: Form::Probs }
+        Family::Distribution {
+            student: Form::Logits,
+            teacher: Form::Probs,
+            terms: Terms::MeanUnderTeacher,
+            gradients: Gradients::Student,
+        }
     }
     fn maths(&self) -> Maths<'_> {
         Maths::Distribution(self)
@@ -93,12 +99,16 @@ impl Spec for SoftCrossEntropy {
 }
 
 impl DistributionMaths for SoftCrossEntropy {
-    /// `-sum w y' lp`.
-    fn loss(&self, _plogp: Real, plogq: Real) -> Real {
-        -plogq
+    /// `-w y' lp`.
+    fn loss_term(&self, c: &Class) -> Real {
+        -c.p.times(c.log_q)
     }
 
-    fn loss_term(&self, _log_p: f64, _log_q: f64) -> Option<f64> {
-        None
+    fn slope(&self, c: &Class) -> Real {
+        -c.p
+    }
+
+    fn reads_log_p(&self) -> bool {
+        false
     }
 }

@@ -1,14 +1,20 @@
 use super::{Row, Softmax, Tensors, class_factor, logit_map, logits, row_softmax, target_values};
-use crate::loss::{DistributionMaths, Family, Form, Shares};
+use crate::loss::{Class, DistributionMaths, Family, Form, Gradients, Shares, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
 
-/// Losses of one distribution against another.
-pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
-    let Family::Distribution { student, teacher } = problem.spec().family() else { return None };
+/// A row's P and Q.
+struct Pair {
+    student_softmax: Option<Softmax>,
+    teacher_softmax: Option<Softmax>,
+    classes: Vec<Class>,
+}
+
+/// None for a row without a value.
+fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Pair> {
+    let Family::Distribution { student, teacher, .. } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
-    let temperature = spec.temperature();
 
     // P, with class weights and label smoothing mixed in where the loss has them.
     let teacher_softmax = match teacher {
@@ -27,9 +33,8 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
         (None, Form::LogProbs) => Real::from(y[c]),
         (None, _) => p(c).ln(),
     };
-    let takes_log = loss.loss_term(0.0, 0.0).is_some();
     let undefined = |v: f32| match teacher {
-        Form::Probs => !v.is_finite() || (takes_log && v < 0.0),
+        Form::Probs => !v.is_finite() || (loss.reads_log_p() && v < 0.0),
         _ => v.is_nan() || v == f32::INFINITY,
     };
     if teacher_softmax.is_none() && y.iter().any(|&v| undefined(v)) {
@@ -43,26 +48,82 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
         _ => None,
     };
     let log_q = |c: usize| student_softmax.as_ref().map_or(Real::from(x[c]), |softmax| softmax.log_p(c));
+    let q = |c: usize| student_softmax.as_ref().map_or_else(|| log_q(c).exp(), |softmax| softmax.p(c));
 
-    let mass = Real::sum((0..n_classes).map(p));
-    let plogp = Real::sum((0..n_classes).map(|c| p(c).times(log_p(c))));
-    let plogq = Real::sum((0..n_classes).map(|c| p(c).times(log_q(c))));
-    let mut value = loss.loss(plogp, plogq);
-    let terms = (0..n_classes).map(|c| loss.loss_term(log_p(c).value, log_q(c).value));
-    if let (Some(terms), Form::Logits) = (terms.sum::<Option<f64>>(), student) {
-        // Without cancellation; an f32 computation may still take the difference of the two sums.
-        value.value = terms + if teacher == Form::Logits { 0.0 } else { mass.value - 1.0 };
-    }
-    let gradient = |c| match &student_softmax {
-        Some(softmax) => (softmax.p(c) * mass - p(c)) / temperature,
-        None => -p(c),
+    let classes = (0..n_classes).map(|c| Class { p: p(c), q: q(c), log_p: log_p(c), log_q: log_q(c) }).collect();
+    Some(Pair { student_softmax, teacher_softmax, classes })
+}
+
+/// Losses of one distribution against another.
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
+    let Family::Distribution { student, teacher, terms, gradients } = problem.spec().family() else { return None };
+    let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
+    let Pair { student_softmax, teacher_softmax, classes } = pair(problem, inputs, n, loss)?;
+    let terms_of_loss: Vec<_> = classes.iter().map(|c| loss.loss_term(c)).collect();
+    let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c)).sum();
+    let values = match (terms, gaps, student) {
+        (Terms::PerElement, ..) => terms_of_loss,
+        // Without cancellation; an f32 computation may still take differences of logarithms.
+        (_, Some(gaps), Form::Logits) => {
+            let mass = if teacher == Form::Logits { 1.0 } else { classes.iter().map(|c| c.p.value).sum() };
+            let surplus = if terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
+            vec![Real { value: gaps + surplus, ..Real::sum(terms_of_loss) }]
+        }
+        _ => vec![Real::sum(terms_of_loss)],
+    };
+
+    let per_element = terms == Terms::PerElement;
+    // Each class's upstream gradient, where it has one of its own.
+    let dloss = inputs.dloss.as_ref().filter(|_| per_element).map(|dloss| &dloss[n * n_classes..][..n_classes]);
+    let slope = |c: usize| loss.slope(&classes[c]).times(dloss.map_or(Real::ONE, |dloss| dloss[c].into()));
+    let slopes = match terms.slopes_known(teacher) {
+        true => -Real::ONE,
+        false => Real::sum((0..n_classes).map(slope)),
+    };
+    let gradient = |c: usize| match student {
+        // An infinite slope is in the whole row.
+        _ if slopes.value.is_infinite() => Real::NAN,
+        Form::Logits => (slope(c) - classes[c].q * slopes) / spec.temperature(),
+        // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
+        _ if terms == Terms::MeanUnderStudent => slope(c) + classes[c].q,
+        _ => slope(c),
     };
     let mut state = Vec::new();
-    state.extend(student_softmax.iter().flat_map(|softmax| [softmax.m, softmax.excess]));
-    match &teacher_softmax {
-        Some(softmax) => state.extend([softmax.m, softmax.excess]),
-        None => state.push(mass),
+    state.extend([&student_softmax, &teacher_softmax].into_iter().flatten().flat_map(|s| [s.m, s.excess]));
+    if !terms.slopes_known(teacher) {
+        // Nothing has come from upstream yet.
+        state.push(if per_element { Real::ZERO } else { slopes });
     }
+    if gradients == Gradients::Both && teacher == Form::Logits {
+        let divergence = Real::sum(values.iter().copied());
+        state.push(if divergence.value.is_infinite() { Real::NAN } else { divergence });
+    }
+    if slopes.value.is_infinite() {
+        state.fill(Real::NAN);
+    }
+    let values = values.into_iter().map(|value| value * spec.scale()).collect();
     let gradient = (0..n_classes).map(|c| gradient(c) * spec.scale()).collect();
-    Some(Row::new(vec![value * spec.scale()], gradient, state))
+    Some(Row::new(values, gradient, state))
+}
+
+/// The gradient of `sum_c p_c h_c`, `h = log p - log q`, with respect to what P comes from.
+pub(super) fn teacher_gradient(
+    problem: &Problem,
+    inputs: &Tensors<'_>,
+    n: usize,
+    loss: &dyn DistributionMaths,
+) -> Option<Vec<Real>> {
+    let Family::Distribution { teacher, .. } = problem.spec().family() else { return None };
+    let classes = pair(problem, inputs, n, loss)?.classes;
+    let h = classes.iter().map(|c| loss.teacher_log_ratio(c)).collect::<Option<Vec<_>>>()?;
+    let divergence = Real::sum(classes.iter().zip(&h).map(|(c, &h)| c.p.times(h)));
+    let slope = |(c, h): (&Class, Real)| match teacher {
+        Form::Logits if divergence.value.is_infinite() => Real::NAN,
+        Form::Logits => c.p.times(h - divergence) / problem.spec().temperature(),
+        Form::LogProbs => c.p.times(h + 1.0),
+        // Neither has the class.
+        Form::Probs if c.p.value == 0.0 && c.log_q.value == f64::NEG_INFINITY => Real::ZERO,
+        Form::Probs => h + 1.0,
+    };
+    Some(classes.iter().zip(h).map(|pair| slope(pair) * problem.spec().scale()).collect())
 }

@@ -28,14 +28,14 @@ pub struct Evaluation {
     pub values: Vec<Real>,
     /// As [`Output::dlogits`].
     pub dlogits: Option<Vec<Real>>,
+    /// As [`Output::dtargets`].
+    pub dtargets: Option<Vec<Real>>,
     /// As [`Output::row_state`].
     pub row_state: Option<Vec<Real>>,
     /// As the words of [`crate::Buffers::side`], with what was asked for; an argmax is a number like the others.
     pub side: Option<(Side, Vec<Real>)>,
-    /// How a device stores the values.
-    pub values_storage: Storage,
-    /// How a device stores the gradient.
-    pub dlogits_storage: Storage,
+    /// How a device stores values, dlogits and dtargets.
+    pub storage: [Storage; 3],
 }
 
 /// One row before reduction, upstream gradient and divisor.
@@ -81,13 +81,20 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let share = extras_share(problem, divisor, kept);
     let (mut values, mut side) = (Vec::new(), Vec::new());
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
+    let mut dtargets = vec![Real::ZERO; shape.dtargets_len()];
     let mut row_state = Vec::new();
     for n in 0..shape.n_rows {
         let Row { values: row_values, gradient, state, side: row_side } = row(problem, inputs, n, share);
-        for (c, &g) in gradient.iter().enumerate() {
+        let scaled = |c: usize, g: Real| {
             // Where there is no gradient, none flows, whatever comes from upstream.
             let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
-            dlogits[n * shape.dlogits_stride + c] = if g.value.is_nan() { g } else { quotient(g, divisor, Real::ZERO) };
+            if g.value.is_nan() { g } else { quotient(g, divisor, Real::ZERO) }
+        };
+        for (c, &g) in gradient.iter().enumerate() {
+            dlogits[n * shape.dlogits_stride + c] = scaled(c, g);
+        }
+        for (c, g) in teacher_gradient(problem, inputs, n).into_iter().enumerate() {
+            dtargets[n * shape.dtargets_stride + c] = scaled(c, g);
         }
         values.extend(row_values);
         row_state.extend(state);
@@ -107,21 +114,23 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
         dlogits: problem.writes_dlogits().then_some(dlogits),
+        dtargets: problem.writes_dtargets().then_some(dtargets),
         row_state: problem.writes_state().then_some(row_state),
         side: problem.writes_side().then_some((problem.spec().rows().side, side)),
-        values_storage: problem.storage(Slot::Values),
-        dlogits_storage: problem.storage(Slot::Dlogits),
+        storage: [Slot::Values, Slot::Dlogits, Slot::Dtargets].map(|slot| problem.storage(slot)),
     }
 }
 
 /// Rounded once, to what each tensor is stored as.
 impl From<Evaluation> for Output {
     fn from(evaluation: Evaluation) -> Self {
-        let Evaluation { values, dlogits, row_state, side, values_storage, dlogits_storage } = evaluation;
+        let Evaluation { values, dlogits, dtargets, row_state, side, .. } = evaluation;
+        let [values_storage, dlogits_storage, dtargets_storage] = evaluation.storage;
         let round = |reals: Vec<Real>, storage: Storage| reals.iter().map(|real| storage.round(real.value)).collect();
         Output {
             values: round(values, values_storage),
             dlogits: dlogits.map(|dlogits| round(dlogits, dlogits_storage)),
+            dtargets: dtargets.map(|dtargets| round(dtargets, dtargets_storage)),
             row_state: row_state.map(|state| round(state, Storage::F32)),
             side: side.map(|(side, reals)| SideOutputs::from_words(&side, &side_words(&side, &reals))),
         }
@@ -157,6 +166,17 @@ fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, share: Real) -> Row {
 
 fn row_weight(inputs: &Tensors<'_>, n: usize) -> f32 {
     inputs.row_weights.map_or(1.0, |row_weights| row_weights[n])
+}
+
+/// A row's gradient with respect to the targets; empty where none is wanted.
+fn teacher_gradient(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Vec<Real> {
+    match problem.spec().maths() {
+        Maths::Distribution(loss) if problem.writes_dtargets() => {
+            let gradient = distribution::teacher_gradient(problem, inputs, n, loss);
+            gradient.unwrap_or_else(|| vec![Real::NAN; problem.shape.n_classes])
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Values a row has before they are summed.
@@ -202,9 +222,9 @@ fn class_factor(spec: &dyn Spec, c: usize) -> f32 {
 
 fn dloss(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
     match (&inputs.dloss, problem.extent()) {
-        // A softmax has used it already: its gradient is linear in the whole row of it.
         (None, _) => 1.0,
-        (Some(_), _) if problem.spec().family() == Family::Softmax => 1.0,
+        // Used already: the gradient is linear in the whole row of it.
+        (Some(_), _) if problem.spec().family().uses_whole_dloss() => 1.0,
         (Some(dloss), Extent::Scalar) => dloss[0],
         (Some(dloss), Extent::Row) => dloss[n],
         (Some(dloss), Extent::Element) => dloss[n * problem.shape.n_classes + c],

@@ -13,6 +13,9 @@ pub struct Real {
     pub rounding: f64,
 }
 
+/// 1 in units of f32 rounding.
+const ONE_PER_UNIT: f64 = (1 << 24) as f64;
+
 impl Real {
     /// Zero, exactly.
     pub const ZERO: Real = Real { value: 0.0, rounding: 0.0 };
@@ -27,8 +30,27 @@ impl Real {
 
     /// `e^self`.
     pub fn exp(self) -> Real {
-        let value = self.value.exp();
-        Real::rounded(value, value * self.rounding)
+        Real::rounded(self.value.exp(), self.exp_error())
+    }
+
+    /// `e^self - 1`.
+    pub fn exp_m1(self) -> Real {
+        Real::rounded(self.value.exp_m1(), self.exp_error())
+    }
+
+    /// `e^self - 1 - self`, from 0 to 0 without cancellation.
+    pub fn exp_m1_less_self(self) -> Real {
+        let x = self.value;
+        // The first term left out is 2 x 0.25^14 / 16! of the leading one.
+        let series = || (3..=15).rev().fold(1.0, |sum, k| 1.0 + x / f64::from(k) * sum);
+        let value = if x.abs() > 0.25 { x.exp_m1() - x } else { x * x / 2.0 * series() };
+        Real::rounded(value, x.exp_m1().abs() * self.rounding)
+    }
+
+    /// What `e^self` inherits: nothing once it has underflowed.
+    fn exp_error(self) -> f64 {
+        let slope = self.value.exp();
+        if slope == 0.0 { 0.0 } else { slope * self.rounding }
     }
 
     /// The hyperbolic tangent.
@@ -62,6 +84,19 @@ impl Real {
         }
         let value = self.value.powf(exponent);
         Real::rounded(value, (exponent * value / self.value).abs() * self.rounding)
+    }
+
+    /// `|self|`.
+    pub fn abs(self) -> Real {
+        Real { value: self.value.abs(), ..self }
+    }
+
+    /// -1, 0 or 1; any of them where an f32 computation cannot tell.
+    pub fn signum(self) -> Real {
+        // Functions are good to a few units.
+        let unsure = self.value.abs() <= 8.0 * self.rounding / ONE_PER_UNIT;
+        let value = if self.value == 0.0 { 0.0 } else { self.value.signum() };
+        Real { value, rounding: if unsure { 2.0 * ONE_PER_UNIT } else { 0.0 } }
     }
 
     /// A product in which an exactly zero factor wins, whatever the other.

@@ -1,12 +1,13 @@
 //! Equalities to the bit.
 
-use surprisal::{CrossEntropy, Form, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal};
+use rstest::rstest;
+use surprisal::{CrossEntropy, Form, Loss, Pass, Reduction, SoftmaxFocal};
 
 use super::evaluate;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
 use crate::support::device::engines;
-use crate::support::losses::{of_softmax, representatives, with_reduction};
+use crate::support::losses::{each_divergence, forms, of_softmax, representatives, with_reduction};
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
@@ -77,7 +78,7 @@ fn a_common_offset_of_a_rows_logits_changes_no_bit() {
     for (i, loss) in of_softmax().into_iter().enumerate().filter(|(i, _)| i % 5 == 0) {
         let case = random_case(loss, Batch::new(5, [6, 37, 260][i % 3]));
         let mut moved = Case { logits: shift(&case.logits), ..case.clone() };
-        if matches!(&case.loss, Loss::KlDivergence(kl) if kl.target == Form::Logits) {
+        if forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
             moved.values = case.values.as_deref().map(shift);
         }
         for (name, engine) in engines() {
@@ -108,13 +109,11 @@ fn focal_loss_with_gamma_zero_is_cross_entropy() {
 }
 
 /// P and Q from the same logits: the fused pass sums terms that are 0 each.
-#[test]
-fn a_distribution_does_not_diverge_from_itself() {
-    for n_classes in [1, 2, 6, 37, 1000] {
-        let mut case = random_case(
-            KlDivergence::from_logits(Form::Logits).reduction(Reduction::None).into(),
-            Batch::new(20, n_classes).deviation(3.0),
-        );
+#[rstest]
+fn a_distribution_does_not_diverge_from_itself(#[values(1, 2, 6, 37, 1000)] n_classes: usize) {
+    for loss in each_divergence(Form::Logits, Form::Logits) {
+        let loss = with_reduction(&loss, Reduction::None);
+        let mut case = random_case(loss, Batch::new(20, n_classes).deviation(3.0));
         case.values = Some(case.logits.clone());
         for (name, engine) in engines() {
             let fused = evaluate(engine, &case, Pass::ForwardBackward);

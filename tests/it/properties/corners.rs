@@ -2,14 +2,14 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, KlDivergence, Loss, Reduction, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, Reduction,
+    ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use crate::losses;
 use crate::support::case::{Case, case};
 use crate::support::device::engines;
-use crate::support::losses::with_reduction;
+use crate::support::losses::{each_divergence, with_reduction};
 
 const INF: f32 = f32::INFINITY;
 const NEG_INF: f32 = f32::NEG_INFINITY;
@@ -66,6 +66,11 @@ fn losses_of_labels_follow_the_table(#[case] loss: impl Into<Loss>) {
 #[case(SoftCrossEntropy::new())]
 #[case(SoftCrossEntropy::new().class_weights([1.0, 0.0, 2.0]).label_smoothing(0.25))]
 #[case(KlDivergence::from_logits(Form::Probs))]
+#[case(KlDivergence::from_logits(Form::Probs).teacher_gradient())]
+#[case(KlDivergence::from_logits(Form::Probs).per_element())]
+#[case(ReverseKlDivergence::from_logits(Form::Probs))]
+#[case(JensenShannon::from_logits(Form::Probs).beta(0.25))]
+#[case(TotalVariation::from_logits(Form::Probs))]
 fn losses_of_probabilities_follow_the_table(#[case] loss: impl Into<Loss>) {
     let targets = [[0.5, 0.0, 0.5], [0.25, 0.5, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, f32::NAN, 0.5]];
     let (logits, values) = pairs(&ROWS, &targets);
@@ -76,8 +81,11 @@ fn losses_of_probabilities_follow_the_table(#[case] loss: impl Into<Loss>) {
 fn divergences_follow_the_table(#[values(Form::LogProbs, Form::Logits)] target: Form) {
     let targets = [[-0.5, NEG_INF, -1.0], [-1.0, -1.25, -1.0], [NEG_INF, 0.0, NEG_INF], [-0.5, f32::NAN, -0.5]];
     let (logits, values) = pairs(&ROWS, &targets);
-    let loss = KlDivergence::from_logits(target).reduction(Reduction::None);
-    check(case(loss, 3, &logits).values(&values));
+    let kl = KlDivergence::from_logits(target);
+    let others = [kl.clone().per_element().into(), kl.teacher_gradient().into()];
+    for loss in each_divergence(Form::Logits, target).iter().chain(&others) {
+        check(case(with_reduction(loss, Reduction::None), 3, &logits).values(&values));
+    }
 }
 
 #[rstest]
@@ -90,8 +98,11 @@ fn divergences_of_log_probabilities_follow_the_table(
         _ => [[-0.5, NEG_INF, -1.0], [-1.0, -1.25, -1.0], [-0.5, f32::NAN, -0.5]],
     };
     let (logits, values) = pairs(&students, &targets);
-    let loss = KlDivergence::from_log_probs(target).reduction(Reduction::None);
-    check(case(loss, 3, &logits).values(&values));
+    let kl = KlDivergence::from_log_probs(target);
+    let others = [kl.clone().per_element().into(), kl.teacher_gradient().into()];
+    for loss in each_divergence(Form::LogProbs, target).iter().chain(&others) {
+        check(case(with_reduction(loss, Reduction::None), 3, &logits).values(&values));
+    }
 }
 
 #[rstest]
@@ -139,6 +150,25 @@ fn rows_whose_first_tiles_are_masked_have_a_value(#[values(33, 300, 1025)] n_cla
     let mut teacher = vec![0.0; n_classes];
     teacher[n_classes - 1] = 1.0;
     check(case(KlDivergence::from_logits(Form::Probs), n_classes, &logits).values(&teacher));
+    for loss in each_divergence(Form::Logits, Form::Logits) {
+        check(case(loss, n_classes, &logits).values(&logits.iter().map(|x| 2.0 * x).collect::<Vec<_>>()));
+    }
+}
+
+/// A class that one of the two masks by -inf and the other by `finfo.min` is without mass in both.
+#[rstest]
+fn masks_of_both_kinds_may_meet(
+    #[values((NEG_INF, f32::MIN), (f32::MIN, NEG_INF), (f32::MIN, f32::MIN), (NEG_INF, NEG_INF))] masks: (f32, f32),
+    #[values(6, 37, 1028)] n_classes: usize,
+    #[values(0, 2)] unmasked: usize,
+) {
+    let masked = |mask: f32, step: f32| -> Vec<f32> {
+        let third = n_classes / 3;
+        (0..n_classes).map(|c| if c / third == unmasked { step * (1 + c % 5) as f32 } else { mask }).collect()
+    };
+    for loss in each_divergence(Form::Logits, Form::Logits) {
+        check(case(loss, n_classes, &masked(masks.0, 0.5)).values(&masked(masks.1, -0.25)));
+    }
 }
 
 /// `finfo.min` is the usual mask: as good as -inf wherever the class has no mass, for teacher and student alike.
@@ -152,6 +182,10 @@ fn rows_whose_first_tiles_are_masked_have_a_value(#[values(33, 300, 1025)] n_cla
 #[case::kl_of_probs(KlDivergence::from_logits(Form::Probs).into(), Form::Probs)]
 #[case::kl_of_logits(KlDivergence::from_logits(Form::Logits).into(), Form::Logits)]
 #[case::kl_of_sharpened_logits(KlDivergence::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+#[case::reverse_kl(ReverseKlDivergence::from_logits(Form::Logits).into(), Form::Logits)]
+#[case::reverse_kl_sharpened(ReverseKlDivergence::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+#[case::jensen_shannon(JensenShannon::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+#[case::total_variation(TotalVariation::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
 fn classes_masked_by_the_lowest_number_do_no_harm(
     #[case] loss: Loss,
     #[case] targets: Form,
@@ -172,9 +206,9 @@ fn classes_masked_by_the_lowest_number_do_no_harm(
     };
     check(match loss {
         Loss::CrossEntropy(_) | Loss::SoftmaxFocal(_) => case.labels(&[(unmasked * third) as i32]),
-        Loss::SoftCrossEntropy(_) | Loss::KlDivergence(_) => case.values(&teacher),
         Loss::Entropy(_) => case,
-        _ => case.dloss(&(0..n_classes).map(|c| (c % 3) as f32).collect::<Vec<_>>()),
+        Loss::LogSoftmax | Loss::Softmax => case.dloss(&(0..n_classes).map(|c| (c % 3) as f32).collect::<Vec<_>>()),
+        _ => case.values(&teacher),
     });
 }
 
@@ -186,7 +220,9 @@ fn one_class_costs_nothing(#[values(-7.5, 0.0, f32::MIN, f32::MAX)] x: f32) {
     for eps in [0.0, 0.5] {
         check(case(CrossEntropy::new().label_smoothing(eps), 1, &[x]).labels(&[0]));
     }
-    check(case(KlDivergence::from_logits(Form::Probs), 1, &[x]).values(&[1.0]));
+    for loss in each_divergence(Form::Logits, Form::Probs) {
+        check(case(loss, 1, &[x]).values(&[1.0]));
+    }
     check(case(Entropy::of_logits(), 1, &[x]));
 }
 
@@ -196,6 +232,9 @@ fn one_class_costs_nothing(#[values(-7.5, 0.0, f32::MIN, f32::MAX)] x: f32) {
 #[case(SoftmaxFocal::new(2.0).into())]
 #[case(SoftCrossEntropy::new().into())]
 #[case(KlDivergence::from_logits(Form::Probs).into())]
+#[case(ReverseKlDivergence::from_logits(Form::Probs).into())]
+#[case(JensenShannon::from_logits(Form::Probs).into())]
+#[case(TotalVariation::from_logits(Form::Probs).into())]
 #[case(Entropy::of_logits().into())]
 #[case(Loss::LogSoftmax)]
 #[case(Loss::Softmax)]
@@ -207,9 +246,7 @@ fn logits_at_both_ends_of_f32_have_the_values_of_the_oracle(#[case] loss: Loss) 
     };
     check(match loss {
         Loss::CrossEntropy(_) | Loss::SoftmaxFocal(_) => case.labels(&[0, 2, 0]),
-        Loss::SoftCrossEntropy(_) | Loss::KlDivergence(_) => {
-            case.values(&[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.5])
-        }
-        _ => case,
+        Loss::Entropy(_) | Loss::LogSoftmax | Loss::Softmax => case,
+        _ => case.values(&[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.5]),
     });
 }

@@ -1,14 +1,15 @@
 //! Inequalities, and accuracy where other implementations lose it.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, Form, KlDivergence, Pass, Reduction, SoftmaxFocal};
+use surprisal::{CrossEntropy, Form, JensenShannon, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal, TotalVariation};
 
 use super::evaluate;
+use crate::losses;
 use crate::support::case::case;
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::assert_relative;
 use crate::support::device::engines;
-use crate::support::losses::of_softmax;
+use crate::support::losses::{each_divergence, of_softmax, with_reduction};
 use crate::support::random::Random;
 
 /// f32 values as doubles.
@@ -70,6 +71,36 @@ fn kl_divergence_is_never_negative(
                 let floor = if target == Form::Logits { 0.0 } else { -(2.0_f32.powi(-24)) * n_classes as f32 };
                 let least = values.iter().copied().fold(f32::INFINITY, f32::min);
                 assert!(least >= floor, "{name}: {pass:?} of {}, step {step}: {least:e}", case.name);
+            }
+        }
+    }
+}
+
+/// What a step of training leaves: bounds that count the rounding of log-ratios, not of the logarithms' products.
+#[rstest]
+fn close_distributions_match_the_oracle(#[values(1e-4, 1e-2)] step: f32, #[values(6, 37, 1000)] n_classes: usize) {
+    let moves = Random::new(7).grid(20 * n_classes, -1, 1);
+    for loss in each_divergence(Form::Logits, Form::Logits) {
+        let loss = with_reduction(&loss, Reduction::None);
+        let mut case = random_case(loss, Batch::new(20, n_classes).deviation(3.0));
+        case.values = Some(case.logits.iter().zip(&moves).map(|(x, by)| x + step * by).collect());
+        losses::check(engines(), &case);
+    }
+}
+
+#[test]
+fn jensen_shannon_is_at_most_log_2_and_total_variation_at_most_1() {
+    let bounds = [(Loss::from(JensenShannon::from_logits(Form::Logits)), std::f32::consts::LN_2)];
+    for (loss, most) in bounds.into_iter().chain([(TotalVariation::from_logits(Form::Logits).into(), 1.0)]) {
+        for deviation in [0.1, 3.0, 30.0] {
+            let batch = Batch::new(50, 37).deviation(deviation);
+            let case = random_case(with_reduction(&loss, Reduction::None), batch);
+            for (name, engine) in engines() {
+                for &value in &evaluate(engine, &case, Pass::Forward).values {
+                    // A sum of 37 terms, each good to a few units.
+                    let in_range = (0.0..=most * (1.0 + 32.0 * f32::EPSILON)).contains(&value);
+                    assert!(in_range, "{name}: {} has {value:e}", case.name);
+                }
             }
         }
     }

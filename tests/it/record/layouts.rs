@@ -61,11 +61,13 @@ fn recording_gives_the_bits_that_evaluate_gives() {
 fn bits(case: &Case, output: Output) -> Bits {
     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
     let (stride, c) = (case.shape.dlogits_stride, case.shape.n_classes);
-    let dlogits: Vec<f32> = output.dlogits.unwrap_or_default();
-    let dlogits = dlogits.chunks(stride).flat_map(|row| row[..c].to_vec()).collect();
+    let unpadded = |gradient: Option<Vec<f32>>, stride: usize| {
+        bits(gradient.unwrap_or_default().chunks(stride).flat_map(|row| row[..c].to_vec()).collect())
+    };
     Bits {
         values: bits(output.values),
-        dlogits: bits(dlogits),
+        dlogits: unpadded(output.dlogits, stride),
+        dtargets: unpadded(output.dtargets, case.shape.dtargets_stride),
         row_state: bits(output.row_state.unwrap_or_default()),
         side: output.side.map_or(Vec::new(), |side| side_words(&side)),
     }

@@ -4,14 +4,14 @@ use std::f64::consts::LN_2;
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, KlDivergence, Loss, Reduction, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, Reduction,
+    ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use crate::support::case::{Case, case};
 use crate::support::cases::cases;
 use crate::support::compare::{assert_close, assert_relative};
-use crate::support::losses::{softmax_focals, with_reduction};
+use crate::support::losses::{each_divergence, softmax_focals, with_reduction};
 use crate::support::random::Random;
 
 /// A few roundings of f64.
@@ -126,6 +126,58 @@ fn kl_divergence_of_known_distributions() {
     assert_close("gradient q - p", &gradient, &[-0.25, 0.25, 0.0], f64::from(f32::EPSILON));
 }
 
+/// Q = (1/4, 3/4), P = (1/2, 1/2): h = (log 2, log 2/3), `KL = (log 2 + log 2/3)/2`.
+#[test]
+fn kl_divergence_has_known_teacher_gradients() {
+    let log_q = [0.25_f32.ln(), 0.75_f32.ln()];
+    let h = [LN_2, (2.0_f64 / 3.0).ln()];
+    let kl = (h[0] + h[1]) / 2.0;
+    let of = |target, teacher: &[f32; 2]| {
+        case(KlDivergence::from_logits(target).teacher_gradient(), 2, &log_q).values(teacher).teacher_gradient()
+    };
+    let bound = f64::from(f32::EPSILON); // logarithms rounded to f32
+    assert_close("probabilities", &of(Form::Probs, &[0.5; 2]), &h.map(|h| h + 1.0), bound);
+    assert_close("log-probabilities", &of(Form::LogProbs, &[0.5_f32.ln(); 2]), &h.map(|h| (h + 1.0) / 2.0), bound);
+    assert_close("logits", &of(Form::Logits, &[3.0; 2]), &h.map(|h| (h - kl) / 2.0), bound);
+}
+
+/// Q = (1/2, 1/2), P = (1/4, 3/4): `log q/p` is (log 2, log 2/3), their mean `log(4/3)/2`.
+#[test]
+fn reverse_kl_divergence_of_known_distributions() {
+    let r = (4.0_f64 / 3.0).ln() / 2.0;
+    let slopes = [LN_2 / 2.0, (2.0_f64 / 3.0).ln() / 2.0];
+    let kl = case(ReverseKlDivergence::from_logits(Form::Probs), 2, &[0.0; 2]).values(&[0.25, 0.75]);
+    assert_close("R", &kl.losses(), &[r], ULPS);
+    assert_close("gradient", &kl.gradient(), &slopes.map(|slope| slope - r / 2.0), ULPS);
+    let half = 0.5_f32.ln();
+    let kl = case(ReverseKlDivergence::from_log_probs(Form::Probs), 2, &[half; 2]).values(&[0.25, 0.75]);
+    assert_close("R of log-probabilities", &kl.losses(), &[r], f64::from(f32::EPSILON));
+    assert_close("gradient", &kl.gradient(), &slopes.map(|slope| slope + 0.5), f64::from(f32::EPSILON));
+}
+
+/// P = (1, 0), Q = (1/2, 1/2), M = (3/4, 1/4): `1/2 log 4/3 + 1/4 log 2/3 + 1/4 log 2`; g = (1/4 log 2/3, 1/4 log 2).
+#[test]
+fn jensen_shannon_of_known_distributions() {
+    let js = case(JensenShannon::from_logits(Form::Probs), 2, &[0.0; 2]).values(&[1.0, 0.0]);
+    let ratio = (4.0_f64 / 3.0).ln();
+    assert_close("JSD", &js.losses(), &[0.75 * ratio], ULPS);
+    let g = [(2.0_f64 / 3.0).ln() / 4.0, LN_2 / 4.0];
+    assert_close("gradient", &js.gradient(), &g.map(|g| g - ratio / 8.0), ULPS);
+}
+
+/// Q = (1/4, 1/4, 1/4, 1/4), P = (1/2, 3/8, 1/8, 0): g = (-1/8, -1/8, 1/8, 1/8).
+#[test]
+fn total_variation_of_known_distributions() {
+    let p = [0.5, 0.375, 0.125, 0.0];
+    let tv = case(TotalVariation::from_logits(Form::Probs), 4, &[0.0; 4]).values(&p);
+    assert_close("distance", &tv.losses(), &[0.375], ULPS);
+    assert_close("gradient", &tv.gradient(), &[-0.125, -0.125, 0.125, 0.125], ULPS);
+    let p = [1.0, 0.0, 0.0, 0.0];
+    let tv = case(TotalVariation::from_logits(Form::Probs), 4, &[0.0; 4]).values(&p);
+    assert_close("distance", &tv.losses(), &[0.75], ULPS);
+    assert_close("gradient", &tv.gradient(), &[-0.1875, 0.0625, 0.0625, 0.0625], ULPS);
+}
+
 /// At temperature T the student (0, T log 3) is (1/4, 3/4); the teacher (1/2, 1/2) is equal logits.
 #[rstest]
 fn temperature_divides_logits_and_its_square_multiplies(#[values(0.5, 1.0, 4.0)] t: f32) {
@@ -139,6 +191,16 @@ fn temperature_divides_logits_and_its_square_multiplies(#[values(0.5, 1.0, 4.0)]
     assert_relative(&format!("T^2, T = {t}"), &scaled.losses(), &[plain.losses()[0] * t * t], ULPS);
     let gradient: Vec<f64> = plain.gradient().iter().map(|g| g * t * t).collect();
     assert_relative(&format!("T^2 gradient, T = {t}"), &scaled.gradient(), &gradient, ULPS);
+}
+
+#[test]
+fn no_divergence_is_there_between_a_distribution_and_itself() {
+    let logits = Random::new(5).grid(64, -8, 8);
+    for loss in each_divergence(Form::Logits, Form::Logits) {
+        let own = case(loss, 8, &logits).values(&logits);
+        assert_close(&own.name, &own.losses(), &[0.0], 0.0);
+        assert_close(&own.name, &own.gradient(), &[0.0; 64], 0.0);
+    }
 }
 
 #[rstest]
@@ -285,6 +347,10 @@ fn reductions_sum_and_divide(#[case] reduction: Reduction, #[case] divisor: f64)
 #[case(Entropy::of_probs(), 2.0)]
 #[case(KlDivergence::from_logits(Form::Probs).reduction(Reduction::Mean), 6.0)]
 #[case(KlDivergence::from_logits(Form::Probs), 2.0)]
+#[case(ReverseKlDivergence::from_log_probs(Form::Logits).reduction(Reduction::Mean), 6.0)]
+#[case(JensenShannon::from_logits(Form::Probs).reduction(Reduction::Mean), 6.0)]
+#[case(JensenShannon::from_logits(Form::Probs), 2.0)]
+#[case(TotalVariation::from_logits(Form::Probs).reduction(Reduction::Mean), 6.0)]
 #[case(BinaryCrossEntropy::new(), 6.0)]
 #[case(SigmoidFocal::new(2.0), 6.0)]
 fn mean_divides_by_what_the_field_uses(#[case] loss: impl Into<Loss>, #[case] divisor: f64) {

@@ -4,13 +4,13 @@ use std::f64::consts::LN_2;
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, KlDivergence, Loss, Pass, Reduction, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, Pass, Reduction,
+    ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use crate::support::case::{Case, case};
 use crate::support::compare::{assert_close, numbers};
-use crate::support::losses::with_reduction;
+use crate::support::losses::{each_divergence, with_reduction};
 
 const INF: f32 = f32::INFINITY;
 const NEG_INF: f32 = f32::NEG_INFINITY;
@@ -46,6 +46,12 @@ fn a_row_without_a_value_is_nan_and_leaves_the_others_alone(
         KlDivergence::from_logits(Form::Probs).into(),
         KlDivergence::from_logits(Form::LogProbs).into(),
         KlDivergence::from_logits(Form::Logits).temperature(2.0).into(),
+        ReverseKlDivergence::from_logits(Form::Probs).into(),
+        ReverseKlDivergence::from_logits(Form::Logits).temperature(2.0).into(),
+        JensenShannon::from_logits(Form::Probs).into(),
+        JensenShannon::from_logits(Form::Logits).temperature(2.0).into(),
+        TotalVariation::from_logits(Form::Probs).into(),
+        TotalVariation::from_logits(Form::Logits).temperature(2.0).into(),
         SoftmaxFocal::new(2.0).into(),
         Entropy::of_logits().into()
     )]
@@ -186,13 +192,115 @@ fn kl_skips_classes_without_mass(
 }
 
 #[rstest]
-fn a_nan_among_the_targets_makes_its_row_nan(#[values(Form::Probs, Form::LogProbs, Form::Logits)] target: Form) {
-    let loss = KlDivergence::from_logits(target).reduction(Reduction::None);
-    let sound = case(&loss, 2, &[0.0; 4]).values(&[-0.5; 4]);
-    let nan = case(&loss, 2, &[0.0; 4]).values(&[-0.5, -0.5, -0.5, f32::NAN]);
-    assert_close(&nan.name, &nan.losses(), &[sound.losses()[0], f64::NAN], 0.0);
-    let gradient = [&sound.gradient()[..2], &[f64::NAN; 2]].concat();
-    assert_close(&nan.name, &nan.gradient(), &gradient, 0.0);
+fn a_nan_among_the_targets_makes_its_row_nan(
+    #[values(Form::Logits, Form::LogProbs)] input: Form,
+    #[values((Form::Probs, 0.5), (Form::LogProbs, -0.5), (Form::Logits, -0.5))] (target, y): (Form, f32),
+) {
+    for loss in each_divergence(input, target) {
+        let loss = with_reduction(&loss, Reduction::None);
+        let sound = case(&loss, 2, &[0.0; 4]).values(&[y; 4]);
+        let nan = case(&loss, 2, &[0.0; 4]).values(&[y, y, y, f32::NAN]);
+        assert_close(&nan.name, &nan.losses(), &[sound.losses()[0], f64::NAN], 0.0);
+        let gradient = [&sound.gradient()[..2], &[f64::NAN; 2]].concat();
+        assert_close(&nan.name, &nan.gradient(), &gradient, 0.0);
+    }
+}
+
+#[test]
+fn a_negative_probability_makes_its_row_nan() {
+    for loss in each_divergence(Form::Logits, Form::Probs) {
+        let negative = case(loss, 2, &[0.0; 2]).values(&[1.5, -0.5]);
+        assert_close(&negative.name, &negative.losses(), &[f64::NAN], 0.0);
+        assert_close(&negative.name, &negative.gradient(), &[f64::NAN; 2], 0.0);
+    }
+}
+
+/// P = (p, 1-p) in each form; Q = (1/4, 3/4), or without a first class.
+#[rstest]
+fn the_gradient_of_a_teacher_is_infinite_where_the_formula_is(
+    #[values(Form::Logits, Form::LogProbs)] input: Form,
+    #[values(Form::Probs, Form::LogProbs, Form::Logits)] target: Form,
+) {
+    let loss = match input {
+        Form::Logits => KlDivergence::from_logits(target),
+        _ => KlDivergence::from_log_probs(target),
+    };
+    let of = |student: &[f32; 2], teacher: &[f32; 2]| case(loss.clone().teacher_gradient(), 2, student).values(teacher);
+    let half = if target == Form::Probs { [0.5; 2] } else { [-(2.0_f32.ln()); 2] };
+    let without_p = of(&[-0.5; 2], &masked(target, false)).teacher_gradient();
+    let without_q = of(&masked(input, false), &half).teacher_gradient();
+    let without_both = of(&masked(input, false), &masked(target, false)).teacher_gradient();
+    let expected = match target {
+        Form::Probs => (f64::NEG_INFINITY, f64::INFINITY),
+        Form::LogProbs => (0.0, f64::INFINITY),
+        Form::Logits => (0.0, f64::NAN),
+    };
+    assert_close("no p", &without_p[..1], &[expected.0], 0.0);
+    assert_close("no q", &without_q[..1], &[expected.1], 0.0);
+    assert_close("neither", &without_both[..1], &[0.0], 0.0);
+    assert!(without_p[1].is_finite() && without_both[1].is_finite(), "{without_p:?}, {without_both:?}");
+}
+
+/// P and Q over the first class, or none of it, in every form they may have.
+fn masked(form: Form, first: bool) -> [f32; 2] {
+    let (one, none) = match form {
+        Form::Probs => (1.0, 0.0),
+        Form::LogProbs => (0.0, NEG_INF),
+        Form::Logits => (0.5, NEG_INF),
+    };
+    if first { [one, none] } else { [none, one] }
+}
+
+#[rstest]
+fn reverse_kl_is_infinite_where_only_ours_has_mass(
+    #[values(Form::Logits, Form::LogProbs)] input: Form,
+    #[values(Form::Probs, Form::LogProbs, Form::Logits)] target: Form,
+) {
+    let [_, loss, ..] = each_divergence(input, target);
+    let missed = case(loss, 2, &[-0.5; 2]).values(&masked(target, true));
+    assert_close(&missed.name, &missed.losses(), &[f64::INFINITY], 0.0);
+    assert_close(&missed.name, &missed.gradient(), &[f64::NAN; 2], 0.0);
+    let backward = numbers(&missed.evaluate_backward().dlogits.expect("this pass has a gradient"));
+    assert_close(&missed.name, &backward, &[f64::NAN; 2], 0.0);
+}
+
+/// Q = (1, 0) against P = (1/2, 1/2) and against itself.
+#[rstest]
+fn reverse_kl_skips_classes_without_mass(#[values(Form::Logits, Form::LogProbs)] input: Form) {
+    let [_, loss, ..] = each_divergence(input, Form::Probs);
+    for (p, expected) in [([0.5; 2], LN_2), ([1.0, 0.0], 0.0)] {
+        let kl = case(&loss, 2, &masked(input, true)).values(&p);
+        assert_close(&kl.name, &kl.losses(), &[expected], ULPS);
+        assert_eq!(kl.gradient()[1], 0.0, "{}", kl.name);
+        assert!(kl.gradient()[0].is_finite(), "{}", kl.name);
+    }
+}
+
+/// P = (1, 0) and Q = (0, 1): M is (beta, 1-beta), the divergence the entropy of that, and the distance 1.
+#[rstest]
+fn distributions_without_a_class_in_common_are_as_far_apart_as_can_be(
+    #[values(Form::Logits, Form::LogProbs)] input: Form,
+    #[values(Form::Probs, Form::LogProbs, Form::Logits)] target: Form,
+) {
+    let [_, _, jensen_shannon, total_variation] = each_divergence(input, target);
+    let apart = |loss| case(loss, 2, &masked(input, false)).values(&masked(target, true));
+    let (js, tv) = (apart(jensen_shannon), apart(total_variation));
+    assert_close(&js.name, &js.losses(), &[-(0.25 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln())], ULPS);
+    assert_close(&tv.name, &tv.losses(), &[1.0], ULPS);
+    // With respect to log-probabilities (1-beta) q log(q/M) and 1/2 sign(q - p) q.
+    let (js_slope, tv_slope) = if input == Form::Logits { (0.0, 0.0) } else { (-0.75 * 0.75_f64.ln(), 0.5) };
+    assert_close(&js.name, &js.gradient(), &[0.0, js_slope], ULPS);
+    assert_close(&tv.name, &tv.gradient(), &[0.0, tv_slope], ULPS);
+}
+
+#[rstest]
+fn jensen_shannon_at_either_end_of_beta_is_0(#[values(0.0, 1.0)] beta: f32) {
+    let logits = [0.5, -1.0, 2.0, 0.0, NEG_INF, 0.5, NEG_INF, 0.0, 1.0];
+    let teacher = [1.5, 0.0, -2.0, 0.5, 0.0, 0.0, 0.0, NEG_INF, 1.0];
+    let loss = JensenShannon::from_logits(Form::Logits).beta(beta).reduction(Reduction::None);
+    let end = case(loss, 3, &logits).values(&teacher);
+    assert_close(&end.name, &end.losses(), &[0.0; 3], 0.0);
+    assert_close(&end.name, &end.gradient(), &[0.0; 9], 0.0);
 }
 
 /// x, y, loss, gradient.
@@ -296,6 +404,9 @@ fn a_batch_all_ignored_has_sum_zero_and_mean_nan(#[case] loss: impl Into<Loss>) 
 #[case(SoftmaxFocal::new(2.0))]
 #[case(SoftCrossEntropy::new())]
 #[case(KlDivergence::from_logits(Form::Probs))]
+#[case(ReverseKlDivergence::from_logits(Form::Probs))]
+#[case(JensenShannon::from_log_probs(Form::Logits))]
+#[case(TotalVariation::from_logits(Form::Logits))]
 #[case(BinaryCrossEntropy::new())]
 #[case(SigmoidFocal::new(2.0))]
 #[case(Entropy::of_logits())]
@@ -337,7 +448,9 @@ fn one_class_costs_nothing(#[values(-7.5, 0.0, f32::MIN, f32::MAX)] x: f32) {
         assert_costs_nothing(case(CrossEntropy::new().label_smoothing(eps), 1, &[x]).labels(&[0]));
     }
     assert_costs_nothing(case(SoftCrossEntropy::new(), 1, &[x]).values(&[1.0]));
-    assert_costs_nothing(case(KlDivergence::from_logits(Form::Probs), 1, &[x]).values(&[1.0]));
+    for loss in each_divergence(Form::Logits, Form::Probs) {
+        assert_costs_nothing(case(loss, 1, &[x]).values(&[1.0]));
+    }
     assert_costs_nothing(case(Entropy::of_logits(), 1, &[x]));
 }
 

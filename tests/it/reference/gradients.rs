@@ -18,6 +18,9 @@ const THIRD_DERIVATIVE: f64 = 64.0;
 #[case::cross_entropy(losses::cross_entropies())]
 #[case::soft_cross_entropy(losses::soft_cross_entropies())]
 #[case::kl_divergence(losses::kl_divergences())]
+#[case::reverse_kl_divergence(losses::reverse_kl_divergences())]
+#[case::jensen_shannon(losses::jensen_shannons())]
+#[case::total_variation(losses::total_variations())]
 #[case::softmax_focal(losses::softmax_focals())]
 #[case::row_options(losses::with_row_options())]
 #[case::binary_cross_entropy(losses::binary_cross_entropies())]
@@ -63,6 +66,38 @@ fn moved(case: &Case, at: usize, step: f32) -> Case {
     case
 }
 
+#[test]
+fn teacher_gradients_equal_finite_differences() {
+    for case in cases(&losses::kl_with_teacher_gradient()) {
+        assert_teacher_gradient_is_difference(&case);
+        assert_teacher_gradient_is_difference(&padded(&with_random_dloss(&case)));
+    }
+}
+
+fn assert_teacher_gradient_is_difference(case: &Case) {
+    let losses = case.losses();
+    let scale: f64 = losses.iter().enumerate().map(|(i, loss)| (loss * upstream(case, i)).abs()).sum();
+    let h = f64::from(STEP);
+    // The third derivative of p log p is -1/p^2, p at least 4 in 4 + 5 x 64, times T^2 = 9 and an upstream gradient of 2.
+    let bound = h * h / 6.0 * 18.0 * 81.0 * 81.0 + 16.0 * f64::EPSILON * (1.0 + scale) / h;
+    let Shape { n_rows, n_classes, targets_stride, dtargets_stride, .. } = case.shape;
+    let mut differences = vec![0.0; case.shape.dtargets_len()];
+    for (n, c) in (0..n_rows).flat_map(|n| (0..n_classes).map(move |c| (n, c))) {
+        let at = n * targets_stride + c;
+        let moved = |step: f32| {
+            let mut case = case.clone();
+            case.values.as_mut().expect("a teacher")[at] += step;
+            case
+        };
+        let (above, below) = (moved(STEP), moved(-STEP));
+        let values = |case: &Case| f64::from(case.values.as_ref().expect("a teacher")[at]);
+        let (f_above, f_below) = (above.losses(), below.losses());
+        let terms = f_above.iter().zip(&f_below).enumerate().map(|(i, (a, b))| upstream(case, i) * (a - b));
+        differences[n * dtargets_stride + c] = terms.sum::<f64>() / (values(&above) - values(&below));
+    }
+    assert_within(&case.name, &case.teacher_gradient(), &differences, |_| bound);
+}
+
 fn upstream(case: &Case, i: usize) -> f64 {
     case.dloss.as_ref().map_or(1.0, |dloss| f64::from(dloss[i]))
 }
@@ -96,6 +131,10 @@ fn backward_from_saved_state_equals_the_fused_gradient() {
         assert!(backward.values.is_empty(), "{}: values {:?}", case.name, backward.values);
         let backward = backward.dlogits.expect("this pass has a gradient");
         // The state's one rounding to f32 is among those that `rounding` counts, in units of 2^-24.
+        let bound = |i: usize| 1.001 * fused[i].rounding / 16_777_216.0;
+        assert_within(&case.name, &numbers(&backward), &numbers(&fused), bound);
+        let of_teacher = [case.evaluate(Pass::ForwardBackward), case.evaluate_backward()].map(|e| e.dtargets);
+        let [fused, backward] = of_teacher.map(Option::unwrap_or_default);
         let bound = |i: usize| 1.001 * fused[i].rounding / 16_777_216.0;
         assert_within(&case.name, &numbers(&backward), &numbers(&fused), bound);
     }

@@ -2,12 +2,16 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use surprisal::{BinaryCrossEntropy, CrossEntropy, Entropy, Form, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal};
+use surprisal::{
+    BinaryCrossEntropy, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, Pass, Reduction,
+    ReverseKlDivergence, SoftmaxFocal, TotalVariation,
+};
 
 use crate::support::case::{Case, case};
 use crate::support::cases::cases;
 use crate::support::compare::{assert_close, assert_within, numbers};
 use crate::support::losses;
+use crate::support::random::Random;
 
 /// Each row's logits moved by a shift of its own.
 fn shifted(values: &[f32], n_classes: usize, shifts: &[i32]) -> Vec<f32> {
@@ -20,7 +24,7 @@ fn shifted_case(case: &Case, shifts: &[i32]) -> Case {
     let mut moved = case.clone();
     moved.name = format!("{} shifted by {shifts:?}", case.name);
     moved.logits = shifted(&case.logits, case.shape.n_classes, shifts);
-    if matches!(&case.loss, Loss::KlDivergence(kl) if kl.target == Form::Logits) {
+    if losses::forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
         moved.values = case.values.as_ref().map(|values| shifted(values, case.shape.n_classes, shifts));
     }
     moved
@@ -126,6 +130,57 @@ proptest! {
         let loss = KlDivergence::from_logits(Form::Logits).temperature(temperature);
         let kl = case(loss, teacher.len(), &student).values(&teacher);
         prop_assert!(kl.losses()[0] >= 0.0, "{}, teacher {:?}: {:e}", kl.name, teacher, kl.losses()[0]);
+    }
+}
+
+/// Two batches of logits, as student and teacher and the other way round.
+fn exchanged(loss: &Loss, swapped: &Loss) -> (Case, Case) {
+    let [a, b] = [10, 11].map(|seed| Random::new(seed).grid(60, -8, 8));
+    let of = |loss: &Loss, student: &[f32], teacher: &[f32]| {
+        case(losses::with_reduction(loss, Reduction::None), 6, student).values(teacher)
+    };
+    (of(loss, &a, &b), of(swapped, &b, &a))
+}
+
+#[test]
+fn reverse_kl_of_p_and_q_is_kl_of_q_and_p() {
+    let [kl, reverse, ..] = losses::each_divergence(Form::Logits, Form::Logits);
+    let (reverse, kl) = exchanged(&reverse, &kl);
+    assert_close(&reverse.name, &reverse.losses(), &kl.losses(), 0.0);
+}
+
+#[test]
+fn jensen_shannon_and_total_variation_are_symmetric() {
+    for loss in [JensenShannon::from_logits(Form::Logits).into(), TotalVariation::from_logits(Form::Logits).into()] {
+        let (one, other) = exchanged(&loss, &loss);
+        assert_close(&one.name, &one.losses(), &other.losses(), 4.0 * f64::EPSILON);
+    }
+    let [beta, rest] = [0.125, 0.875].map(|beta| JensenShannon::from_logits(Form::Logits).beta(beta).into());
+    let (one, other) = exchanged(&beta, &rest);
+    assert_close(&one.name, &one.losses(), &other.losses(), 4.0 * f64::EPSILON);
+}
+
+proptest! {
+    #![proptest_config(repeatable(256))]
+
+    /// 0 <= JSD <= log 2 at beta 1/2, 0 <= TV <= 1, and Pinsker's inequality `2 TV^2 <= KL`, down to equality.
+    #[test]
+    fn divergences_keep_their_bounds(
+        teacher in prop::collection::vec(-20.0_f32..20.0, 2..9),
+        step in prop::sample::select(vec![0.0_f32, 1e-6, 1e-3, 1.0, 10.0]),
+    ) {
+        let student: Vec<f32> = teacher.iter().enumerate().map(|(c, x)| x + step * (c % 3) as f32).collect();
+        let value = |loss: Loss| case(loss, teacher.len(), &student).values(&teacher).losses()[0];
+        let js = value(JensenShannon::from_logits(Form::Logits).into());
+        let tv = value(TotalVariation::from_logits(Form::Logits).into());
+        let kl = value(KlDivergence::from_logits(Form::Logits).into());
+        let reverse = value(ReverseKlDivergence::from_logits(Form::Logits).into());
+        let units = 1.0 + 16.0 * f64::EPSILON;
+        prop_assert!((0.0..=std::f64::consts::LN_2 * units).contains(&js), "JSD {js:e}");
+        prop_assert!((0.0..=units).contains(&tv), "TV {tv:e}");
+        // Where the two nearly agree, u is known to a unit of the logarithms it is the difference of.
+        let unsure = 64.0 * f64::EPSILON * tv;
+        prop_assert!(2.0 * tv * tv <= kl.min(reverse) * units + unsure, "TV {tv:e}, KL {kl:e}, reverse {reverse:e}");
     }
 }
 

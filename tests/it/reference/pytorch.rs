@@ -3,8 +3,8 @@
 use rstest::rstest;
 use surprisal::Reduction::{BatchMean, Mean, None, Sum};
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, KlDivergence, Loss, SigmoidFocal, SoftCrossEntropy,
-    SoftmaxFocal,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, ReverseKlDivergence,
+    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use crate::support::case::{Case, case};
@@ -73,7 +73,25 @@ fn against_class_indices_equals_pytorch(#[case] name: &str, #[case] loss: impl I
 #[case("kl_batch_mean", KlDivergence::from_logits(Form::Probs).reduction(BatchMean), "p")]
 #[case("kl_mean", KlDivergence::from_logits(Form::Probs).reduction(Mean), "p")]
 #[case("kl_distillation", KlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared(), "z")]
+#[case("kl_none", KlDivergence::from_logits(Form::Probs).per_element().reduction(None), "p")]
+#[case(
+    "kl_none_distillation",
+    KlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared().per_element().reduction(None),
+    "z"
+)]
+#[case("kl_none_log_probs", KlDivergence::from_log_probs(Form::Probs).per_element().reduction(None), "p")]
 #[case("kl_log_probs", KlDivergence::from_log_probs(Form::Probs).reduction(Sum), "p")]
+#[case("reverse_kl", ReverseKlDivergence::from_logits(Form::Logits), "z")]
+#[case("reverse_kl_distillation", ReverseKlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared(), "z")]
+#[case("jensen_shannon", JensenShannon::from_logits(Form::Logits).reduction(Mean), "z")]
+#[case("jensen_shannon_probs", JensenShannon::from_logits(Form::Probs).beta(0.125).reduction(None), "p")]
+#[case(
+    "jensen_shannon_distillation",
+    JensenShannon::from_logits(Form::Logits).beta(0.75).temperature(2.5).scaled_by_t_squared().reduction(Sum),
+    "z"
+)]
+#[case("total_variation", TotalVariation::from_logits(Form::Logits).reduction(None), "z")]
+#[case("total_variation_probs", TotalVariation::from_logits(Form::Probs).reduction(Mean), "p")]
 #[case("bce_mean", BinaryCrossEntropy::new(), "y")]
 #[case("bce_none", BinaryCrossEntropy::new().pos_weight(alpha()).reduction(None), "y")]
 #[case("sigmoid_focal", SigmoidFocal::new(2.0).alpha(0.25), "y")]
@@ -88,6 +106,15 @@ fn kl_divergence_to_log_targets_equals_pytorch() {
     let case = golden_case(KlDivergence::from_logits(Form::LogProbs).reduction(Sum)).values(&input("z"));
     assert_close("kl_log_target", &case.losses(), &golden("kl_log_target.values"), 1e-12);
     assert_close("kl_log_target", &case.gradient(), &golden("kl_log_target.dlogits"), 1e-13);
+}
+
+#[rstest]
+#[case("kl_teacher_logits", KlDivergence::from_logits(Form::Logits).temperature(2.5).scaled_by_t_squared())]
+#[case("kl_teacher_log_probs", KlDivergence::from_logits(Form::LogProbs).reduction(Mean))]
+fn gradients_of_teachers_equal_pytorch(#[case] name: &str, #[case] loss: KlDivergence) {
+    let case = golden_case(loss.teacher_gradient()).values(&input("z")).dloss(&input("g")[..1]);
+    // Targets of up to e^4, times logarithms of up to 22.
+    assert_close(name, &case.teacher_gradient(), &golden(&format!("{name}.dtargets")), 2e-13);
 }
 
 #[test]

@@ -26,10 +26,16 @@ fn narrowed(bits: &[u32], storage: Storage) -> Vec<u32> {
 /// From the case's numbers in f32.
 fn expected(engine: &GpuEngine, case: &Case, pass: Pass, saved: &[u32], in_place: bool) -> Bits {
     let shape = &case.shape;
-    let Bits { values, dlogits, row_state, side } = run(engine, &case.widened(), pass, APART, saved);
+    let Bits { values, dlogits, dtargets, row_state, side } = run(engine, &case.widened(), pass, APART, saved);
     let values_storage = if case.has_values_per_element() { shape.values_storage } else { Storage::F32 };
     let dlogits_storage = if in_place { shape.logits_storage } else { shape.dlogits_storage };
-    Bits { values: narrowed(&values, values_storage), dlogits: narrowed(&dlogits, dlogits_storage), row_state, side }
+    Bits {
+        values: narrowed(&values, values_storage),
+        dlogits: narrowed(&dlogits, dlogits_storage),
+        dtargets: narrowed(&dtargets, shape.dtargets_storage),
+        row_state,
+        side,
+    }
 }
 
 fn gpu((_, engine): &(String, Engine)) -> &GpuEngine {

@@ -146,6 +146,12 @@ impl Case {
         numbers(&dlogits.unwrap_or_else(|| panic!("{}: no gradient", self.name)))
     }
 
+    /// The gradient with respect to the targets, in double precision.
+    pub fn teacher_gradient(&self) -> Vec<f64> {
+        let dtargets = self.evaluate(Pass::ForwardBackward).dtargets;
+        numbers(&dtargets.unwrap_or_else(|| panic!("{}: no gradient of the targets", self.name)))
+    }
+
     fn stored(&self) -> &Stored {
         let shape = &self.shape;
         let dloss_storage = if self.has_values_per_element() { shape.dloss_storage } else { Storage::F32 };

@@ -1,7 +1,7 @@
 use surprisal::{Broadcast, CrossEntropy, Form, Loss, Reduction, SoftmaxFocal};
 
 use super::case::{Case, case};
-use super::losses::{N_CLASSES, reduced, representatives, row_options, sized, with_reduction};
+use super::losses::{N_CLASSES, forms, reduced, representatives, row_options, sized, with_reduction};
 use super::random::Random;
 
 const N_ROWS: usize = 5;
@@ -78,10 +78,11 @@ pub fn padded(case: &Case) -> Case {
     padded_by(case, [2, 1, 3])
 }
 
-/// As [`padded`], with so many elements between rows of logits, targets and gradient.
+/// As [`padded`], with so many elements between rows of logits (and of the targets' gradient), targets and gradient.
 pub fn padded_by(case: &Case, padding: [usize; 3]) -> Case {
     let [logits, targets, dlogits] = padding.map(|padding| case.shape.n_classes + padding);
     let shape = case.shape.logits_stride(logits).targets_stride(targets).dlogits_stride(dlogits);
+    let shape = shape.dtargets_stride(logits);
     let rows = |values: &[f32], stride| pad(values, shape.n_classes, stride);
     Case {
         name: format!("{} padded by {padding:?}", case.name),
@@ -130,7 +131,7 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
         Loss::Entropy(entropy) if entropy.input == Form::Probs => {
             random.grid(batch.n_elements(), 0, 1).iter().map(|p| p + 0.125).collect()
         }
-        Loss::KlDivergence(kl) if kl.input == Form::LogProbs => batch.log_probs(random),
+        loss if forms(loss).is_some_and(|(input, _)| input == Form::LogProbs) => batch.log_probs(random),
         _ => batch.logits(random),
     };
     let mut case = case(&loss, batch.n_classes, &logits);
@@ -158,7 +159,14 @@ fn labels(batch: Batch) -> Vec<i32> {
 }
 
 fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>, Option<Vec<f32>>) {
-    let mut distributions = || random.distributions(batch.n_rows, batch.n_classes);
+    if let Some((_, target)) = forms(loss) {
+        let values = match target {
+            Form::Probs => random.distributions(batch.n_rows, batch.n_classes),
+            Form::LogProbs => random.distributions(batch.n_rows, batch.n_classes).into_iter().map(f32::ln).collect(),
+            Form::Logits => batch.logits(random),
+        };
+        return (None, Some(values));
+    }
     match loss {
         Loss::CrossEntropy(CrossEntropy { ignore_index, .. })
         | Loss::SoftmaxFocal(SoftmaxFocal { ignore_index, .. }) => {
@@ -166,15 +174,7 @@ fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>,
             labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignore_index.first().unwrap_or(label));
             (Some(labels), None)
         }
-        Loss::SoftCrossEntropy(_) => (None, Some(distributions())),
-        Loss::KlDivergence(kl) => (
-            None,
-            Some(match kl.target {
-                Form::Probs => distributions(),
-                Form::LogProbs => distributions().into_iter().map(f32::ln).collect(),
-                Form::Logits => batch.logits(random),
-            }),
-        ),
+        Loss::SoftCrossEntropy(_) => (None, Some(random.distributions(batch.n_rows, batch.n_classes))),
         Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => {
             let labels = [0.0, 1.0, 0.25, 1.0, 0.0, 0.875, 0.5];
             (None, Some(labels.into_iter().cycle().take(batch.n_elements()).collect()))

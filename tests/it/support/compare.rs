@@ -39,13 +39,20 @@ const FLUSHED: f64 = 512.0 * f32::MIN_POSITIVE as f64;
 
 /// Fails if any result of `got` is further from the oracle than the arithmetic allows, naming the worst.
 pub fn assert_matches(what: &str, shape: Shape, got: &Output, oracle: &Evaluation) {
-    compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.values_storage);
+    compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.storage[0]);
     match (&got.dlogits, &oracle.dlogits) {
         (Some(got), Some(reals)) => {
-            compare(&format!("{what}: dlogits"), shape.dlogits_stride, got, reals, oracle.dlogits_storage);
+            compare(&format!("{what}: dlogits"), shape.dlogits_stride, got, reals, oracle.storage[1]);
         }
         (None, None) => {}
         _ => panic!("{what}: dlogits in one result only"),
+    }
+    match (&got.dtargets, &oracle.dtargets) {
+        (Some(got), Some(reals)) => {
+            compare(&format!("{what}: dtargets"), shape.dtargets_stride, got, reals, oracle.storage[2]);
+        }
+        (None, None) => {}
+        _ => panic!("{what}: dtargets in one result only"),
     }
     match (&got.row_state, &oracle.row_state) {
         (Some(got), Some(oracle)) => compare_state(&format!("{what}: row_state"), got, oracle),

@@ -1,6 +1,7 @@
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Form, KlDivergence, Loss, PerClass, Reduction, RowOptions, RowWeights,
-    Side, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss, PerClass,
+    Reduction, ReverseKlDivergence, RowOptions, RowWeights, Side, SigmoidFocal, Smoothing, SoftCrossEntropy,
+    SoftmaxFocal, TotalVariation,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -8,6 +9,7 @@ pub const N_CLASSES: usize = 6;
 /// Zero and negative weights are allowed; those of the first five labels sum to 3, or to 1 without row 1's.
 const CLASS_WEIGHTS: [f32; N_CLASSES] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
 const GAMMAS: [f32; 5] = [0.0, 0.5, 1.0, 2.0, 3.7];
+const FORMS: [Form; 3] = [Form::Probs, Form::LogProbs, Form::Logits];
 const REDUCTIONS: [Reduction; 6] = [
     Reduction::None,
     Reduction::Sum,
@@ -45,9 +47,55 @@ pub fn soft_cross_entropies() -> Vec<Loss> {
 }
 
 pub fn kl_divergences() -> Vec<Loss> {
+    let mut losses = divergences(|divergence: KlDivergence| divergence);
+    losses.extend(kl_per_element());
+    losses.extend(kl_with_teacher_gradient());
+    losses
+}
+
+pub fn kl_with_teacher_gradient() -> Vec<Loss> {
+    let of = |target| {
+        let distilled = KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared();
+        [distilled, KlDivergence::from_log_probs(target).temperature(0.75)].map(|kl| kl.teacher_gradient().into())
+    };
+    FORMS.into_iter().flat_map(of).collect()
+}
+
+/// One value per element for reduction `None`.
+fn kl_per_element() -> Vec<Loss> {
+    let of = |target| {
+        let distilled = KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared();
+        [distilled, KlDivergence::from_log_probs(target)].map(|kl| kl.per_element().into())
+    };
+    FORMS.into_iter().flat_map(of).collect()
+}
+
+pub fn reverse_kl_divergences() -> Vec<Loss> {
+    divergences(|divergence: ReverseKlDivergence| divergence)
+}
+
+pub fn jensen_shannons() -> Vec<Loss> {
+    let mut losses = divergences(|divergence: JensenShannon| divergence.beta(0.125));
+    for target in FORMS {
+        for loss in [JensenShannon::from_logits(target), JensenShannon::from_log_probs(target)] {
+            losses.extend([0.0, 0.5, 1.0].map(|beta| loss.clone().beta(beta).into()));
+        }
+    }
+    losses
+}
+
+pub fn total_variations() -> Vec<Loss> {
+    divergences(|divergence: TotalVariation| divergence)
+}
+
+/// Every combination of the options that divergences share.
+fn divergences<K: Clone + Default>(option: impl Fn(Divergence<K>) -> Divergence<K>) -> Vec<Loss>
+where
+    Divergence<K>: Into<Loss>,
+{
     let mut losses = Vec::new();
-    for target in [Form::Probs, Form::LogProbs, Form::Logits] {
-        for loss in [KlDivergence::from_logits(target), KlDivergence::from_log_probs(target)] {
+    for target in FORMS {
+        for loss in [Divergence::from_logits(target), Divergence::from_log_probs(target)].map(&option) {
             for temperature in [0.75, 1.0, 3.0] {
                 let loss = loss.clone().temperature(temperature);
                 losses.extend([loss.clone().into(), loss.scaled_by_t_squared().into()]);
@@ -131,17 +179,28 @@ pub fn row_options(loss: &Loss) -> Option<&RowOptions> {
     }
 }
 
-/// At least one loss for every kernel text, and one for every choice that a pipeline makes.
+/// At least one loss for every fragment of a kernel, and one for every choice that a pipeline makes.
 pub fn representatives() -> Vec<Loss> {
     let all_options = CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
     let mut losses = softmaxes();
     losses.extend([CrossEntropy::new().into(), CrossEntropy::new().ignore_index(1).into(), all_options.into()]);
     losses.push(SoftCrossEntropy::new().into());
     losses.push(SoftCrossEntropy::new().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).into());
-    for target in [Form::Probs, Form::LogProbs, Form::Logits] {
+    for target in FORMS {
         losses.push(KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared().into());
         losses.push(KlDivergence::from_log_probs(target).into());
+        losses.push(ReverseKlDivergence::from_logits(target).into());
     }
+    losses.push(ReverseKlDivergence::from_log_probs(Form::Logits).temperature(3.0).scaled_by_t_squared().into());
+    losses.push(JensenShannon::from_logits(Form::Logits).beta(0.125).temperature(0.75).into());
+    losses.push(JensenShannon::from_log_probs(Form::Probs).into());
+    losses.push(TotalVariation::from_logits(Form::Probs).temperature(3.0).into());
+    losses.push(TotalVariation::from_log_probs(Form::LogProbs).into());
+    losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).teacher_gradient().into());
+    losses.push(KlDivergence::from_logits(Form::Probs).teacher_gradient().into());
+    losses.push(KlDivergence::from_log_probs(Form::LogProbs).teacher_gradient().into());
+    losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
+    losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
     let side = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
@@ -160,6 +219,9 @@ pub fn all() -> Vec<Loss> {
         cross_entropies(),
         soft_cross_entropies(),
         kl_divergences(),
+        reverse_kl_divergences(),
+        jensen_shannons(),
+        total_variations(),
         softmax_focals(),
         with_row_options(),
         binary_cross_entropies(),
@@ -171,11 +233,45 @@ pub fn all() -> Vec<Loss> {
 
 /// Losses whose gradient rows sum to zero, since a shift of a row's logits changes nothing.
 pub fn of_softmax() -> Vec<Loss> {
-    let from_log_probs = |loss: &Loss| matches!(loss, Loss::KlDivergence(kl) if kl.input != Form::Logits);
-    let mut losses = [cross_entropies(), soft_cross_entropies(), kl_divergences(), softmax_focals()].concat();
-    losses.retain(|loss| !from_log_probs(loss));
+    let of_divergences = [kl_divergences(), reverse_kl_divergences(), jensen_shannons(), total_variations()].concat();
+    let from_logits = |loss: &Loss| forms(loss).is_none_or(|(input, _)| input == Form::Logits);
+    let mut losses = [cross_entropies(), soft_cross_entropies(), of_divergences, softmax_focals()].concat();
+    losses.retain(from_logits);
     losses.extend([Entropy::of_logits().into(), Loss::LogSoftmax]);
     losses
+}
+
+/// One of each divergence, of distributions given so.
+pub fn each_divergence(input: Form, target: Form) -> [Loss; 4] {
+    let from_logits = [
+        KlDivergence::from_logits(target).into(),
+        ReverseKlDivergence::from_logits(target).into(),
+        JensenShannon::from_logits(target).beta(0.25).into(),
+        TotalVariation::from_logits(target).into(),
+    ];
+    let from_log_probs = [
+        KlDivergence::from_log_probs(target).into(),
+        ReverseKlDivergence::from_log_probs(target).into(),
+        JensenShannon::from_log_probs(target).beta(0.25).into(),
+        TotalVariation::from_log_probs(target).into(),
+    ];
+    if input == Form::Logits { from_logits } else { from_log_probs }
+}
+
+/// Whether the targets have a gradient too.
+pub fn has_teacher_gradient(loss: &Loss) -> bool {
+    matches!(loss, Loss::KlDivergence(kl) if kl.kind.teacher_gradient)
+}
+
+/// What Q and P of a divergence are given as.
+pub fn forms(loss: &Loss) -> Option<(Form, Form)> {
+    match loss {
+        Loss::KlDivergence(spec) => Some((spec.input, spec.target)),
+        Loss::ReverseKlDivergence(spec) => Some((spec.input, spec.target)),
+        Loss::JensenShannon(spec) => Some((spec.input, spec.target)),
+        Loss::TotalVariation(spec) => Some((spec.input, spec.target)),
+        _ => None,
+    }
 }
 
 pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
@@ -183,6 +279,9 @@ pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
         Loss::CrossEntropy(spec) => Some(spec.reduction),
         Loss::SoftCrossEntropy(spec) => Some(spec.reduction),
         Loss::KlDivergence(spec) => Some(spec.reduction),
+        Loss::ReverseKlDivergence(spec) => Some(spec.reduction),
+        Loss::JensenShannon(spec) => Some(spec.reduction),
+        Loss::TotalVariation(spec) => Some(spec.reduction),
         Loss::SoftmaxFocal(spec) => Some(spec.reduction),
         Loss::BinaryCrossEntropy(spec) => Some(spec.reduction),
         Loss::SigmoidFocal(spec) => Some(spec.reduction),
@@ -195,7 +294,7 @@ pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
 pub fn reduced(loss: &Loss) -> Vec<Loss> {
     match loss {
         Loss::LogSoftmax | Loss::Softmax => vec![loss.clone()],
-        Loss::KlDivergence(_) => REDUCTIONS.map(|reduction| with_reduction(loss, reduction)).to_vec(),
+        _ if forms(loss).is_some() => REDUCTIONS.map(|reduction| with_reduction(loss, reduction)).to_vec(),
         _ => {
             let has = REDUCTIONS.into_iter().filter(|&reduction| reduction != Reduction::BatchMean);
             has.map(|reduction| with_reduction(loss, reduction)).collect()
@@ -209,6 +308,9 @@ pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
         Loss::CrossEntropy(spec) => spec.reduction = reduction,
         Loss::SoftCrossEntropy(spec) => spec.reduction = reduction,
         Loss::KlDivergence(spec) => spec.reduction = reduction,
+        Loss::ReverseKlDivergence(spec) => spec.reduction = reduction,
+        Loss::JensenShannon(spec) => spec.reduction = reduction,
+        Loss::TotalVariation(spec) => spec.reduction = reduction,
         Loss::SoftmaxFocal(spec) => spec.reduction = reduction,
         Loss::BinaryCrossEntropy(spec) => spec.reduction = reduction,
         Loss::SigmoidFocal(spec) => spec.reduction = reduction,

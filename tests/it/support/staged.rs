@@ -5,6 +5,7 @@ use surprisal::{Bound, Buffers, GpuEngine, Labels, Numbers, Pass, Plan, Storage,
 use wgpu::util::DeviceExt;
 
 use super::case::Case;
+use super::losses::has_teacher_gradient;
 
 /// Words around slices, and words where results are due: NaN, so that reading them is found out too.
 pub const GUARD: u32 = 0x7fc0_beef;
@@ -53,6 +54,7 @@ impl Layout {
 pub struct Bits {
     pub values: Vec<u32>,
     pub dlogits: Vec<u32>,
+    pub dtargets: Vec<u32>,
     pub row_state: Vec<u32>,
     pub side: Vec<u32>,
 }
@@ -132,6 +134,7 @@ impl<'a> Staged<'a> {
                 Slot::RowState => buffers.row_state(slice),
                 Slot::Values => buffers.values(slice),
                 Slot::Dlogits => buffers.dlogits(slice),
+                Slot::Dtargets => buffers.dtargets(slice),
                 _ => buffers,
             };
         }
@@ -165,6 +168,7 @@ impl<'a> Staged<'a> {
                 Slot::Values => &mut bits.values,
                 Slot::Logits | Slot::Dlogits => &mut bits.dlogits,
                 Slot::Side => &mut bits.side,
+                Slot::Dtargets => &mut bits.dtargets,
                 _ => &mut bits.row_state,
             };
             result.extend(written.map(|(element, _)| bits_of(element)));
@@ -264,6 +268,9 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     };
     if pass != Pass::Forward && !layout.in_place {
         output(Slot::Dlogits, shape.dlogits_storage, class(shape.dlogits_len(), shape.dlogits_stride));
+    }
+    if pass != Pass::Forward && has_teacher_gradient(&case.loss) {
+        output(Slot::Dtargets, shape.dtargets_storage, class(shape.dtargets_len(), shape.dtargets_stride));
     }
     if pass != Pass::Backward {
         let storage = if case.has_values_per_element() { shape.values_storage } else { Storage::F32 };

@@ -2,8 +2,8 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, KlDivergence, Loss, Pass, Problem, Reduction, Shape,
-    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, JensenShannon, KlDivergence, Loss, Pass, Problem,
+    Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -14,6 +14,10 @@ const SHAPE: Shape = Shape::new(2, 3);
 
 fn kl() -> KlDivergence {
     KlDivergence::from_logits(Form::Probs)
+}
+
+fn js() -> JensenShannon {
+    JensenShannon::from_logits(Form::Probs)
 }
 
 #[track_caller]
@@ -37,6 +41,7 @@ fn assert_accepted(loss: impl Into<Loss>, shape: Shape) {
 #[case(SHAPE.logits_stride(2), "logits")]
 #[case(SHAPE.targets_stride(2), "targets")]
 #[case(SHAPE.dlogits_stride(2), "dlogits")]
+#[case(SHAPE.dtargets_stride(2), "dtargets")]
 fn rows_that_overlap_are_refused(#[case] shape: Shape, #[case] tensor: &'static str) {
     let error = refused(CrossEntropy::new(), shape);
     assert_eq!(error, Error::RowStride { tensor, stride: 2, n_classes: 3 });
@@ -97,6 +102,10 @@ fn sizes_at_the_limits_pass(#[case] shape: Shape) {
 #[case(kl().temperature(-1.0), "expected temperature finite and greater than 0, found -1")]
 #[case(kl().temperature(INF), "expected temperature finite and greater than 0, found inf")]
 #[case(kl().temperature(NAN), "expected temperature finite and greater than 0, found NaN")]
+#[case(js().beta(-0.5), "expected beta in 0..=1, found -0.5")]
+#[case(js().beta(1.5), "expected beta in 0..=1, found 1.5")]
+#[case(js().beta(NAN), "expected beta in 0..=1, found NaN")]
+#[case(js().temperature(0.0), "expected temperature finite and greater than 0, found 0")]
 #[case(CrossEntropy::new().reduction(Reduction::SumDividedBy(INF)), "expected SumDividedBy finite, found inf")]
 #[case(Entropy::of_logits().reduction(Reduction::SumDividedBy(NAN)), "expected SumDividedBy finite, found NaN")]
 fn options_out_of_range_are_refused(#[case] loss: impl Into<Loss>, #[case] message: &str) {
@@ -118,6 +127,10 @@ fn options_out_of_range_are_refused(#[case] loss: impl Into<Loss>, #[case] messa
 #[case(BinaryCrossEntropy::new().pos_weight(0.0))]
 #[case(BinaryCrossEntropy::new().pos_weight([0.0, -1.0, 7.0]))]
 #[case(kl().temperature(f32::MIN_POSITIVE))]
+#[case(js().beta(0.0))]
+#[case(js().beta(1.0))]
+#[case(ReverseKlDivergence::from_log_probs(Form::Logits).reduction(Reduction::BatchMean))]
+#[case(TotalVariation::from_logits(Form::Logits).reduction(Reduction::BatchMean))]
 #[case(KlDivergence::from_log_probs(Form::Logits).temperature(f32::MAX).reduction(Reduction::BatchMean))]
 #[case(CrossEntropy::new().reduction(Reduction::SumDividedBy(0.0)))]
 #[case(CrossEntropy::new().reduction(Reduction::SumDividedBy(-1.0)))]
@@ -168,11 +181,22 @@ fn batch_mean_is_refused_outside_the_divergence(#[case] loss: impl Into<Loss>, #
     assert_eq!(error.to_string(), message);
 }
 
+#[test]
+fn values_per_element_have_no_gradient_of_the_teacher() {
+    let kl = kl().per_element().teacher_gradient();
+    assert_accepted(kl.clone(), SHAPE);
+    let error = refused(kl.reduction(Reduction::None), SHAPE);
+    assert_eq!(error, Error::TeacherGradient { loss: "kl_divergence" });
+    let message = "kl_divergence with one value per element has no gradient with respect to the targets";
+    assert_eq!(error.to_string(), message);
+}
+
 /// The fields are public, so a form that the formula has no case for can be set.
 #[test]
 fn a_form_that_the_loss_cannot_read_is_refused() {
-    let (mut kl, mut entropy) = (kl(), Entropy::of_logits());
-    (kl.input, entropy.input) = (Form::Probs, Form::LogProbs);
+    let (mut kl, mut js, mut entropy) = (kl(), js(), Entropy::of_logits());
+    (kl.input, js.input, entropy.input) = (Form::Probs, Form::Probs, Form::LogProbs);
     refused(kl, SHAPE);
+    assert_eq!(refused(js, SHAPE).to_string(), "jensen_shannon starts from logits or log-probabilities");
     refused(entropy, SHAPE);
 }

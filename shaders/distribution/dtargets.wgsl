@@ -1,0 +1,35 @@
+//! Beside the student's the teacher's gradient, of KL = sum_c p_c h_c with h = log p - log q:
+//!
+//!     p_j (h_j - KL)/T for logits,    p_j (h_j + 1) for log-probabilities,    h_j + 1 for probabilities
+//!
+//! For logits it has no value where KL is infinite; given as they are, single classes may have an infinite slope.
+
+const TEACHER_GRADIENT: bool = true;
+
+fn dtarget(row: Row, e: Element, factor: f32) -> u32 {
+    let c = class_of(row, e);
+    let bits = bitcast<u32>(teacher_slope(c, log_ratio(c.log_p, c.log_q), row.mean) * factor);
+    if (TEACHER_LOGITS) {
+        return select(bits, NAN, row.missed);
+    }
+    // Towards infinity where only q is 0, from minus infinity where only p is.
+    let no_p = c.p == 0f;
+    let no_q = e.x == NEG_INF;
+    let steep = select(0f, factor, no_q && !no_p) - select(0f, factor, SLOPE_OF_NOTHING && no_p && !no_q);
+    let infinite = select(select(bits, POS_INF, steep > 0f), NEG_INF, steep < 0f);
+    return select(infinite, 0u, no_p && (no_q || !SLOPE_OF_NOTHING));
+}
+
+fn write_dtargets(place: Place, row: Row, j: u32, e: array<Element, 4>, factor: f32) {
+    let bits = vec4<u32>(
+        dtarget(row, e[0], factor),
+        dtarget(row, e[1], factor),
+        dtarget(row, e[2], factor),
+        dtarget(row, e[3], factor),
+    );
+    store_dtargets(params.dtargets + place.row * params.dtargets_stride + j, place.len - j, bits);
+}
+
+fn fill_dtargets(place: Place, j: u32, bits: u32) {
+    store_dtargets(params.dtargets + place.row * params.dtargets_stride + j, place.len - j, vec4<u32>(bits));
+}

@@ -1,0 +1,14 @@
+//! Logits and g to one value and one gradient per class.
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
+    let lane = lane_of(builtins);
+    let place = place_of(lane.index, workgroup_id);
+    // 1. Both normalisers.
+    var row = normalised_row(reduce_Sums(lane, lane_sums(place, place.len, EMPTY), LANES));
+    // 2. Values, and the sum of g slope.
+    row.slopes = row_slopes(lane, place, row);
+    // 3. The gradient.
+    before_overwriting();
+    write_dlogits(place, row);
+}

@@ -1,0 +1,12 @@
+//! The value of each class: 0 where p = 0, infinite where only q is.
+
+fn value(row: Row, e: Element) -> u32 {
+    let c = class_of(row, e);
+    let bits = bitcast<u32>(times(c.p, log_ratio(c.log_p, c.log_q)) * params.scale);
+    return select(select(bits, POS_INF, e.x == NEG_INF && c.p > 0f), NAN, row.poisoned);
+}
+
+fn write_values4(place: Place, j: u32, left: u32, row: Row, e: array<Element, 4>) {
+    let bits = vec4<u32>(value(row, e[0]), value(row, e[1]), value(row, e[2]), value(row, e[3]));
+    store_values(params.values + place.row * params.values_stride + j, left, bits);
+}

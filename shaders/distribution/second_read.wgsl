@@ -1,0 +1,38 @@
+//! A first read of a row for the normalisers, a second one for what is summed term by term.
+
+/// Sums of loss terms and of slopes over the lane's classes.
+struct Terms {
+    loss: f32,
+    slopes: f32,
+}
+
+fn lane_terms(place: Place, row: Row) -> Terms {
+    var terms = Terms(0f, 0f);
+    var j = place.rank * 4u;
+    while (j < place.len) {
+        var loss = vec4<f32>();
+        var slopes = vec4<f32>();
+        let end = min(place.len, j + TILES_PER_BLOCK * 4u * LANES);
+        for (; j < end; j += 4u * LANES) {
+            let e = load4(place, j, place.len - j);
+            let c = array(class_of(row, e[0]), class_of(row, e[1]), class_of(row, e[2]), class_of(row, e[3]));
+            loss += vec4<f32>(divergence(c[0]), divergence(c[1]), divergence(c[2]), divergence(c[3]));
+            slopes += vec4<f32>(slope(c[0]), slope(c[1]), slope(c[2]), slope(c[3]));
+        }
+        terms.loss += (loss.x + loss.y) + (loss.z + loss.w);
+        terms.slopes += (slopes.x + slopes.y) + (slopes.z + slopes.w);
+    }
+    return terms;
+}
+
+fn read_row(lane: Lane, place: Place, truth: Truth, weight: u32) -> Row {
+    // 1. Both normalisers.
+    let sums = row_sums(lane, place, truth, weight);
+    var row = row_of(sums.student, sums.teacher, sums.given_p, 0f, (sums.flags & BAD) != 0u);
+    // 2. Loss and slopes, term by term.
+    let own = lane_terms(place, row);
+    let loss = reduce_Total(lane, Total(own.loss, 0u), LANES).sum;
+    row.slopes = reduce_Total(lane, Total(own.slopes, 0u), LANES).sum;
+    row.value = select(bitcast<u32>(loss * params.scale), NAN, row.poisoned);
+    return weighed(row, weight);
+}

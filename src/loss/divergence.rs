@@ -1,0 +1,150 @@
+use super::{
+    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Spec, TargetKind, Terms, check_option,
+};
+use crate::reference::Real;
+use crate::{Error, Shape};
+
+/// A divergence of our distribution Q from the targets' P: what [`crate::KlDivergence`], [`crate::ReverseKlDivergence`],
+/// [`crate::JensenShannon`] and [`crate::TotalVariation`] share.
+///
+/// Q comes from logits or as log-probabilities; P as probabilities, log-probabilities or logits. The temperature T
+/// divides logits, never a distribution given as (log-)probabilities. The gradient is with respect to what Q comes from.
+/// `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of
+/// elements, as in PyTorch's `kl_div`. `None` gives one loss per row.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Divergence<K> {
+    /// Which divergence, and its own options.
+    pub kind: K,
+    /// Q: `Logits` or `LogProbs`.
+    pub input: Form,
+    /// P.
+    pub target: Form,
+    /// T > 0; divides whichever of the two are logits.
+    pub temperature: f32,
+    /// Whether loss and gradient are multiplied by T^2, as distillation does (Hinton et al. 2015).
+    pub scaled_by_t_squared: bool,
+    /// From row losses to the output.
+    pub reduction: Reduction,
+}
+
+impl<K: Default> Divergence<K> {
+    /// Q = softmax(logits / T), P in the given form; T = 1, reduction `BatchMean`.
+    pub fn from_logits(target: Form) -> Self {
+        Self::new(Form::Logits, target)
+    }
+
+    /// Q given as log-probabilities, P in the given form; reduction `BatchMean`.
+    pub fn from_log_probs(target: Form) -> Self {
+        Self::new(Form::LogProbs, target)
+    }
+
+    fn new(input: Form, target: Form) -> Self {
+        let (kind, reduction) = (K::default(), Reduction::BatchMean);
+        Divergence { kind, input, target, temperature: 1.0, scaled_by_t_squared: false, reduction }
+    }
+}
+
+impl<K> Divergence<K> {
+    /// Sets T.
+    pub fn temperature(mut self, t: f32) -> Self {
+        self.temperature = t;
+        self
+    }
+
+    /// Multiplies loss and gradient by T^2, which keeps the gradient's size as T grows.
+    pub fn scaled_by_t_squared(mut self) -> Self {
+        self.scaled_by_t_squared = true;
+        self
+    }
+
+    /// Sets the reduction.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+}
+
+/// What one divergence says about itself, beside its functions.
+pub(crate) trait Kind: DistributionMaths {
+    fn name(&self) -> &'static str;
+    fn terms(&self) -> Terms;
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    /// Whether `Reduction::None` gives one value per element.
+    fn per_element(&self) -> bool {
+        false
+    }
+    /// Whether the targets have a gradient too.
+    fn teacher_gradient(&self) -> bool {
+        false
+    }
+    fn loss_args(&self) -> [f32; 4] {
+        [0.0; 4]
+    }
+}
+
+impl<K: Kind> Spec for Divergence<K> {
+    fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+    fn family(&self) -> Family {
+        let terms = match self.reduction {
+            Reduction::None if self.kind.per_element() => Terms::PerElement,
+            _ => self.kind.terms(),
+        };
+        let gradients = if self.kind.teacher_gradient() { Gradients::Both } else { Gradients::Student };
+        Family::Distribution { student: self.input, teacher: self.target, terms, gradients }
+    }
+    fn maths(&self) -> Maths<'_> {
+        Maths::Distribution(&self.kind)
+    }
+    fn targets(&self) -> TargetKind {
+        TargetKind::Values
+    }
+    fn reduction(&self) -> Option<Reduction> {
+        Some(self.reduction)
+    }
+    fn mean_divisor(&self, shape: &Shape) -> Divisor {
+        Divisor::Number(shape.n_elements() as f64)
+    }
+    fn check(&self, _: &Shape) -> Result<(), Error> {
+        let t = self.temperature;
+        check_option("temperature", t, "finite and greater than 0", t > 0.0 && t.is_finite())?;
+        if self.scaled_by_t_squared {
+            check_option("temperature", t, "at most 1e19, so that T^2 is finite", t <= 1e19)?;
+        }
+        match self.input {
+            Form::Probs => Err(Error::Form { loss: self.name(), expected: "logits or log-probabilities" }),
+            _ if self.kind.teacher_gradient() && self.family().uses_whole_dloss() => {
+                Err(Error::TeacherGradient { loss: self.name() })
+            }
+            _ => self.kind.check(),
+        }
+    }
+    fn has_batch_mean(&self) -> bool {
+        true
+    }
+    fn per_element(&self) -> bool {
+        self.kind.per_element()
+    }
+    fn temperature(&self) -> f32 {
+        self.temperature
+    }
+    fn scale(&self) -> f64 {
+        if self.scaled_by_t_squared { f64::from(self.temperature).powi(2) } else { 1.0 }
+    }
+    fn loss_args(&self) -> [f32; 4] {
+        self.kind.loss_args()
+    }
+}
+
+/// `b - a + a log(a/b)` from `u = log(b/a)`: never negative, exact where a and b are close; b where a = 0.
+pub(super) fn gap(a: Real, b: Real, u: Real) -> Real {
+    match a.value {
+        0.0 => b,
+        _ if u.value.abs() < 0.25 => a * u.exp_m1_less_self(),
+        _ => (b - a) - a * u,
+    }
+}

@@ -22,7 +22,7 @@ pub enum Storage {
     F32 = 0,
     /// 16 bits: f32 without the lower half of its mantissa.
     Bf16 = 1,
-    /// 16 bits: IEEE 754 binary16. Beyond 65504 it is infinite, and below 2^-24 it is 0.
+    /// 16 bits: IEEE 754 binary16, from 2^-24 to 65504; what rounds beyond is infinite.
     F16 = 2,
 }
 

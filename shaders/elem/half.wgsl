@@ -49,7 +49,7 @@ fn bf16_narrowed(bits: vec4<u32>) -> vec4<u32> {
 
 fn f16_narrowed(bits: vec4<u32>) -> vec4<u32> {
     let magnitude = bits & vec4<u32>(0x7fffffffu);
-    // Below the smallest normal number, 2^-14: a whole number of 2^-24. From 2^-26 down all is 0.
+    // Below the smallest normal number, 2^-14: a whole number of 2^-24. Below 2^-25 all is 0.
     let mantissa = (magnitude & vec4<u32>(0x007fffffu)) | vec4<u32>(0x00800000u);
     let shift = clamp(vec4<u32>(126u) - (magnitude >> vec4<u32>(23u)), vec4<u32>(1u), vec4<u32>(25u));
     let subnormal = rounded(mantissa, shift);

@@ -1,10 +1,8 @@
-use std::sync::OnceLock;
-
-use surprisal::half::{bf16, f16};
 use surprisal::reference::{Evaluation, evaluate};
-use surprisal::{Broadcast, Inputs, LabelStorage, Loss, Numbers, Pass, Problem, Reduction, Shape, Storage, Targets};
+use surprisal::{Broadcast, Inputs, LabelStorage, Loss, Pass, Problem, Reduction, Shape, Storage, Targets};
 
 use super::compare::numbers;
+use super::stored::{Memo, Packed, Stored, stored, widened};
 
 /// A loss and its host tensors, with the name that a failure prints.
 #[derive(Clone, Debug)]
@@ -19,62 +17,8 @@ pub struct Case {
     pub row_weights: Option<Vec<f32>>,
     pub dloss: Option<Vec<f32>>,
     pub divisor: Option<f32>,
-    /// The tensors above as the shape says they are stored, once that was asked for.
+    /// The tensors above where the shape says that they are stored otherwise.
     pub stored: Memo,
-}
-
-/// Tensors of 16-bit numbers, and labels of 64 bits; none where f32 and i32 serve.
-#[derive(Debug)]
-struct Stored {
-    logits: Packed,
-    values: Option<Packed>,
-    dloss: Option<Packed>,
-    labels: Option<Vec<i64>>,
-}
-
-#[derive(Debug)]
-enum Packed {
-    F32(Vec<f32>),
-    Bf16(Vec<bf16>),
-    F16(Vec<f16>),
-}
-
-impl Packed {
-    fn new(numbers: &[f32], storage: Storage) -> Packed {
-        match storage {
-            Storage::F32 => Packed::F32(numbers.to_vec()),
-            Storage::Bf16 => Packed::Bf16(numbers.iter().copied().map(bf16::from_f32).collect()),
-            Storage::F16 => Packed::F16(numbers.iter().copied().map(f16::from_f32).collect()),
-        }
-    }
-
-    fn numbers(&self) -> Numbers<'_> {
-        match self {
-            Packed::F32(numbers) => numbers.into(),
-            Packed::Bf16(numbers) => numbers.into(),
-            Packed::F16(numbers) => numbers.into(),
-        }
-    }
-}
-
-impl Packed {
-    fn widened(&self) -> Vec<f32> {
-        match self {
-            Packed::F32(numbers) => numbers.clone(),
-            Packed::Bf16(numbers) => numbers.iter().copied().map(bf16::to_f32).collect(),
-            Packed::F16(numbers) => numbers.iter().copied().map(f16::to_f32).collect(),
-        }
-    }
-}
-
-/// A clone is made to be changed, and stores what it then has.
-#[derive(Debug, Default)]
-pub struct Memo(OnceLock<Stored>);
-
-impl Clone for Memo {
-    fn clone(&self) -> Self {
-        Memo::default()
-    }
 }
 
 /// Contiguous rows of logits, or of what the loss reads in their place; no other tensor.
@@ -97,12 +41,12 @@ pub fn case(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
 
 impl Case {
     pub fn labels(mut self, labels: &[i32]) -> Self {
-        self.labels = Some(labels.to_vec());
+        (self.labels, self.stored) = (Some(labels.to_vec()), Memo::default());
         self
     }
 
     pub fn values(mut self, values: &[f32]) -> Self {
-        self.values = Some(values.to_vec());
+        (self.values, self.stored) = (Some(values.to_vec()), Memo::default());
         self
     }
 
@@ -117,7 +61,7 @@ impl Case {
     }
 
     pub fn dloss(mut self, dloss: &[f32]) -> Self {
-        self.dloss = Some(dloss.to_vec());
+        (self.dloss, self.stored) = (Some(dloss.to_vec()), Memo::default());
         self
     }
 
@@ -154,24 +98,25 @@ impl Case {
 
     fn stored(&self) -> &Stored {
         let shape = &self.shape;
-        let dloss_storage = if self.has_values_per_element() { shape.dloss_storage } else { Storage::F32 };
+        let packed = |numbers: &Option<Vec<f32>>, storage| Packed::new(numbers.as_deref()?, storage);
+        let wide = |labels: &Vec<i32>| labels.iter().copied().map(i64::from).collect();
         self.stored.0.get_or_init(|| Stored {
             logits: Packed::new(&self.logits, shape.logits_storage),
-            values: self.values.as_ref().map(|values| Packed::new(values, shape.targets_storage)),
-            dloss: self.dloss.as_ref().map(|dloss| Packed::new(dloss, dloss_storage)),
-            labels: self.labels.as_ref().map(|labels| labels.iter().copied().map(i64::from).collect()),
+            values: packed(&self.values, shape.targets_storage),
+            dloss: packed(&self.dloss, if self.has_values_per_element() { shape.dloss_storage } else { Storage::F32 }),
+            labels: self.labels.as_ref().filter(|_| shape.label_storage == LabelStorage::I64).map(wide),
         })
     }
 
     /// The numbers of this case in f32.
     pub fn widened(&self) -> Case {
-        let stored = self.stored();
+        let packed = self.stored();
         Case {
             name: format!("{}, widened", self.name),
             shape: self.shape.storage(Storage::F32),
-            logits: stored.logits.widened(),
-            values: stored.values.as_ref().map(Packed::widened),
-            dloss: stored.dloss.as_ref().map(Packed::widened),
+            logits: widened(&self.logits, &packed.logits),
+            values: self.values.as_ref().map(|values| widened(values, &packed.values)),
+            dloss: self.dloss.as_ref().map(|dloss| widened(dloss, &packed.dloss)),
             ..self.clone()
         }
     }
@@ -180,6 +125,7 @@ impl Case {
     pub fn has_values_per_element(&self) -> bool {
         match &self.loss {
             Loss::LogSoftmax | Loss::Softmax => true,
+            Loss::KlDivergence(loss) => loss.kind.per_element && loss.reduction == Reduction::None,
             Loss::BinaryCrossEntropy(loss) => loss.reduction == Reduction::None,
             Loss::SigmoidFocal(loss) => loss.reduction == Reduction::None,
             _ => false,
@@ -187,17 +133,17 @@ impl Case {
     }
 
     pub fn inputs(&self) -> Inputs<'_> {
-        let stored = self.stored();
-        let mut inputs = Inputs::new(stored.logits.numbers());
-        inputs.targets = match (&self.labels, &stored.labels, &stored.values) {
-            (_, Some(labels), _) if self.shape.label_storage == LabelStorage::I64 => labels.into(),
+        let packed = self.stored();
+        let mut inputs = Inputs::new(stored(&self.logits, &packed.logits));
+        inputs.targets = match (&packed.labels, &self.labels, &self.values) {
             (Some(labels), ..) => labels.into(),
-            (None, _, Some(values)) => Targets::Values(values.numbers()),
-            (None, _, None) => Targets::None,
+            (None, Some(labels), _) => labels.into(),
+            (None, None, Some(values)) => Targets::Values(stored(values, &packed.values)),
+            (None, None, None) => Targets::None,
         };
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));
         inputs.row_weights = self.row_weights.as_deref();
-        inputs.dloss = stored.dloss.as_ref().map(Packed::numbers);
+        inputs.dloss = self.dloss.as_ref().map(|dloss| stored(dloss, &packed.dloss));
         inputs.divisor = self.divisor;
         inputs
     }

@@ -8,3 +8,4 @@ pub mod losses;
 pub mod random;
 pub mod shader;
 pub mod staged;
+pub mod stored;

@@ -7,7 +7,7 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     // 1. The row's target.
     let truth = truth_of(min(place.row, params.n_rows - 1u));
     // 2. Sums over the classes.
-    let row = read_row(lane, place, truth);
+    let row = completed(lane, place, finish(truth, row_sums(lane, place, truth)));
     // 3. The state a backward pass starts from, and the loss.
     if (place.row < params.n_rows && place.rank == 0u) {
         let state = state_of(row);

@@ -7,7 +7,7 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     // 1. The row's target.
     let truth = truth_of(min(place.row, params.n_rows - 1u));
     // 2. Sums over the classes.
-    let row = read_row(lane, place, truth);
+    let row = completed(lane, place, finish(truth, row_sums(lane, place, truth)));
     // 3. The gradient, a second pass while the row is still in cache.
     before_overwriting();
     var terms = write_dlogits(place, row);

@@ -1,5 +1,5 @@
 //! One read of a row tells all.
 
-fn read_row(lane: Lane, place: Place, truth: Truth) -> Row {
-    return finish(truth, row_sums(lane, place, truth));
+fn completed(lane: Lane, place: Place, row: Row) -> Row {
+    return row;
 }

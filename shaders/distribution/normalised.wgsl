@@ -1,16 +1,7 @@
 //! A loss of normalised p and q, sum_c divergence(p_c, q_c): second_read.wgsl sums it, and the slopes with it.
 
 const READS_LOG_P: bool = true;
-const SLOPES_KNOWN: bool = false;
 const LOSS_FROM_GRADIENT_PASS: bool = false;
-
-fn push_mean(s: Sums, to: Sums, p: Step, q: Step, e: Element) -> Sums {
-    return to;
-}
-
-fn join_mean(a: Sums, b: Sums, to: Sums, p: Join, q: Join) -> Sums {
-    return to;
-}
 
 fn loss_term(row: Row, e: Element) -> f32 {
     return divergence(class_of(row, e));

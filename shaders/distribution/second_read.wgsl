@@ -1,4 +1,4 @@
-//! A first read of a row for the normalisers, a second one for what is summed term by term.
+//! A second read of a row, once its normalisers are known: loss and slopes, term by term.
 
 /// Sums of loss terms and of slopes over the lane's classes.
 struct Terms {
@@ -25,14 +25,11 @@ fn lane_terms(place: Place, row: Row) -> Terms {
     return terms;
 }
 
-fn read_row(lane: Lane, place: Place, truth: Truth, weight: u32) -> Row {
-    // 1. Both normalisers.
-    let sums = row_sums(lane, place, truth, weight);
-    var row = row_of(sums.student, sums.teacher, sums.given_p, 0f, (sums.flags & BAD) != 0u);
-    // 2. Loss and slopes, term by term.
+fn completed(lane: Lane, place: Place, row: Row) -> Row {
     let own = lane_terms(place, row);
     let loss = reduce_Total(lane, Total(own.loss, 0u), LANES).sum;
-    row.slopes = reduce_Total(lane, Total(own.slopes, 0u), LANES).sum;
-    row.value = select(bitcast<u32>(loss * params.scale), NAN, row.poisoned);
-    return weighed(row, weight);
+    var complete = row;
+    complete.slopes = reduce_Total(lane, Total(own.slopes, 0u), LANES).sum;
+    complete.value = select(bitcast<u32>(loss * params.scale), NAN, row.poisoned);
+    return complete;
 }

@@ -8,8 +8,10 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     let row_index = min(place.row, params.n_rows - 1u);
     let truth = truth_of(row_index);
     let weight = row_weight(row_index);
-    // 2. Sums over the classes, and side outputs.
-    let row = read_row(lane, place, truth, weight);
+    // 2. Sums over the classes.
+    let sums = row_sums(lane, place, truth, weight);
+    let row = weighed(completed(lane, place, finish(truth, sums)), weight);
+    write_side(place, truth, row, sums);
     // 3. The gradient, a second pass while the row is still in cache.
     before_overwriting();
     var terms = write_dlogits(place, row, weight);

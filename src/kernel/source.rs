@@ -253,14 +253,15 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher, terms, .. } => {
-            vec![
+            let mut list = vec![
                 if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
                 NO_TRUTH,
                 student_fragment(student),
                 teacher_fragment(teacher),
                 fragment!("distribution/family.wgsl"),
-                terms_fragment(terms),
-            ]
+            ];
+            list.extend(terms_fragments(terms));
+            list
         }
     };
     list.push(loss_fragment(loss));
@@ -320,11 +321,12 @@ fn side_shuffle(values: Values) -> Fragment {
 }
 
 fn each_fragments(entry: Entry) -> Vec<Fragment> {
-    let (values, gradient) = (fragment!("distribution/each/values.wgsl"), fragment!("distribution/each/gradient.wgsl"));
+    let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
+    let gradient = fragment!("distribution/each/gradient.wgsl");
     match entry {
-        Entry::Forward => vec![LANE_SUMS, values, fragment!("distribution/each/forward.wgsl")],
+        Entry::Forward => vec![LANE_SUMS, sums, values, fragment!("distribution/each/forward.wgsl")],
         Entry::ForwardBackward => {
-            vec![LANE_SUMS, values, gradient, fragment!("distribution/each/forward_backward.wgsl")]
+            vec![LANE_SUMS, sums, values, gradient, fragment!("distribution/each/forward_backward.wgsl")]
         }
         Entry::Backward => {
             let no_values = fragment!("distribution/each/no_values.wgsl");
@@ -404,11 +406,12 @@ fn loss_fragment(loss: &'static str) -> Fragment {
     registered.expect("every loss is registered, as a test of every loss shows").1
 }
 
-fn terms_fragment(terms: Terms) -> Fragment {
+fn terms_fragments(terms: Terms) -> Vec<Fragment> {
+    let normalisers = fragment!("distribution/normalisers.wgsl");
     match terms {
-        Terms::MeanUnderTeacher | Terms::MeanUnderStudent => fragment!("distribution/mean.wgsl"),
-        Terms::Normalised => fragment!("distribution/normalised.wgsl"),
-        Terms::PerElement => fragment!("distribution/each/terms.wgsl"),
+        Terms::MeanUnderTeacher | Terms::MeanUnderStudent => vec![fragment!("distribution/mean.wgsl")],
+        Terms::Normalised => vec![normalisers, fragment!("distribution/normalised.wgsl")],
+        Terms::PerElement => vec![normalisers, fragment!("distribution/each/terms.wgsl")],
     }
 }
 

@@ -66,12 +66,17 @@ fn by_input() -> CrossEntropy {
     CrossEntropy::new().reduction(Reduction::SumDividedByInput)
 }
 
+fn teacher() -> KlDivergence {
+    KlDivergence::from_logits(Form::Logits).teacher_gradient()
+}
+
 #[rstest]
 #[case(CrossEntropy::new(), Forward, logits().values(at(2)), "cross_entropy needs targets for Forward")]
 #[case(CrossEntropy::new(), Forward, logits().targets(at(1)), "cross_entropy needs values for Forward")]
 #[case(CrossEntropy::new(), ForwardBackward, forward(), "cross_entropy needs dlogits for ForwardBackward")]
 #[case(CrossEntropy::new(), Backward, logits().targets(at(1)).dlogits(at(3)), "cross_entropy needs row_state for Backward")]
 #[case(by_input(), Forward, forward(), "cross_entropy needs divisor for Forward")]
+#[case(teacher(), ForwardBackward, fused(), "kl_divergence needs dtargets for ForwardBackward")]
 #[case(Loss::Softmax, ForwardBackward, logits().values(at(2)).dlogits(at(3)), "softmax needs dloss for ForwardBackward")]
 fn slices_that_are_needed_are_missed(
     #[case] loss: impl Into<Loss>,
@@ -91,6 +96,8 @@ fn slices_that_are_needed_are_missed(
 #[case(CrossEntropy::new(), Forward, forward().divisor(at(5)), "cross_entropy does not use divisor in Forward")]
 #[case(CrossEntropy::new(), Forward, forward().weights(at(5), Broadcast::PerRow), "cross_entropy does not use weights in Forward")]
 #[case(CrossEntropy::new(), ForwardBackward, fused().row_state(at(4)), "cross_entropy does not use row_state in ForwardBackward")]
+#[case(teacher(), Forward, forward().dtargets(at(6)), "kl_divergence does not use dtargets in Forward")]
+#[case(CrossEntropy::new(), Backward, backward().dtargets(at(6)), "cross_entropy does not use dtargets in Backward")]
 #[case(CrossEntropy::new(), Backward, backward().values(at(2)), "cross_entropy does not use values in Backward")]
 #[case(BinaryCrossEntropy::new(), Backward, backward(), "binary_cross_entropy does not use row_state in Backward")]
 #[case(CrossEntropy::new(), Forward, forward().dlogits_in_place(), "cross_entropy does not use dlogits_in_place in Forward")]

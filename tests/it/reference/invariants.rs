@@ -149,6 +149,19 @@ fn reverse_kl_of_p_and_q_is_kl_of_q_and_p() {
     assert_close(&reverse.name, &reverse.losses(), &kl.losses(), 0.0);
 }
 
+/// What moves the teacher of KL(P||Q) moves the student of the reverse divergence, which P is there.
+#[test]
+fn the_teachers_gradient_is_that_of_the_reversed_divergence() {
+    for temperature in [0.75, 1.0, 3.0] {
+        let kl = KlDivergence::from_logits(Form::Logits).temperature(temperature).teacher_gradient();
+        let reverse = ReverseKlDivergence::from_logits(Form::Logits).temperature(temperature);
+        let (kl, reverse) = exchanged(&kl.into(), &reverse.into());
+        // p h - p KL there, p (h - KL) here: a few roundings of log-ratios up to 16/T, over T.
+        let bound = 4.0 * 16.0 / f64::from(temperature).powi(2) * f64::EPSILON;
+        assert_close(&kl.name, &kl.teacher_gradient(), &reverse.gradient(), bound);
+    }
+}
+
 #[test]
 fn jensen_shannon_and_total_variation_are_symmetric() {
     for loss in [JensenShannon::from_logits(Form::Logits).into(), TotalVariation::from_logits(Form::Logits).into()] {

@@ -2,8 +2,8 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Engine, Entropy, Error, Form, Inputs, KlDivergence, Loss, Pass,
-    Reduction, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Engine, Entropy, Error, Form, Inputs, JensenShannon, KlDivergence,
+    Loss, Pass, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use Pass::{Backward, Forward, ForwardBackward};
@@ -212,6 +212,11 @@ fn slices_that_fit_pass(#[case] loss: impl Into<Loss>, #[case] pass: Pass, #[cas
 #[case(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, labelled(), 2, Some(9), None)]
 #[case(CrossEntropy::new(), Backward, labelled().row_state(&ZEROS[..4]), 0, Some(9), None)]
 #[case(BinaryCrossEntropy::new().reduction(Reduction::None), Forward, valued(), 6, None, None)]
+#[case(KlDivergence::from_logits(Form::Logits).per_element().reduction(Reduction::None), Forward, valued(), 6, None, Some(10))]
+#[case(KlDivergence::from_logits(Form::Logits).teacher_gradient(), Forward, valued(), 1, None, Some(10))]
+#[case(ReverseKlDivergence::from_logits(Form::Logits), Forward, valued(), 1, None, Some(10))]
+#[case(JensenShannon::from_logits(Form::Probs), Forward, valued(), 1, None, Some(6))]
+#[case(TotalVariation::from_log_probs(Form::Probs), Forward, valued(), 1, None, Some(2))]
 #[case(Loss::Softmax, Forward, logits(), 6, None, Some(4))]
 fn outputs_have_the_lengths_they_are_documented_with(
     #[case] loss: impl Into<Loss>,
@@ -224,4 +229,17 @@ fn outputs_have_the_lengths_they_are_documented_with(
     let output = Engine::cpu().evaluate(loss, pass, SHAPE, inputs).expect("the case is valid");
     let found = (output.values.len(), output.dlogits.map(|d| d.len()), output.row_state.map(|s| s.len()));
     assert_eq!(found, (values, dlogits, row_state));
+}
+
+#[rstest]
+#[case(KlDivergence::from_logits(Form::Probs).teacher_gradient(), Forward, None)]
+#[case(KlDivergence::from_logits(Form::Probs).teacher_gradient(), ForwardBackward, Some(10))]
+#[case(KlDivergence::from_logits(Form::Probs), ForwardBackward, None)]
+fn the_gradient_of_the_targets_has_a_stride_of_its_own(
+    #[case] loss: KlDivergence,
+    #[case] pass: Pass,
+    #[case] dtargets: Option<usize>,
+) {
+    let output = Engine::cpu().evaluate(loss, pass, SHAPE.dtargets_stride(7), valued()).expect("the case is valid");
+    assert_eq!(output.dtargets.map(|d| d.len()), dtargets);
 }

@@ -375,15 +375,15 @@ impl Kernel {
         }
         if entry != Entry::Forward {
             slots.push((Dlogits, true));
-            if family.has_teacher_gradient() {
-                slots.push((Dtargets, true));
-            }
         }
         if self.weighs_rows() {
             slots.push((RowWeights, false));
         }
         if values == self::Values::SumsAndSide {
             slots.push((Side, true));
+        }
+        if entry != Entry::Forward && family.has_teacher_gradient() {
+            slots.push((Dtargets, true));
         }
         slots
     }

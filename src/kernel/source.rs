@@ -172,6 +172,7 @@ const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
 const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
+const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
 const ROW_SHARE: Fragment = fragment!("sum/row_share.wgsl");
 const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
 const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
@@ -300,7 +301,7 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
     }
     if values != Values::SumsAndSide {
-        list.push(fragment!("side/silent.wgsl"));
+        list.push(NO_SIDE);
     }
     list
 }
@@ -323,10 +324,11 @@ fn side_shuffle(values: Values) -> Fragment {
 fn each_fragments(entry: Entry) -> Vec<Fragment> {
     let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
     let gradient = fragment!("distribution/each/gradient.wgsl");
+    let reads = [LANE_SUMS, NO_ROW_WEIGHTS, NO_SIDE, sums, values];
     match entry {
-        Entry::Forward => vec![LANE_SUMS, sums, values, fragment!("distribution/each/forward.wgsl")],
+        Entry::Forward => [&reads[..], &[fragment!("distribution/each/forward.wgsl")]].concat(),
         Entry::ForwardBackward => {
-            vec![LANE_SUMS, sums, values, gradient, fragment!("distribution/each/forward_backward.wgsl")]
+            [&reads[..], &[gradient, fragment!("distribution/each/forward_backward.wgsl")]].concat()
         }
         Entry::Backward => {
             let no_values = fragment!("distribution/each/no_values.wgsl");

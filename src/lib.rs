@@ -6,6 +6,8 @@ mod gpu;
 mod inputs;
 pub mod kernel;
 mod loss;
+#[doc = include_str!("../OPTIONS.md")]
+pub mod options {}
 mod params;
 mod plan;
 mod policy;

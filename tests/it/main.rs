@@ -2,6 +2,7 @@
 
 mod bind;
 mod losses;
+mod options;
 mod properties;
 mod record;
 mod reference;

@@ -8,8 +8,9 @@ use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Shape, Storage};
 
 const WORD: u64 = 4;
-/// Rows a flat elementwise tensor is read as have this many elements.
-const FLAT_ROW: usize = 1024;
+/// Rows a flat elementwise tensor is read as have this many elements: few enough that the rows of a workgroup fit the
+/// smallest bindings, since a window that cuts a workgroup short would change the bits of a sum over the batch.
+const FLAT_ROW: usize = 256;
 /// Terms a lane adds up: the most that keeps its four chains at 64 terms.
 const TERMS_PER_LANE: u32 = 256;
 /// Labels a lane weighs: few, since every later workgroup waits for the count.

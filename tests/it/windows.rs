@@ -25,7 +25,7 @@ pub fn assert_same_bits(limited: &[GpuEngine], cases: &[Case], layout: Layout) {
     }
 }
 
-/// 64 KiB a binding: windows of 2304, 384 and 16 rows, and of 8 rows of flat elements.
+/// 64 KiB a binding: windows of 2304, 384 and 16 rows, and of 32 rows of 256 flat elements.
 #[rstest]
 #[case(Batch::new(5000, 5))]
 #[case(Batch::new(1000, 33))]

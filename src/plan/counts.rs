@@ -1,0 +1,114 @@
+//! Counting the rows that a divisor counts, and those without a value.
+
+use super::{Builder, Divide, Divisors, Partials, Source, Step, WORD};
+use crate::kernel::{Constants, Kernel, Program, Slot};
+use crate::loss::{Divisor, TargetKind};
+use crate::params::Params;
+
+/// Labels a lane weighs: few, since every later workgroup waits for the count.
+const LABELS_PER_LANE: u32 = 16;
+/// Partial divisors that a lane adds up itself; more are summed by a dispatch of their own.
+const MAX_DIVISORS: u64 = 64;
+
+impl Builder<'_> {
+    /// The divisors, counting the kept rows first where only labels and row weights know them.
+    pub(super) fn count_rows(&mut self) -> Divisors {
+        let problem = self.problem;
+        let (divisor, kept) = (problem.divisor(), problem.kept());
+        // Terms without class weights need both counts in one binding.
+        let mixed = problem.has_row_extras() && divisor == Divisor::Kept { weighted: true };
+        let shared = mixed.then(|| self.scratch(2 * MAX_DIVISORS));
+        let sum = self.count(divisor, shared.map(|source| (source, 0)));
+        let kept = match mixed || (self.side_is_mean() && kept != divisor) {
+            true => self.count(kept, shared.map(|source| (source, MAX_DIVISORS))),
+            false => sum,
+        };
+        Divisors { sum, kept }
+    }
+
+    pub(super) fn side_is_mean(&self) -> bool {
+        self.problem.writes_side() && self.problem.spec().rows().side.mean
+    }
+
+    fn count(&mut self, divisor: Divisor, to: Option<(Source, u64)>) -> Divide {
+        match divisor {
+            Divisor::Number(number) => Divide::By(number as f32),
+            Divisor::Input => Divide::ByPartials(Partials::contiguous(Source::Caller(Slot::Divisor), 0, 1)),
+            Divisor::Kept { .. } if self.problem.shape.n_rows == 0 => Divide::By(0.0),
+            Divisor::Kept { weighted } => Divide::ByPartials(self.count_kept(weighted, to)),
+        }
+    }
+
+    /// Room for partial results: at the place given, once few enough are left for a divisor.
+    pub(super) fn partials(&mut self, len: u64, to: Option<(Source, u64)>) -> Partials {
+        match to {
+            Some((source, first)) if len <= MAX_DIVISORS => Partials::contiguous(source, first, len),
+            _ => Partials::contiguous(self.scratch(len), 0, len),
+        }
+    }
+
+    fn count_kept(&mut self, weighted: bool, to: Option<(Source, u64)>) -> Partials {
+        let n_rows = self.problem.shape.n_rows as u64;
+        let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
+        let mut partials = self.partials(n_rows.div_ceil(rows_per_group), to);
+        let kernel = self.kernel(match self.problem.spec().targets() {
+            TargetKind::ClassIndex => Program::SumTargetWeights,
+            _ => Program::SumRowWeights,
+        });
+        let mut constants = self.constants(1);
+        constants.terms_per_lane = LABELS_PER_LANE;
+        constants.class_factors &= weighted;
+        self.over_labels(kernel, constants, partials);
+        while partials.len > MAX_DIVISORS {
+            partials = self.sum_once(partials, to);
+        }
+        partials
+    }
+
+    /// Adds the rows that labels or row weights leave without a value to the caller's counter.
+    pub(super) fn count_errors(&mut self) {
+        let constants = Constants { terms_per_lane: LABELS_PER_LANE, ..self.constants(1) };
+        let counter = Partials::contiguous(Source::Caller(Slot::Errors), 0, 1);
+        self.over_labels(self.kernel(Program::CountErrors), constants, counter);
+    }
+
+    /// Launches a kernel over the labels and row weights; its results are one per workgroup, or a single counter.
+    fn over_labels(&mut self, kernel: Kernel, constants: Constants, results: Partials) {
+        let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
+        let row = self.problem.element_bytes(Slot::Targets).max(WORD);
+        for (first, len) in self.windows(self.problem.shape.n_rows as u64, row, rows_per_group) {
+            let groups = len.div_ceil(rows_per_group);
+            let grid = self.grid(groups);
+            let mut params = Params { n_rows: len as u32, grid_width: grid.0, ..self.params() };
+            let mut regions = Vec::new();
+            for binding in kernel.bindings() {
+                let region = match binding.slot {
+                    Slot::Targets => {
+                        let (region, base) = self.region(Source::Caller(Slot::Targets), first, len);
+                        (params.targets, params.targets_stride) = (base, self.label_stride());
+                        region
+                    }
+                    Slot::RowWeights if self.problem.takes_row_weights() => {
+                        let (region, base) = self.region(Source::Caller(Slot::RowWeights), first, len);
+                        (params.row_weights, params.row_weights_stride) = (base, 1);
+                        region
+                    }
+                    Slot::Values => {
+                        let at = results.first + first / rows_per_group;
+                        let (region, base) = self.region(results.source, at, groups);
+                        params.values = base;
+                        region
+                    }
+                    Slot::Errors => {
+                        let (region, base) = self.region(results.source, results.first, results.len);
+                        params.values = base;
+                        region
+                    }
+                    slot => self.constant(slot),
+                };
+                regions.push((binding.slot, region));
+            }
+            self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What to launch: windows of rows, dispatches, scratch. Pure: numbers in, numbers out, no device.
+
+mod counts;
+mod rows;
+mod sums;
+
+use crate::inputs::Broadcast;
+use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Variant, Width};
+use crate::loss::{Pass, RowWeights, Shares};
+use crate::params::Params;
+use crate::validate::{Extent, Problem};
+use crate::{EmptyMean, Error, Storage};
+
+const WORD: u64 = 4;
+/// Terms a lane adds up: the most that keeps its four chains at 64 terms.
+const TERMS_PER_LANE: u32 = 256;
+
+/// What a device allows, and what suits it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caps {
+    pub variant: Variant,
+    /// Smallest and largest subgroup.
+    pub subgroup_sizes: (u32, u32),
+    pub workgroup_size: u32,
+    /// Lanes that may share a row, and tiles of four classes a lane has before another joins.
+    pub max_lanes: u32,
+    pub tiles_per_lane: usize,
+    /// Bytes in a binding at most.
+    pub max_binding: u64,
+    /// Bytes a binding's offset is a multiple of.
+    pub alignment: u64,
+    /// Workgroups along one dimension of a dispatch at most.
+    pub max_groups: u32,
+}
+
+/// How the caller's slices lie: all that a schedule depends on beside the problem.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Placement {
+    /// Byte offset of each slice in its buffer.
+    pub offsets: Vec<(Slot, u64)>,
+    /// Whether slices of one buffer meet in a dispatch.
+    pub arena: bool,
+    pub in_place: bool,
+    pub weights: Option<Broadcast>,
+    pub has_dloss: bool,
+    pub counts_errors: bool,
+}
+
+impl Placement {
+    fn offset(&self, slot: Slot) -> u64 {
+        self.offsets.iter().find(|(s, _)| *s == slot).map_or(0, |(_, offset)| *offset)
+    }
+}
+
+/// Where the bytes of a binding are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The caller's slice.
+    Caller(Slot),
+    /// The plan's own constants: the class factors, or the number 1 for what the caller left out.
+    Constant(Slot),
+    /// A scratch buffer, by its number.
+    Scratch(usize),
+}
+
+/// A binding's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    pub source: Source,
+    pub offset: u64,
+    pub size: u64,
+}
+
+/// One dispatch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub kernel: Kernel,
+    pub constants: Constants,
+    pub params: Params,
+    pub regions: Vec<(Slot, Region)>,
+    pub grid: (u32, u32),
+}
+
+/// Everything one call launches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Schedule {
+    pub steps: Vec<Step>,
+    /// Bytes of each scratch buffer.
+    pub scratch: Vec<u64>,
+}
+
+/// Lanes that share a row of C classes: on a device a function of C alone, so that a row's bits do not depend on the
+/// batch.
+pub fn lanes(n_classes: usize, caps: &Caps) -> u32 {
+    let tiles = n_classes.div_ceil(4);
+    let wanted = tiles.div_ceil(caps.tiles_per_lane).next_power_of_two();
+    u32::try_from(wanted).map_or(caps.max_lanes, |lanes| lanes.min(caps.max_lanes))
+}
+
+/// The schedule of a problem for slices placed so.
+pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result<Schedule, Error> {
+    let (row_state, side) = (Source::Caller(Slot::RowState), Source::Caller(Slot::Side));
+    let mut builder = Builder { problem, caps, placement, row_state, side, schedule: Schedule::default() };
+    if placement.counts_errors {
+        builder.count_errors();
+    }
+    let divisors = builder.count_rows();
+    if builder.side_is_mean() {
+        builder.side = builder.scratch((problem.shape.n_rows * problem.spec().rows().side.width()) as u64);
+    }
+    let sums = match problem.pass {
+        Pass::ForwardBackward if problem.writes_side() && problem.takes_row_weights() => {
+            builder.row_state = builder.scratch((problem.shape.n_rows * problem.state_width()) as u64);
+            let sums = builder.run_loss(Entry::Forward, divisors)?;
+            builder.run_loss(Entry::Backward, divisors)?;
+            sums
+        }
+        Pass::Forward => builder.run_loss(Entry::Forward, divisors)?,
+        Pass::ForwardBackward => builder.run_loss(Entry::ForwardBackward, divisors)?,
+        Pass::Backward => builder.run_loss(Entry::Backward, divisors)?,
+    };
+    if problem.writes_values() && problem.extent() == Extent::Scalar {
+        builder.sum_to(sums, divisors.sum, (Slot::Values, 0));
+    }
+    if builder.side_is_mean() {
+        builder.sum_side(divisors.kept);
+    }
+    Ok(builder.schedule)
+}
+
+/// Where a divisor comes from.
+#[derive(Clone, Copy)]
+enum Divide {
+    By(f32),
+    /// The sum of these.
+    ByPartials(Partials),
+}
+
+/// What the sum of losses is divided by, and what terms are that no class weight touches.
+#[derive(Clone, Copy)]
+struct Divisors {
+    sum: Divide,
+    kept: Divide,
+}
+
+/// An array of partial results: words `stride` apart from word `first`.
+#[derive(Clone, Copy)]
+struct Partials {
+    source: Source,
+    first: u64,
+    len: u64,
+    stride: u64,
+}
+
+impl Partials {
+    fn contiguous(source: Source, first: u64, len: u64) -> Partials {
+        Partials { source, first, len, stride: 1 }
+    }
+}
+
+struct Builder<'a> {
+    problem: &'a Problem,
+    caps: &'a Caps,
+    placement: &'a Placement,
+    /// Where row state and side outputs per row are.
+    row_state: Source,
+    side: Source,
+    schedule: Schedule,
+}
+
+impl Builder<'_> {
+    fn constants(&self, lanes: u32) -> Constants {
+        let spec = self.problem.spec();
+        Constants {
+            workgroup_size: self.caps.workgroup_size,
+            lanes,
+            per_row: self.problem.extent() == Extent::Row,
+            class_factors: spec.class_factors() != crate::loss::ONE,
+            label_smoothing: spec.shares(self.problem.shape.n_classes) != Shares::WHOLE,
+            temperature: spec.temperature() != 1.0,
+            softcap: spec.rows().softcap.is_some(),
+            row_extras: self.problem.has_row_extras(),
+            side: spec.rows().side.bits(),
+            row_count: match spec.rows().row_weights {
+                None | Some(RowWeights::Scale) => 0,
+                Some(RowWeights::Mask) => 1,
+                Some(RowWeights::Count) => 2,
+            },
+            last_sum: false,
+            empty_mean_is_zero: self.problem.policy.empty_mean == EmptyMean::Zero,
+            terms_per_lane: TERMS_PER_LANE,
+            subgroup_sizes: self.caps.subgroup_sizes,
+            storage: [Storage::F32; Slot::COUNT],
+        }
+    }
+
+    fn kernel(&self, program: Program) -> Kernel {
+        Kernel {
+            program,
+            variant: self.caps.variant,
+            width: Width::One,
+            access: if self.placement.arena { Access::Arena } else { Access::Split },
+            gradient: Gradient::Separate,
+        }
+    }
+
+    fn grid(&self, groups: u64) -> (u32, u32) {
+        let width = groups.min(self.caps.max_groups.into());
+        (width as u32, groups.div_ceil(width) as u32)
+    }
+
+    /// Workgroups of one dispatch at most.
+    fn most_groups(&self) -> u64 {
+        u64::from(self.caps.max_groups).pow(2)
+    }
+
+    fn scratch(&mut self, words: u64) -> Source {
+        self.schedule.scratch.push(words * WORD);
+        Source::Scratch(self.schedule.scratch.len() - 1)
+    }
+
+    /// Elements `first..first + len` of a slice, and their position within the aligned binding: in elements, or in words
+    /// where those are smaller.
+    fn region(&self, source: Source, first: u64, len: u64) -> (Region, u32) {
+        let (slice_start, element) = match source {
+            Source::Caller(slot) => (self.placement.offset(slot), self.problem.element_bytes(slot)),
+            Source::Constant(_) | Source::Scratch(_) => (0, WORD),
+        };
+        let start = slice_start + first * element;
+        let offset = start - start % self.caps.alignment;
+        let base = start - offset;
+        // A binding ends with the word that its last element lies in; 64-bit labels are found by words.
+        let size = (base + len * element).next_multiple_of(WORD);
+        (Region { source, offset, size }, (base / element.min(WORD)) as u32)
+    }
+
+    /// Words from one label to the next.
+    fn label_stride(&self) -> u32 {
+        (self.problem.shape.label_storage.bytes() as u64 / WORD) as u32
+    }
+
+    /// How a slot's numbers are stored; what the caller left out is the f32 number 1.
+    fn storage(&self, slot: Slot) -> Storage {
+        let given = slot != Slot::Dloss || self.placement.has_dloss;
+        if given { self.problem.storage(slot) } else { Storage::F32 }
+    }
+
+    fn constant(&self, slot: Slot) -> Region {
+        let words = if slot == Slot::Classes { self.problem.classes_len() } else { 1 };
+        Region { source: Source::Constant(slot), offset: 0, size: words as u64 * WORD }
+    }
+
+    /// Options every kernel of the problem shares.
+    fn params(&self) -> Params {
+        let spec = self.problem.spec();
+        let factors = spec.class_factors();
+        let n_classes = self.problem.shape.n_classes;
+        let (shares, rows) = (spec.shares(n_classes), spec.rows());
+        let softcap = rows.softcap.unwrap_or(1.0);
+        let class_weight_sum = match factors {
+            [all] => f64::from(*all) * n_classes as f64,
+            each => each.iter().copied().map(f64::from).sum(),
+        };
+        Params {
+            n_classes: n_classes as u32,
+            classes_stride: u32::from(factors.len() > 1),
+            row_size: 1.0,
+            ignored: factors.len() as u32,
+            n_ignored: spec.ignore_index().len() as u32,
+            target_share: shares.target as f32,
+            even_share: shares.even as f32,
+            even_sum: (shares.even * class_weight_sum) as f32,
+            inv_temperature: (1.0 / f64::from(spec.temperature())) as f32,
+            softcap,
+            inv_softcap: (1.0 / f64::from(softcap)) as f32,
+            z_loss: (f64::from(rows.z_loss) * self.problem.extras_share) as f32,
+            poly1: (f64::from(spec.poly1()) * self.problem.extras_share) as f32,
+            side_width: rows.side.width() as u32,
+            top_k: rows.side.top_k.unwrap_or(0),
+            scale: spec.scale() as f32,
+            loss_args: spec.loss_args(),
+            ..Params::default()
+        }
+    }
+
+    /// Bytes of a slice that a binding holds, wherever it starts: whole words after an aligned offset.
+    fn room(&self) -> u64 {
+        self.caps.max_binding - self.caps.max_binding % WORD - self.caps.alignment
+    }
+
+    /// Cuts an array of elements so many bytes apart into windows that a binding holds, each but the last a multiple of
+    /// `unit` elements.
+    fn windows(&self, len: u64, stride: u64, unit: u64) -> Vec<(u64, u64)> {
+        let most = self.room() / stride;
+        let window = (most / unit).clamp(1, self.most_groups()) * unit;
+        (0..len.div_ceil(window)).map(|k| (k * window, window.min(len - k * window))).collect()
+    }
+}

@@ -152,12 +152,6 @@ impl GpuEngine {
         let _ = self.shared.device.poll(wgpu::PollType::Poll);
     }
 
-    /// Lets go of the engine's pipelines if there are more than this: they are made again when they are wanted. Plans
-    /// that are bound keep theirs.
-    pub fn trim(&self, most_pipelines: usize) {
-        self.shared.pipelines.trim(most_pipelines);
-    }
-
     pub(super) fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<super::Bound, Error> {
         super::bind::bind(self, plan, buffers)
     }

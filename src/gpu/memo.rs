@@ -18,14 +18,6 @@ impl<K, V> Default for Memo<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Memo<K, V> {
-    /// Lets go of all values if there are more than this.
-    pub fn trim(&self, most: usize) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() > most {
-            entries.clear();
-        }
-    }
-
     /// The key's value. What fails to be made is tried again by whoever wants it next.
     pub fn get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let entry = self.entries.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
@@ -71,17 +63,6 @@ mod tests {
             }
         });
         assert_eq!(made.into_inner(), 1);
-    }
-
-    #[test]
-    fn values_are_let_go_when_there_are_too_many() {
-        let memo = Memo::default();
-        let made = |key, value| memo.get(key, || Ok::<_, ()>(value));
-        assert_eq!((made(1, 'a'), made(2, 'b')), (Ok('a'), Ok('b')));
-        memo.trim(2);
-        assert_eq!(made(1, 'c'), Ok('a'));
-        memo.trim(1);
-        assert_eq!(made(1, 'c'), Ok('c'));
     }
 
     #[test]

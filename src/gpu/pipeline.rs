@@ -26,12 +26,6 @@ impl Pipelines {
         Pipelines { checked, ..Self::default() }
     }
 
-    /// Lets go of pipelines and parsed texts, each if there are more than this.
-    pub fn trim(&self, most: usize) {
-        self.made.trim(most);
-        self.modules.trim(most);
-    }
-
     pub fn get(
         &self,
         device: &wgpu::Device,

@@ -2,29 +2,24 @@
 
 use rstest::rstest;
 
-use super::check;
+use super::check_all;
 use crate::support::cases::{Batch, padded, padded_by, representative_cases, with_random_dloss};
-use crate::support::device::engines;
 
 /// At a deviation of 30 most probabilities underflow.
 #[rstest]
 fn every_loss_matches_the_oracle_at_this_many_classes(
     #[values(1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 255, 256, 257, 1000, 1023, 1024, 1025)] n_classes: usize,
 ) {
-    for case in representative_cases(Batch::new(3, n_classes).deviation(3.0), n_classes) {
-        check(engines(), &case);
-    }
-    for case in representative_cases(Batch::new(3, n_classes).deviation(30.0), n_classes) {
-        check(engines(), &padded(&with_random_dloss(&case)));
-    }
+    let cases = representative_cases(Batch::new(3, n_classes).deviation(3.0), n_classes);
+    let far = representative_cases(Batch::new(3, n_classes).deviation(30.0), n_classes);
+    check_all(false, cases.into_iter().chain(far.iter().map(|case| padded(&with_random_dloss(case)))));
 }
 
 /// 128-bit loads from rows that do not follow each other.
 #[rstest]
 fn every_loss_matches_the_oracle_in_rows_padded_by_multiples_of_four(#[values(4, 64, 256, 1024)] n_classes: usize) {
-    for case in representative_cases(Batch::new(3, n_classes).deviation(3.0), n_classes) {
-        check(engines(), &padded_by(&case, [8, 4, 12]));
-    }
+    let cases = representative_cases(Batch::new(3, n_classes).deviation(3.0), n_classes);
+    check_all(false, cases.iter().map(|case| padded_by(case, [8, 4, 12])));
 }
 
 /// A lane has one block of 64 tiles up to 65536 classes; the vocabularies are those of Llama 2 and GPT-2.
@@ -32,21 +27,15 @@ fn every_loss_matches_the_oracle_in_rows_padded_by_multiples_of_four(#[values(4,
 fn every_loss_matches_the_oracle_in_long_rows(
     #[values(8191, 8192, 8193, 32_000, 50_257, 65_536, 65_541)] n_classes: usize,
 ) {
-    for case in representative_cases(Batch::new(1, n_classes).deviation(3.0), 0) {
-        check(engines(), &case);
-    }
-    for case in representative_cases(Batch::new(2, n_classes).deviation(30.0), 0).iter().step_by(4) {
-        check(engines(), &padded(case));
-    }
+    let cases = representative_cases(Batch::new(1, n_classes).deviation(3.0), 0);
+    let far = representative_cases(Batch::new(2, n_classes).deviation(30.0), 0);
+    check_all(false, cases.into_iter().chain(far.iter().step_by(4).map(padded)));
 }
 
 /// Rows of 33 have two lanes, so that 128 fill a workgroup; shorter ones have one.
 #[rstest]
-fn every_loss_matches_the_oracle_at_this_many_rows(
-    #[values(1, 2, 127, 128, 129, 255, 256, 257, 1000)] n_rows: usize,
-    #[values(3, 4, 33)] n_classes: usize,
-) {
-    for case in representative_cases(Batch::new(n_rows, n_classes).deviation(3.0), n_rows) {
-        check(engines(), &case);
-    }
+fn every_loss_matches_the_oracle_at_many_numbers_of_rows(#[values(3, 4, 33)] n_classes: usize) {
+    let sizes = [1, 2, 127, 128, 129, 255, 256, 257, 1000];
+    let cases = |n_rows| representative_cases(Batch::new(n_rows, n_classes).deviation(3.0), n_rows);
+    check_all(false, sizes.into_iter().flat_map(cases));
 }

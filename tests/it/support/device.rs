@@ -18,13 +18,8 @@ pub fn engines() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().map(|opened| &opened.named)
 }
 
-/// The same with run-time checks in the kernels.
-pub fn checked_engines() -> impl Iterator<Item = &'static (String, Engine)> {
-    static ENGINES: OnceLock<Vec<Opened>> = OnceLock::new();
-    ENGINES.get_or_init(|| open_all(true)).iter().map(|opened| &opened.named)
-}
-
-/// [`engines`] whose devices nobody else holds: they go with their pipelines, which take memory on a software adapter.
+/// [`engines`], or the same with run-time checks in the kernels, whose devices nobody else holds: they go with their
+/// pipelines, which take memory on a software adapter.
 pub fn fresh_engines(checked: bool) -> Vec<(String, Engine)> {
     open_all(checked).into_iter().map(|opened| opened.named).collect()
 }

@@ -63,15 +63,24 @@ fi
 # A test that cannot get its GPU fails instead of skipping itself.
 export SURPRISAL_REQUIRE_GPU=1
 
-# Software drivers keep megabytes for every pipeline. Devices come and go with theirs, but glibc gives each of their
-# threads a heap of its own that nobody else may use again: one heap for all holds the suite to a few gigabytes.
+# Software drivers hold on to memory until the process ends, gigabytes for tests that launch thousands of kernels: those
+# run a few to a process. glibc's one heap for each of a driver's threads would multiply what they hold.
 export MALLOC_ARENA_MAX=1
+heavy=(losses:: record:: storage:: windows::)
+
+# The tests whose names hold $1, four to a process.
+in_batches() {
+    cargo test --quiet --test it -- --list "$1" 2>/dev/null | sed -n 's/: test$//p' |
+        xargs -n 4 cargo test --test it -- --exact
+}
 
 if [[ $# -gt 0 ]]; then
     cargo test "$@"
 else
-    # The same tests as `cargo test`, the two groups that make most pipelines as processes of their own.
-    cargo test --test it -- losses::
-    cargo test --test it -- storage::
-    cargo test -- --skip losses:: --skip storage::
+    # The same tests as `cargo test`.
+    for group in "${heavy[@]}"; do
+        in_batches "$group"
+    done
+    # shellcheck disable=SC2046 # a list of words
+    cargo test -- $(printf -- '--skip %s ' "${heavy[@]}")
 fi

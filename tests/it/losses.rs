@@ -11,7 +11,7 @@ use crate::support::device::fresh_engines;
 /// Cases that engines serve before others take over.
 const CASES_PER_ENGINE: usize = 40;
 
-/// Checks the cases on engines of their own: their pipelines, of which software drivers keep megabytes each, go with them.
+/// Checks the cases on engines of their own: their pipelines, of which software drivers keep a megabyte each, go with them.
 pub fn check_all(checked: bool, cases: impl IntoIterator<Item = Case>) {
     let cases: Vec<Case> = cases.into_iter().collect();
     for some in cases.chunks(CASES_PER_ENGINE) {

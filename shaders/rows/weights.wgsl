@@ -10,14 +10,18 @@ fn is_zero(weight: u32) -> bool {
     return (weight << 1u) == 0u;
 }
 
+fn is_no_number(weight: u32) -> bool {
+    return (weight << 1u) >= 0xff000000u;
+}
+
 fn weighed(row: Row, weight: u32) -> Row {
     var weighed = row;
     weighed.ignored = row.ignored || is_zero(weight);
-    weighed.poisoned = !weighed.ignored && (row.poisoned || (weight << 1u) >= 0xff000000u);
+    weighed.poisoned = !weighed.ignored && (row.poisoned || is_no_number(weight));
     return weighed;
 }
 
-/// A value's bits times the weight.
+/// A value's bits times the weight; a row may have an infinite value and no gradient.
 fn weighed_value(row: Row, weight: u32, value: u32) -> u32 {
     let factor = bitcast<f32>(weight);
     var total = total_of(value);
@@ -27,5 +31,5 @@ fn weighed_value(row: Row, weight: u32, value: u32) -> u32 {
             | select(0u, HAS_NEG_INF, (total.flags & HAS_POS_INF) != 0u)
             | select(0u, HAS_POS_INF, (total.flags & HAS_NEG_INF) != 0u);
     }
-    return select(select(bits_of(total), NAN, row.poisoned), 0u, row.ignored);
+    return select(select(bits_of(total), NAN, is_no_number(weight)), 0u, row.ignored);
 }

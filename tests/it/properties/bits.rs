@@ -18,11 +18,13 @@ fn rows(case: &Case, rows: &[usize]) -> Case {
     let c = case.shape.n_classes;
     let wide = |values: &[f32]| rows.iter().flat_map(|&n| values[n * c..][..c].to_vec()).collect::<Vec<_>>();
     let labels = case.labels.as_ref().map(|labels| rows.iter().map(|&n| labels[n]).collect());
+    let row_weights = case.row_weights.as_ref().map(|weights| rows.iter().map(|&n| weights[n]).collect());
     Case {
         name: format!("rows {rows:?} of {}", case.name),
         shape: surprisal::Shape::new(rows.len(), c),
         logits: wide(&case.logits),
         labels,
+        row_weights,
         values: case.values.as_deref().map(wide),
         dloss: case.dloss.as_deref().map(wide),
         ..case.clone()

@@ -39,8 +39,6 @@ pub enum Program {
     SumValues,
     /// Labels and row weights to what the rows they keep count.
     SumTargetWeights,
-    /// Row weights to what the rows they keep count.
-    SumRowWeights,
     /// Labels and row weights to the number of rows they leave without a value.
     CountErrors,
 }
@@ -270,7 +268,7 @@ impl Kernel {
             Program::Loss { entry: Entry::Forward, .. } => "forward",
             Program::Loss { entry: Entry::ForwardBackward, .. } => "forward_backward",
             Program::Loss { entry: Entry::Backward, .. } => "backward",
-            Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights => "sum",
+            Program::SumValues | Program::SumTargetWeights => "sum",
             Program::CountErrors => "count",
         }
     }
@@ -284,7 +282,6 @@ impl Kernel {
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),
             Program::SumTargetWeights => "target_weights".into(),
-            Program::SumRowWeights => "row_weights".into(),
             Program::CountErrors => "errors".into(),
         };
         let variant = match self.variant {
@@ -346,7 +343,6 @@ impl Kernel {
             Program::SumTargetWeights => {
                 return vec![(Targets, false), (Classes, false), (Values, true), (RowWeights, false)];
             }
-            Program::SumRowWeights => return vec![(Values, true), (RowWeights, false)],
             Program::CountErrors => {
                 return vec![(Targets, false), (Classes, false), (RowWeights, false), (Errors, true)];
             }
@@ -395,7 +391,7 @@ impl Kernel {
             Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
             Program::Loss { family, .. } => family.weighs_rows(),
             Program::SumValues => false,
-            Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => true,
+            Program::SumTargetWeights | Program::CountErrors => true,
         }
     }
 
@@ -418,7 +414,7 @@ impl Kernel {
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { .. } => {}
             Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
-            Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
+            Program::SumTargetWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
             Program::CountErrors => names.push("TERMS_PER_LANE"),
         }
         names.extend(self.bindings().iter().filter_map(|binding| binding.storage));
@@ -466,8 +462,7 @@ impl Kernel {
 
 impl Program {
     fn all() -> Vec<Program> {
-        let mut programs =
-            vec![Program::SumValues, Program::SumTargetWeights, Program::SumRowWeights, Program::CountErrors];
+        let mut programs = vec![Program::SumValues, Program::SumTargetWeights, Program::CountErrors];
         for &(loss, _, families) in source::LOSSES {
             for &family in families {
                 programs.push(Program::Loss { family, loss, entry: Entry::Backward, values: Values::Sums });

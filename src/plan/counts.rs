@@ -2,7 +2,7 @@
 
 use super::{Builder, Divide, Divisors, Partials, Source, Step, WORD};
 use crate::kernel::{Constants, Kernel, Program, Slot};
-use crate::loss::{Divisor, TargetKind};
+use crate::loss::Divisor;
 use crate::params::Params;
 
 /// Labels a lane weighs: few, since every later workgroup waits for the count.
@@ -51,10 +51,7 @@ impl Builder<'_> {
         let n_rows = self.problem.shape.n_rows as u64;
         let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
         let mut partials = self.partials(n_rows.div_ceil(rows_per_group), to);
-        let kernel = self.kernel(match self.problem.spec().targets() {
-            TargetKind::ClassIndex => Program::SumTargetWeights,
-            _ => Program::SumRowWeights,
-        });
+        let kernel = self.kernel(Program::SumTargetWeights);
         let mut constants = self.constants(1);
         constants.terms_per_lane = LABELS_PER_LANE;
         constants.class_factors &= weighted;

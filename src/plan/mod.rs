@@ -264,7 +264,6 @@ impl Builder<'_> {
         Params {
             n_classes: n_classes as u32,
             classes_stride: u32::from(factors.len() > 1),
-            row_size: 1.0,
             ignored: factors.len() as u32,
             n_ignored: spec.ignore_index().len() as u32,
             target_share: shares.target as f32,

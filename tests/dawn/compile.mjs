@@ -79,9 +79,9 @@ async function main([dir, ...dawnOptions]) {
   if (names.length === 0) throw new Failure(`no .wgsl file in ${dir}`);
   const shaders = names.map((name) => readShader(dir, name));
 
-  Object.assign(globalThis, globals);
-  const gpu = create(dawnOptions);
-  const adapter = await gpu.requestAdapter();
+  // Dawn dies with its instance: a collected `gpu` takes the device along.
+  Object.assign(globalThis, globals, { gpu: create(dawnOptions) });
+  const adapter = await globalThis.gpu.requestAdapter();
   if (!adapter) throw new Failure('Dawn finds no adapter; `backend=null` after DIR does without');
   const device = await requestDevice(adapter, shaders);
   // `description` is the driver's own words; the null backend has only `device`.

@@ -132,7 +132,7 @@ impl Problem {
         match self.spec().family() {
             Family::Softmax | Family::ClassIndex => 2, // m, D
             Family::RowEntropy => 3,                   // m, D, entropy
-            Family::Elementwise => 0,
+            Family::GivenLogProb | Family::Elementwise => 0,
             Family::Distribution { student, teacher, terms, gradients } => {
                 let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
                 let divergence = gradients == Gradients::Both && teacher == Form::Logits;
@@ -167,7 +167,7 @@ impl Problem {
     }
 
     pub(crate) fn takes_row_weights(&self) -> bool {
-        self.spec().rows().row_weights.is_some()
+        self.spec().row_weights().is_some()
     }
 
     /// Whether `tensor` takes part in this pass.

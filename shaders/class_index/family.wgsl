@@ -3,8 +3,7 @@
 //!     row loss = s w_t loss(log_p, q) + h (-sum_c w_c lp_c) + z lse^2 + e1 q
 //!     dx_j     = (s w_t dloss_dlog_p(log_p, q) - e1 p_t) ([j=t] - p_j) + h (p_j sum_c w_c - w_j) + 2 z lse p_j
 //!
-//! with s the target_share and h the even_share of label smoothing; times sech^2(x_j/cap)/T. Rows whose label is ignored
-//! are exactly 0, whatever their logits; a label out of range poisons its row.
+//! with s the target_share and h the even_share of label smoothing; times sech^2(x_j/cap)/T.
 
 const STATE_WIDTH: u32 = 2u;
 const LOSS_FROM_GRADIENT_PASS: bool = false;
@@ -13,22 +12,6 @@ const LOSS_FROM_GRADIENT_PASS: bool = false;
 const BAD_LOGIT: u32 = 1u;
 const SPREAD_POS_INF: u32 = 2u;
 const SPREAD_NEG_INF: u32 = 4u;
-
-struct Truth {
-    t: u32,
-    /// The bits of x_t, read before a gradient in place may overwrite it.
-    x_t: u32,
-    ignored: bool,
-    poisoned: bool,
-}
-
-fn truth_of(row: u32) -> Truth {
-    let label = label_of(row);
-    let ignored = is_ignored(label);
-    let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
-    let t = select(u32(label), 0u, ignored || poisoned);
-    return Truth(t, logits_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
-}
 
 /// Rows whose logits need not be read.
 fn is_settled(truth: Truth) -> bool {
@@ -146,7 +129,7 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     let w_t = class_factor(truth.t) * params.target_share;
     var total = Total(times(w_t, loss(log_p, q)), 0u);
     if (masked) {
-        total = total_of(select(select(0u, NEG_INF, w_t < 0f), POS_INF, w_t > 0f));
+        total = infinite_cost(w_t);
     }
     // 2. What smoothing spreads over all classes.
     if (LABEL_SMOOTHING) {

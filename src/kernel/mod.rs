@@ -351,7 +351,7 @@ impl Kernel {
         let inputs: &[Slot] = match family {
             Family::Softmax | Family::RowEntropy => &[Logits],
             Family::Distribution { .. } if !has_class_factors(loss) => &[Logits, Targets],
-            Family::ClassIndex | Family::Distribution { .. } => &[Logits, Targets, Classes],
+            Family::ClassIndex | Family::GivenLogProb | Family::Distribution { .. } => &[Logits, Targets, Classes],
             Family::Elementwise if reads_targets(loss) => &[Logits, Targets, Classes, Weights],
             Family::Elementwise => &[Logits, Classes, Weights],
         };
@@ -363,7 +363,7 @@ impl Kernel {
         if family == Family::ClassIndex || (entry != Entry::Forward && family != Family::Softmax) {
             slots.push((Divisor, false));
         }
-        if entry != Entry::ForwardBackward && family != Family::Elementwise {
+        if entry != Entry::ForwardBackward && family.saves_state() {
             slots.push((RowState, entry == Entry::Forward));
         }
         if entry != Entry::Backward {
@@ -425,7 +425,7 @@ impl Kernel {
         let Program::Loss { family, values, .. } = self.program else { return false };
         match slot {
             Slot::Logits | Slot::Dlogits | Slot::Dtargets => true,
-            Slot::Targets => family != Family::ClassIndex,
+            Slot::Targets => !family.has_labels(),
             Slot::Dloss => family == Family::Softmax,
             Slot::Values => values == Values::PerElement,
             _ => false,

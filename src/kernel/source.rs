@@ -59,6 +59,7 @@ impl Kernel {
             (Family::Elementwise, Entry::Backward) => &[],
             (Family::Elementwise, _) if values == Values::PerElement => &[],
             (Family::Elementwise, _) => &["Total"],
+            (Family::GivenLogProb, Entry::Forward | Entry::ForwardBackward) => &["Total"],
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
@@ -93,11 +94,11 @@ impl Kernel {
         list
     }
 
-    /// Class-index losses read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
+    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
     fn reads_single(&self, slot: Slot) -> bool {
         let Program::Loss { family, .. } = self.program else { return false };
         match slot {
-            Slot::Logits => family == Family::ClassIndex,
+            Slot::Logits => family.has_labels(),
             Slot::Dloss => family != Family::Softmax,
             _ => false,
         }
@@ -121,7 +122,7 @@ impl Kernel {
                 } else if family == Family::ClassIndex {
                     list.push(SCALE_DIVISOR);
                 }
-                if family != Family::Elementwise {
+                if family.saves_state() {
                     list.push(SOFTMAX_STATE);
                 }
                 if self.variant == Variant::Subgroup && self.monoids().contains(&"Sums") {
@@ -169,6 +170,7 @@ const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const SCALE_KEPT: Fragment = fragment!("scale/kept.wgsl");
 const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
+const TRUTH: Fragment = fragment!("class_index/truth.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
 const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
 const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
@@ -236,7 +238,7 @@ fn shuffle(family: Family) -> Fragment {
         Family::ClassIndex => fragment!("class_index/shuffle.wgsl"),
         Family::Distribution { .. } => fragment!("distribution/shuffle.wgsl"),
         Family::RowEntropy => fragment!("row_entropy/shuffle.wgsl"),
-        Family::Elementwise => unreachable!("an elementwise loss shares totals only"),
+        Family::GivenLogProb | Family::Elementwise => unreachable!("they share totals only"),
     }
 }
 
@@ -245,10 +247,12 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
     let mut list = match family {
         Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
         Family::ClassIndex => {
-            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, fragment!("class_index/family.wgsl")];
+            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, TRUTH];
+            list.push(fragment!("class_index/family.wgsl"));
             list.extend(side_fragments(values));
             list
         }
+        Family::GivenLogProb => vec![CLASS_FACTORS, LABEL, IGNORED, TRUTH],
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher, terms, .. } => {
@@ -272,6 +276,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
             }
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
         }),
+        Family::GivenLogProb => list.extend(given_log_prob_fragments(entry)),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
         Family::Distribution { terms: Terms::PerElement, .. } => list.extend(each_fragments(entry)),
         _ => list.extend(rows_fragments(family, entry, values)),
@@ -319,6 +324,15 @@ fn side_shuffle(values: Values) -> Fragment {
     }
 }
 
+fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
+    let (value, gradient) = (fragment!("rows/value.wgsl"), fragment!("given_log_prob/gradient.wgsl"));
+    match entry {
+        Entry::Forward => vec![value, fragment!("given_log_prob/forward.wgsl")],
+        Entry::ForwardBackward => vec![value, gradient, fragment!("given_log_prob/forward_backward.wgsl")],
+        Entry::Backward => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
+    }
+}
+
 fn each_fragments(entry: Entry) -> Vec<Fragment> {
     let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
     let gradient = fragment!("distribution/each/gradient.wgsl");
@@ -358,11 +372,12 @@ fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Ve
 /// The registry: the losses that have a fragment, and the family whose machinery it plugs into. For a distribution the
 /// forms are those it may be asked with.
 pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
-    use Family::{ClassIndex, Elementwise, RowEntropy, Softmax};
+    use Family::{ClassIndex, Elementwise, GivenLogProb, RowEntropy, Softmax};
     &[
         ("log_softmax", fragment!("softmax/log_softmax.wgsl"), &[Softmax]),
         ("softmax", fragment!("softmax/softmax.wgsl"), &[Softmax]),
         ("cross_entropy", fragment!("class_index/cross_entropy.wgsl"), &[ClassIndex]),
+        ("negative_log_likelihood", fragment!("given_log_prob/negative_log_likelihood.wgsl"), &[GivenLogProb]),
         ("softmax_focal", fragment!("class_index/softmax_focal.wgsl"), &[ClassIndex]),
         ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), SOFT_LABELS),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),

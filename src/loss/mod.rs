@@ -6,6 +6,7 @@ mod divergence;
 mod entropy;
 mod jensen_shannon;
 mod kl_divergence;
+mod negative_log_likelihood;
 mod reverse_kl_divergence;
 mod row_options;
 mod sigmoid_focal;
@@ -20,6 +21,7 @@ pub use divergence::Divergence;
 pub use entropy::Entropy;
 pub use jensen_shannon::{JensenShannon, Jsd};
 pub use kl_divergence::{Kl, KlDivergence};
+pub use negative_log_likelihood::NegativeLogLikelihood;
 pub use reverse_kl_divergence::{ReverseKl, ReverseKlDivergence};
 pub use row_options::{RowOptions, RowWeights};
 pub use sigmoid_focal::SigmoidFocal;
@@ -44,6 +46,8 @@ pub enum Loss {
     Softmax,
     /// Cross-entropy with class indices.
     CrossEntropy(CrossEntropy),
+    /// Cross-entropy of given log-probabilities with class indices.
+    NegativeLogLikelihood(NegativeLogLikelihood),
     /// Cross-entropy with one probability per class.
     SoftCrossEntropy(SoftCrossEntropy),
     /// Kullback-Leibler divergence.
@@ -175,6 +179,8 @@ pub enum Family {
     Softmax,
     /// Softmax, one label per row: `loss(log_p, q)`, `dloss_dlog_p(log_p, q)`.
     ClassIndex,
+    /// No softmax, one label per row: `-w_t lp_t` of log-probabilities as given.
+    GivenLogProb,
     /// A distribution against a distribution: `slope = dloss/dlog q`, `dx_j = slope_j - q_j sum_c slope_c`.
     Distribution {
         /// Whose loss it is: `Logits` or `LogProbs`.
@@ -225,6 +231,16 @@ impl Family {
     /// Whether the targets have a gradient too.
     pub(crate) fn has_teacher_gradient(self) -> bool {
         matches!(self, Family::Distribution { gradients: Gradients::Both, .. })
+    }
+
+    /// Whether a row has one label.
+    pub(crate) fn has_labels(self) -> bool {
+        matches!(self, Family::ClassIndex | Family::GivenLogProb)
+    }
+
+    /// Whether a backward pass starts from what a forward pass found over the classes.
+    pub(crate) fn saves_state(self) -> bool {
+        !matches!(self, Family::GivenLogProb | Family::Elementwise)
     }
 
     /// Whether its rows have weights: one value per row comes of its classes.
@@ -297,6 +313,7 @@ impl Shares {
 pub(crate) enum Maths<'a> {
     Softmax(&'a dyn SoftmaxMaths),
     ClassIndex(&'a dyn ClassIndexMaths),
+    GivenLogProb,
     Distribution(&'a dyn DistributionMaths),
     RowEntropy,
     Elementwise(&'a dyn ElementwiseMaths),
@@ -381,6 +398,10 @@ pub(crate) trait Spec {
     fn rows(&self) -> &RowOptions {
         &RowOptions::DEFAULT
     }
+    /// What a weight per row does, where the inputs bring one.
+    fn row_weights(&self) -> Option<RowWeights> {
+        self.rows().row_weights
+    }
     /// One factor per class, or one for all.
     fn class_factors(&self) -> &[f32] {
         ONE
@@ -421,6 +442,7 @@ impl Loss {
             Loss::LogSoftmax => &softmax::LogSoftmax,
             Loss::Softmax => &softmax::Softmax,
             Loss::CrossEntropy(spec) => spec,
+            Loss::NegativeLogLikelihood(spec) => spec,
             Loss::SoftCrossEntropy(spec) => spec,
             Loss::KlDivergence(spec) => spec,
             Loss::ReverseKlDivergence(spec) => spec,
@@ -457,6 +479,7 @@ macro_rules! into_loss {
 }
 into_loss!(
     CrossEntropy,
+    NegativeLogLikelihood,
     SoftCrossEntropy,
     KlDivergence,
     ReverseKlDivergence,

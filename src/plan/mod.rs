@@ -181,7 +181,7 @@ impl Builder<'_> {
             softcap: spec.rows().softcap.is_some(),
             row_extras: self.problem.has_row_extras(),
             side: spec.rows().side.bits(),
-            row_count: match spec.rows().row_weights {
+            row_count: match spec.row_weights() {
                 None | Some(RowWeights::Scale) => 0,
                 Some(RowWeights::Mask) => 1,
                 Some(RowWeights::Count) => 2,

@@ -65,7 +65,10 @@ impl Builder<'_> {
     pub(super) fn run_loss(&mut self, entry: Entry, divisors: Divisors) -> Result<Partials, Error> {
         let problem = self.problem;
         let rows = Rows::new(problem, self.placement);
-        let lanes = lanes(rows.n_classes, self.caps);
+        let lanes = match (problem.spec().family(), entry) {
+            (Family::GivenLogProb, Entry::Forward) => 1,
+            _ => lanes(rows.n_classes, self.caps),
+        };
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
         let kernel = self.loss_kernel(&rows, entry);
         let bindings = kernel.bindings();

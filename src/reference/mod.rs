@@ -4,6 +4,7 @@ mod class_index;
 mod distribution;
 mod elementwise;
 mod entropy;
+mod given_log_prob;
 mod real;
 mod softmax;
 mod tensors;
@@ -157,6 +158,7 @@ fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, share: Real) -> Row {
     let row = match problem.spec().maths() {
         Maths::Softmax(output) => softmax::row(problem, inputs, n, output),
         Maths::ClassIndex(loss) => class_index::row(problem, inputs, n, share, loss),
+        Maths::GivenLogProb => given_log_prob::row(problem, inputs, n),
         Maths::Distribution(loss) => distribution::row(problem, inputs, n, loss),
         Maths::RowEntropy => entropy::row(problem, inputs, n),
         Maths::Elementwise(loss) => Some(elementwise::row(problem, inputs, n, loss)),
@@ -257,7 +259,7 @@ fn divisor(problem: &Problem, inputs: &Tensors<'_>, divisor: Divisor) -> Real {
 /// What a row counts in a divisor.
 fn row_share(problem: &Problem, inputs: &Tensors<'_>, n: usize, weighted: bool) -> Real {
     let weight = Some(row_weight(inputs, n)).filter(|weight| weight.is_finite()).unwrap_or(0.0);
-    let share = Real::from(match problem.spec().rows().row_weights {
+    let share = Real::from(match problem.spec().row_weights() {
         None | Some(RowWeights::Scale) => 1.0,
         Some(RowWeights::Mask) => f32::from(weight != 0.0),
         Some(RowWeights::Count) => weight,

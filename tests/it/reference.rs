@@ -3,5 +3,6 @@ mod closed_forms;
 mod corners;
 mod gradients;
 mod invariants;
+mod negative_log_likelihood;
 mod pytorch;
 mod row_options;

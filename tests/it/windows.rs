@@ -120,7 +120,7 @@ fn an_empty_batch_has_the_values_of_the_oracle() {
 
 fn has_state(loss: &Loss) -> bool {
     match loss {
-        Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => false,
+        Loss::NegativeLogLikelihood(_) | Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => false,
         Loss::Entropy(entropy) => entropy.input == Form::Logits,
         _ => true,
     }

@@ -1,11 +1,11 @@
-"""Numbers from PyTorch in double precision: `python generate.py > pytorch.txt` (torch 2.15).
+"""Numbers from PyTorch in double precision: `python generate.py > pytorch.txt` (torch 2.15; nll_* from torch 1.13).
 
 Every number put in is exact in f32, so both sides compute from the same inputs. A line is a key and its numbers:
 the inputs, then `<case>.values` and `<case>.dlogits`, the gradient of sum(g * values); `<case>.dtargets`, that of z.
 """
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
-from torch.nn.functional import cross_entropy as ce, kl_div as kl, log_softmax, softmax
+from torch.nn.functional import cross_entropy as ce, kl_div as kl, log_softmax, nll_loss as nll, softmax
 
 torch.set_default_dtype(torch.float64)
 INPUTS = {
@@ -34,6 +34,9 @@ CASES = {
     "ce_weights": lambda x: ce(x, ignoring, weight=w),
     "ce_smoothing": lambda x: ce(x, t, label_smoothing=0.125, reduction="sum"),
     "ce_all": lambda x: ce(x, ignoring, weight=w, label_smoothing=0.125),
+    "nll_none": lambda x: nll(x, t, reduction="none"),
+    "nll_mean": lambda x: nll(x, ignoring),
+    "nll_weights": lambda x: nll(x, ignoring, weight=w),
     "soft_mean": lambda x: ce(x, p),
     "soft_all": lambda x: ce(x, p, weight=w, label_smoothing=0.25),
     "kl_batch_mean": lambda x: kl(lsm(x), p, reduction="batchmean"),

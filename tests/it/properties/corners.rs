@@ -2,8 +2,9 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, Reduction,
-    ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss,
+    NegativeLogLikelihood, Reduction, ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    TotalVariation,
 };
 
 use crate::losses;
@@ -58,6 +59,8 @@ fn with_every_label(loss: &Loss) -> Case {
 #[case(CrossEntropy::new().ignore_index(1))]
 #[case(SoftmaxFocal::new(0.5))]
 #[case(SoftmaxFocal::new(2.0).alpha([1.0, 0.0, 2.0]).ignore_index(0))]
+#[case(NegativeLogLikelihood::new())]
+#[case(NegativeLogLikelihood::new().class_weights([1.0, 0.0, -2.0]).ignore_index(0))]
 fn losses_of_labels_follow_the_table(#[case] loss: impl Into<Loss>) {
     check(with_every_label(&loss.into()));
 }

@@ -1,7 +1,7 @@
 //! Labels on the device: in range, ignored, or out of range.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, GpuEngine, Loss, Pass, Reduction, SoftmaxFocal};
+use surprisal::{CrossEntropy, GpuEngine, Loss, NegativeLogLikelihood, Pass, Reduction, SoftmaxFocal};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case};
@@ -19,6 +19,7 @@ fn losses() -> Vec<Loss> {
         CrossEntropy::new().ignore_index(-100).class_weights([0.5, 2.0]).label_smoothing(0.125).into(),
         SoftmaxFocal::new(2.0).alpha([0.25, 0.75]).into(),
         SoftmaxFocal::new(0.5).ignore_index(1_000_000).into(),
+        NegativeLogLikelihood::new().ignore_index(-100).class_weights([0.5, 2.0]).into(),
     ]
 }
 

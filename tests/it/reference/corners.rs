@@ -4,13 +4,14 @@ use std::f64::consts::LN_2;
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, Pass, Reduction,
-    ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss,
+    NegativeLogLikelihood, Pass, Reduction, ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    TotalVariation,
 };
 
 use crate::support::case::{Case, case};
 use crate::support::compare::{assert_close, numbers};
-use crate::support::losses::{each_divergence, with_reduction};
+use crate::support::losses::{each_divergence, ignored, with_reduction};
 
 const INF: f32 = f32::INFINITY;
 const NEG_INF: f32 = f32::NEG_INFINITY;
@@ -389,6 +390,7 @@ fn a_batch_of_labels_out_of_range_has_no_mean() {
 #[case(CrossEntropy::new().ignore_index(-100))]
 #[case(CrossEntropy::new().ignore_index(-100).label_smoothing(0.5).class_weights([2.0, 1.0]))]
 #[case(SoftmaxFocal::new(2.0).ignore_index(-100))]
+#[case(NegativeLogLikelihood::new().ignore_index(-100).class_weights([2.0, 1.0]))]
 fn a_batch_all_ignored_has_sum_zero_and_mean_nan(#[case] loss: impl Into<Loss>) {
     let loss = loss.into();
     for (reduction, expected) in [(Reduction::Sum, 0.0), (Reduction::Mean, f64::NAN)] {
@@ -402,6 +404,7 @@ fn a_batch_all_ignored_has_sum_zero_and_mean_nan(#[case] loss: impl Into<Loss>) 
 #[case(CrossEntropy::new())]
 #[case(CrossEntropy::new().class_weights([1.0, 2.0]))]
 #[case(SoftmaxFocal::new(2.0))]
+#[case(NegativeLogLikelihood::new())]
 #[case(SoftCrossEntropy::new())]
 #[case(KlDivergence::from_logits(Form::Probs))]
 #[case(ReverseKlDivergence::from_logits(Form::Probs))]
@@ -417,7 +420,7 @@ fn an_empty_batch_has_sum_zero_and_mean_nan(#[case] loss: impl Into<Loss>) {
     {
         let mut empty = case(with_reduction(&loss, reduction), 2, &[]);
         (empty.labels, empty.values) = match loss {
-            Loss::CrossEntropy(_) | Loss::SoftmaxFocal(_) => (Some(Vec::new()), None),
+            _ if ignored(&loss).is_some() => (Some(Vec::new()), None),
             Loss::Entropy(_) => (None, None),
             _ => (None, Some(Vec::new())),
         };

@@ -16,6 +16,7 @@ const THIRD_DERIVATIVE: f64 = 64.0;
 #[rstest]
 #[case::softmax(losses::softmaxes())]
 #[case::cross_entropy(losses::cross_entropies())]
+#[case::negative_log_likelihood(losses::negative_log_likelihoods())]
 #[case::soft_cross_entropy(losses::soft_cross_entropies())]
 #[case::kl_divergence(losses::kl_divergences())]
 #[case::reverse_kl_divergence(losses::reverse_kl_divergences())]

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use surprisal::Reduction::{BatchMean, Mean, None, Sum};
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss, ReverseKlDivergence,
-    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss,
+    NegativeLogLikelihood, ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use crate::support::case::{Case, case};
@@ -61,6 +61,9 @@ fn without_targets_equals_pytorch(#[case] name: &str, #[case] loss: impl Into<Lo
 #[case("ce_weights", CrossEntropy::new().ignore_index(-100).class_weights(weights()), IGNORING)]
 #[case("ce_smoothing", CrossEntropy::new().label_smoothing(0.125).reduction(Sum), TARGETS)]
 #[case("ce_all", CrossEntropy::new().ignore_index(-100).class_weights(weights()).label_smoothing(0.125), IGNORING)]
+#[case("nll_none", NegativeLogLikelihood::new().reduction(None), TARGETS)]
+#[case("nll_mean", NegativeLogLikelihood::new().ignore_index(-100), IGNORING)]
+#[case("nll_weights", NegativeLogLikelihood::new().ignore_index(-100).class_weights(weights()), IGNORING)]
 #[case("focal", SoftmaxFocal::new(2.0), TARGETS)]
 #[case("focal_alpha", SoftmaxFocal::new(0.5).alpha(alpha()), TARGETS)]
 fn against_class_indices_equals_pytorch(#[case] name: &str, #[case] loss: impl Into<Loss>, #[case] labels: [i32; 3]) {

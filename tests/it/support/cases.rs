@@ -1,7 +1,7 @@
-use surprisal::{Broadcast, CrossEntropy, Form, Loss, Reduction, SoftmaxFocal};
+use surprisal::{Broadcast, Form, Loss, Reduction};
 
 use super::case::{Case, case};
-use super::losses::{N_CLASSES, forms, reduced, representatives, row_options, sized, with_reduction};
+use super::losses::{N_CLASSES, forms, ignored, reduced, representatives, row_weights, sized, with_reduction};
 use super::random::Random;
 
 const N_ROWS: usize = 5;
@@ -131,6 +131,7 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
         Loss::Entropy(entropy) if entropy.input == Form::Probs => {
             random.grid(batch.n_elements(), 0, 1).iter().map(|p| p + 0.125).collect()
         }
+        Loss::NegativeLogLikelihood(_) => batch.log_probs(random),
         loss if forms(loss).is_some_and(|(input, _)| input == Form::LogProbs) => batch.log_probs(random),
         _ => batch.logits(random),
     };
@@ -140,9 +141,7 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
     if let Loss::LogSoftmax | Loss::Softmax = loss {
         case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
     }
-    if let Some(rows) = row_options(&loss)
-        && rows.row_weights.is_some()
-    {
+    if row_weights(&loss).is_some() {
         case.row_weights = Some(ROW_WEIGHTS.into_iter().cycle().take(batch.n_rows).collect());
     }
     if case.name.contains("SumDividedByInput") {
@@ -167,13 +166,12 @@ fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>,
         };
         return (None, Some(values));
     }
+    if let Some(ignored) = ignored(loss) {
+        let mut labels = labels(batch);
+        labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignored.first().unwrap_or(label));
+        return (Some(labels), None);
+    }
     match loss {
-        Loss::CrossEntropy(CrossEntropy { ignore_index, .. })
-        | Loss::SoftmaxFocal(SoftmaxFocal { ignore_index, .. }) => {
-            let mut labels = labels(batch);
-            labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignore_index.first().unwrap_or(label));
-            (Some(labels), None)
-        }
         Loss::SoftCrossEntropy(_) => (None, Some(random.distributions(batch.n_rows, batch.n_classes))),
         Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => {
             let labels = [0.0, 1.0, 0.25, 1.0, 0.0, 0.875, 0.5];

@@ -1,7 +1,7 @@
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss, PerClass,
-    Reduction, ReverseKlDivergence, RowOptions, RowWeights, Side, SigmoidFocal, Smoothing, SoftCrossEntropy,
-    SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss,
+    NegativeLogLikelihood, PerClass, Reduction, ReverseKlDivergence, RowWeights, Side, SigmoidFocal, Smoothing,
+    SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -27,6 +27,22 @@ pub fn cross_entropies() -> Vec<Loss> {
             for eps in [0.0, 0.125, 1.0] {
                 let mut loss = CrossEntropy::new().label_smoothing(eps);
                 (loss.ignore_index, loss.class_weights) = (ignore_index.clone(), class_weights.clone());
+                losses.push(loss.into());
+            }
+        }
+    }
+    losses
+}
+
+/// Every combination of options.
+pub fn negative_log_likelihoods() -> Vec<Loss> {
+    let mut losses = Vec::new();
+    for ignore_index in [vec![], vec![-100], vec![1, 4]] {
+        for class_weights in [None, Some(CLASS_WEIGHTS.to_vec())] {
+            for row_weights in [None, Some(RowWeights::Scale), Some(RowWeights::Mask), Some(RowWeights::Count)] {
+                let mut loss = NegativeLogLikelihood::new();
+                (loss.ignore_index, loss.class_weights) = (ignore_index.clone(), class_weights.clone());
+                loss.row_weights = row_weights;
                 losses.push(loss.into());
             }
         }
@@ -170,11 +186,22 @@ pub fn with_row_options() -> Vec<Loss> {
     losses
 }
 
-/// The row options of a loss that has them.
-pub fn row_options(loss: &Loss) -> Option<&RowOptions> {
+/// What a weight per row does, where the inputs bring one.
+pub fn row_weights(loss: &Loss) -> Option<RowWeights> {
     match loss {
-        Loss::CrossEntropy(spec) => Some(&spec.rows),
-        Loss::SoftmaxFocal(spec) => Some(&spec.rows),
+        Loss::CrossEntropy(spec) => spec.rows.row_weights,
+        Loss::NegativeLogLikelihood(spec) => spec.row_weights,
+        Loss::SoftmaxFocal(spec) => spec.rows.row_weights,
+        _ => None,
+    }
+}
+
+/// The labels of rows that do not count; none for a loss without labels.
+pub fn ignored(loss: &Loss) -> Option<&[i32]> {
+    match loss {
+        Loss::CrossEntropy(spec) => Some(&spec.ignore_index),
+        Loss::NegativeLogLikelihood(spec) => Some(&spec.ignore_index),
+        Loss::SoftmaxFocal(spec) => Some(&spec.ignore_index),
         _ => None,
     }
 }
@@ -184,6 +211,9 @@ pub fn representatives() -> Vec<Loss> {
     let all_options = CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
     let mut losses = softmaxes();
     losses.extend([CrossEntropy::new().into(), CrossEntropy::new().ignore_index(1).into(), all_options.into()]);
+    losses.push(NegativeLogLikelihood::new().into());
+    let weighted = NegativeLogLikelihood::new().ignore_index(-100).class_weights(CLASS_WEIGHTS);
+    losses.push(weighted.row_weights(RowWeights::Count).into());
     losses.push(SoftCrossEntropy::new().into());
     losses.push(SoftCrossEntropy::new().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).into());
     for target in FORMS {
@@ -217,6 +247,7 @@ pub fn all() -> Vec<Loss> {
     let lists = [
         softmaxes(),
         cross_entropies(),
+        negative_log_likelihoods(),
         soft_cross_entropies(),
         kl_divergences(),
         reverse_kl_divergences(),
@@ -277,6 +308,7 @@ pub fn forms(loss: &Loss) -> Option<(Form, Form)> {
 pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
     match loss {
         Loss::CrossEntropy(spec) => Some(spec.reduction),
+        Loss::NegativeLogLikelihood(spec) => Some(spec.reduction),
         Loss::SoftCrossEntropy(spec) => Some(spec.reduction),
         Loss::KlDivergence(spec) => Some(spec.reduction),
         Loss::ReverseKlDivergence(spec) => Some(spec.reduction),
@@ -306,6 +338,7 @@ pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
     let mut loss = loss.clone();
     match &mut loss {
         Loss::CrossEntropy(spec) => spec.reduction = reduction,
+        Loss::NegativeLogLikelihood(spec) => spec.reduction = reduction,
         Loss::SoftCrossEntropy(spec) => spec.reduction = reduction,
         Loss::KlDivergence(spec) => spec.reduction = reduction,
         Loss::ReverseKlDivergence(spec) => spec.reduction = reduction,
@@ -329,6 +362,10 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
     };
     match loss {
         Loss::CrossEntropy(mut spec) => {
+            spec.class_weights = spec.class_weights.map(cycle);
+            spec.into()
+        }
+        Loss::NegativeLogLikelihood(mut spec) => {
             spec.class_weights = spec.class_weights.map(cycle);
             spec.into()
         }

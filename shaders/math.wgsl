@@ -75,9 +75,18 @@ fn log_split(x: Split) -> f32 {
     return (tail + x.fraction) + x.exponent * 6.9313812256e-1f;
 }
 
-/// For x > 0; -infinity at 0 is the caller's to write.
+/// For normal x > 0; -infinity at 0 is the caller's to write.
 fn log32(x: f32) -> f32 {
     return log_split(split(x));
+}
+
+/// log x of x > 0 as bits; below -100 at 0. A subnormal number is a whole number of 2^-149, which no device flushes.
+fn log_of_bits(bits: u32) -> f32 {
+    if (bits < 0x00800000u) {
+        let parts = split(f32(bits));
+        return log_split(Split(parts.exponent - 149f, parts.fraction));
+    }
+    return log32(bitcast<f32>(bits));
 }
 
 /// log(1 + x) for x >= sqrt(1/2) - 1: below sqrt(2) - 1 straight from x, which 1 + x would round away.

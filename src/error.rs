@@ -80,6 +80,13 @@ pub enum Error {
         found: f32,
     },
 
+    /// Start from logits, or multiply the element weights of positives by it: of probabilities PyTorch has none either.
+    #[error("{loss} has no pos_weight; it belongs to binary cross-entropy of logits")]
+    PosWeight {
+        /// The loss's name.
+        loss: &'static str,
+    },
+
     /// Choose a reduction that the loss defines; `BatchMean` belongs to the divergences.
     #[error("{loss} has no reduction {reduction:?}")]
     Reduction {
@@ -161,6 +168,17 @@ pub enum Error {
         /// The first row whose weight is not finite.
         row: usize,
         /// Its weight.
+        found: f32,
+    },
+
+    /// Clamp what rounding left outside, or start from logits: the logarithm of a negative number has no value.
+    #[error("expected probabilities in 0..=1, found {found} for class {class} in row {row}")]
+    Probability {
+        /// The first row with such a number.
+        row: usize,
+        /// Its class.
+        class: usize,
+        /// The number.
         found: f32,
     },
 

@@ -1,6 +1,6 @@
 //! The only place that rejects input: a loss, a pass and a shape become a [`Problem`]; host tensors are held against it.
 
-use crate::inputs::{Broadcast, Inputs, Labels, Targets};
+use crate::inputs::{Broadcast, Inputs, Labels, Numbers, Targets};
 use crate::kernel::Slot;
 use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, Spec, TargetKind};
 use crate::{EmptyMean, Error, Policy, Shape, Storage};
@@ -200,6 +200,9 @@ impl Problem {
         let shape = &self.shape;
         check_storage("logits", shape.logits_storage.name(), inputs.logits.storage().name())?;
         check_strided_len("logits", inputs.logits.len(), shape.logits_len(), shape.logits_stride, shape)?;
+        if self.spec().reads_probabilities() {
+            check_probabilities(&inputs.logits, shape)?;
+        }
         self.check_targets(&inputs.targets)?;
         self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
         if let Some((weights, broadcast)) = inputs.weights {
@@ -350,6 +353,16 @@ fn check_strided_len(
 ) -> Result<(), Error> {
     let with_padding = shape.n_rows * stride;
     if found == with_padding { Ok(()) } else { check_len(tensor, found, expected) }
+}
+
+fn check_probabilities(probs: &Numbers<'_>, shape: &Shape) -> Result<(), Error> {
+    let probs = probs.widen();
+    let rows = probs.chunks(shape.logits_stride).map(|row| &row[..shape.n_classes]).enumerate();
+    let mut elements = rows.flat_map(|(row, probs)| probs.iter().enumerate().map(move |(class, &p)| (row, class, p)));
+    match elements.find(|(.., p)| !(0.0..=1.0).contains(p)) {
+        Some((row, class, found)) => Err(Error::Probability { row, class, found }),
+        None => Ok(()),
+    }
 }
 
 fn check_row_weights(row_weights: &[f32]) -> Result<(), Error> {

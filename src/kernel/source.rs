@@ -388,6 +388,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
         ("entropy", fragment!("row_entropy/entropy.wgsl"), &[RowEntropy]),
         ("binary_cross_entropy", fragment!("elementwise/binary_cross_entropy.wgsl"), &[Elementwise]),
+        ("binary_cross_entropy_of_probs", fragment!("elementwise/binary_cross_entropy_of_probs.wgsl"), &[Elementwise]),
         ("sigmoid_focal", fragment!("elementwise/sigmoid_focal.wgsl"), &[Elementwise]),
         ("distribution_entropy", fragment!("elementwise/distribution_entropy.wgsl"), &[Elementwise]),
     ]

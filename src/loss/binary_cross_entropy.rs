@@ -1,15 +1,20 @@
-use super::{Divisor, ElementwiseMaths, Family, Maths, ONE, PerClass, Reduction, Spec, TargetKind};
+use super::{Divisor, ElementwiseMaths, Family, Form, Maths, ONE, PerClass, Reduction, Spec, TargetKind};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
-/// Binary cross-entropy of sigmoid(logits), element by element, soft labels allowed.
+/// Binary cross-entropy of sigmoid(logits) or of probabilities, element by element, soft labels allowed.
 ///
-/// With `sp` the softplus, element weight `w` (an input, 1 if none) and `pos_weight` `b`, an element's loss is
+/// From logits, with `sp` the softplus, element weight `w` (an input, 1 if none) and `pos_weight` `b`, an element's loss is
 /// `w [b y sp(-x) + (1-y) sp(x)]`, its gradient `w [(1-y) sigmoid(x) - b y sigmoid(-x)]`. `None` gives one loss per
 /// element; `Mean` divides by the number of elements, never by a sum of weights.
 ///
 /// Meaning as in PyTorch's `binary_cross_entropy_with_logits`; unlike its formula this one does not cancel, so tiny
 /// losses keep their digits. A term whose factor is exactly 0 is 0, also at infinite logits.
+///
+/// From probabilities `p`, meaning as in PyTorch's `binary_cross_entropy` and clamped like it: the loss is
+/// `-w [y max(log p, -100) + (1-y) max(log(1-p), -100)]`, the gradient `w (p - y) / max(p (1-p), 1e-12)`. There is no
+/// `pos_weight`. A `p` that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN. Where there is
+/// a choice, start from logits: near 1 a probability has few digits left.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -18,11 +23,17 @@ use crate::{Error, Shape};
 /// let inputs = Inputs::new(&[-20.0]).targets(&[0.0]);
 /// let out = Engine::cpu().evaluate(BinaryCrossEntropy::new(), Pass::Forward, Shape::new(1, 1), inputs)?;
 /// assert!((out.values[0] / 2.061154e-9 - 1.0).abs() < 1e-6);
+///
+/// let inputs = Inputs::new(&[0.25]).targets(&[1.0]);
+/// let out = Engine::cpu().evaluate(BinaryCrossEntropy::of_probs(), Pass::Forward, Shape::new(1, 1), inputs)?;
+/// assert!((out.values[0] - 4.0_f32.ln()).abs() < 1e-6);
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BinaryCrossEntropy {
+    /// `Logits` or `Probs`.
+    pub input: Form,
     /// `b`, the factor on the positive term: one for all classes or one per class.
     pub pos_weight: Option<PerClass>,
     /// From element losses to the output.
@@ -30,9 +41,14 @@ pub struct BinaryCrossEntropy {
 }
 
 impl BinaryCrossEntropy {
-    /// No `pos_weight`, reduction `Mean`.
+    /// Of sigmoid(logits); no `pos_weight`, reduction `Mean`.
     pub fn new() -> Self {
-        Self::default()
+        BinaryCrossEntropy { input: Form::Logits, pos_weight: None, reduction: Reduction::Mean }
+    }
+
+    /// Of probabilities, passed where other losses take logits; reduction `Mean`.
+    pub fn of_probs() -> Self {
+        BinaryCrossEntropy { input: Form::Probs, ..Self::new() }
     }
 
     /// Sets `b`: a number or one per class.
@@ -48,15 +64,27 @@ impl BinaryCrossEntropy {
     }
 }
 
+impl Default for BinaryCrossEntropy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Spec for BinaryCrossEntropy {
     fn name(&self) -> &'static str {
-        "binary_cross_entropy"
+        match self.input {
+            Form::Probs => "binary_cross_entropy_of_probs",
+            _ => "binary_cross_entropy",
+        }
     }
     fn family(&self) -> Family {
         Family::Elementwise
     }
     fn maths(&self) -> Maths<'_> {
-        Maths::Elementwise(self)
+        match self.input {
+            Form::Probs => Maths::Elementwise(&OfProbs),
+            _ => Maths::Elementwise(self),
+        }
     }
     fn targets(&self) -> TargetKind {
         TargetKind::Values
@@ -71,13 +99,22 @@ impl Spec for BinaryCrossEntropy {
         Divisor::Number(shape.n_elements() as f64)
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
-        self.pos_weight.as_ref().map_or(Ok(()), |b| b.check("pos_weight", shape.n_classes))
+        match (self.input, &self.pos_weight) {
+            (Form::LogProbs, _) => Err(Error::Form { loss: self.name(), expected: "logits or probabilities" }),
+            (Form::Probs, Some(_)) => Err(Error::PosWeight { loss: self.name() }),
+            (_, Some(b)) => b.check("pos_weight", shape.n_classes),
+            (_, None) => Ok(()),
+        }
+    }
+    fn reads_probabilities(&self) -> bool {
+        self.input == Form::Probs
     }
     fn class_factors(&self) -> &[f32] {
         self.pos_weight.as_ref().map_or(ONE, PerClass::as_slice)
     }
 }
 
+/// Of logits.
 impl ElementwiseMaths for BinaryCrossEntropy {
     /// `b y sp(-x) + (1-y) sp(x)`.
     fn loss(&self, x: Real, y: Real, b: f64) -> Real {
@@ -87,6 +124,28 @@ impl ElementwiseMaths for BinaryCrossEntropy {
     /// `(1-y) sigmoid(x) - b y sigmoid(-x)`.
     fn dloss_dx(&self, x: Real, y: Real, b: f64) -> Real {
         (Real::ONE - y) * sigmoid(x) - y * b * sigmoid(-x)
+    }
+}
+
+/// Of probabilities, with the clamps of PyTorch (`Loss.cpp`, `LossOps.cpp`).
+struct OfProbs;
+
+impl ElementwiseMaths for OfProbs {
+    /// `-y max(log p, -100) - (1-y) max(log(1-p), -100)`.
+    fn loss(&self, p: Real, y: Real, _factor: f64) -> Real {
+        if !(0.0..=1.0).contains(&p.value) {
+            return Real::NAN;
+        }
+        let [log_p, log_1m] = [p.ln(), (-p).ln_1p()].map(|log| log.at_least(-100.0));
+        -y * log_p - (Real::ONE - y) * log_1m
+    }
+
+    /// `(p - y) / max(p (1-p), 1e-12)`.
+    fn dloss_dx(&self, p: Real, y: Real, _factor: f64) -> Real {
+        if !(0.0..=1.0).contains(&p.value) {
+            return Real::NAN;
+        }
+        (p - y) / (p * (Real::ONE - p)).at_least(1e-12_f32.into())
     }
 }
 

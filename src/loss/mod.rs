@@ -60,7 +60,7 @@ pub enum Loss {
     TotalVariation(TotalVariation),
     /// Focal loss through a softmax.
     SoftmaxFocal(SoftmaxFocal),
-    /// Binary cross-entropy through a sigmoid.
+    /// Binary cross-entropy through a sigmoid, or of probabilities.
     BinaryCrossEntropy(BinaryCrossEntropy),
     /// Focal loss through a sigmoid.
     SigmoidFocal(SigmoidFocal),
@@ -388,6 +388,10 @@ pub(crate) trait Spec {
     }
     /// Whether the loss is one term per element, each with a value of its own under `Reduction::None`.
     fn per_element(&self) -> bool {
+        false
+    }
+    /// Whether what stands in the logits' place has a meaning in 0..=1 alone.
+    fn reads_probabilities(&self) -> bool {
         false
     }
     /// Labels of rows that do not count.

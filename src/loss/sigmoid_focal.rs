@@ -1,6 +1,8 @@
 use super::binary_cross_entropy::sigmoid;
 use super::softmax_focal::{check_gamma, gamma_args};
-use super::{BinaryCrossEntropy, Divisor, ElementwiseMaths, Family, Maths, Reduction, Spec, TargetKind, check_unit};
+use super::{
+    BinaryCrossEntropy, Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, Spec, TargetKind, check_unit,
+};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
@@ -120,7 +122,7 @@ impl ElementwiseMaths for SigmoidFocal {
 }
 
 /// The loss that focus is put on.
-const CE: BinaryCrossEntropy = BinaryCrossEntropy { pos_weight: None, reduction: Reduction::None };
+const CE: BinaryCrossEntropy = BinaryCrossEntropy { input: Form::Logits, pos_weight: None, reduction: Reduction::None };
 
 /// `q = sigmoid(x)(1-y) + sigmoid(-x) y`.
 fn miss(x: Real, y: Real) -> Real {

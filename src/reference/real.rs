@@ -91,6 +91,11 @@ impl Real {
         Real { value: self.value.abs(), ..self }
     }
 
+    /// The larger of this and an exact number.
+    pub fn at_least(self, floor: f64) -> Real {
+        if self.value < floor { floor.into() } else { self }
+    }
+
     /// -1, 0 or 1; any of them where an f32 computation cannot tell.
     pub fn signum(self) -> Real {
         // Functions are good to a few units.

@@ -4,4 +4,5 @@ mod errors;
 mod excess;
 mod labels;
 mod layouts;
+mod probabilities;
 mod reuse;

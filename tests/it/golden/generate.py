@@ -1,10 +1,10 @@
-"""Numbers from PyTorch in double precision: `python generate.py > pytorch.txt` (torch 2.15; nll_* from torch 1.13).
+"""Numbers from PyTorch in double precision: `python generate.py > pytorch.txt` (torch 2.15; nll_* and pbce_* from torch 1.13).
 
 Every number put in is exact in f32, so both sides compute from the same inputs. A line is a key and its numbers:
 the inputs, then `<case>.values` and `<case>.dlogits`, the gradient of sum(g * values); `<case>.dtargets`, that of z.
 """
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits as bce
+from torch.nn.functional import binary_cross_entropy as pbce, binary_cross_entropy_with_logits as bce
 from torch.nn.functional import cross_entropy as ce, kl_div as kl, log_softmax, nll_loss as nll, softmax
 
 torch.set_default_dtype(torch.float64)
@@ -63,6 +63,10 @@ CASES = {
     "sigmoid_focal_none": lambda x: miss(x) ** 1.5 * bce(x, y, reduction="none"),
     "entropy": lambda x: -(softmax(x, 1) * lsm(x)).sum(1),
 }
+PROBS = {
+    "pbce_mean": lambda p: pbce(p, y),
+    "pbce_none": lambda p: pbce(p, y, weight=v, reduction="none"),
+}
 TEACHERS = {
     "kl_teacher_logits": lambda t: kl(lsm(X / 2.5), softmax(t / 2.5, 1), reduction="batchmean") * 2.5**2,
     "kl_teacher_log_probs": lambda t: kl(lsm(X), t, reduction="mean", log_target=True),
@@ -70,8 +74,8 @@ TEACHERS = {
 line = lambda key, numbers: print(key, *numbers.flatten().tolist())
 for key, numbers in INPUTS.items():
     line(key, torch.tensor(numbers))
-for key, loss in CASES.items():
-    leaf = X.clone().requires_grad_()
+for key, loss in [*CASES.items(), *PROBS.items()]:
+    leaf = (p if key in PROBS else X).clone().requires_grad_()
     values = loss(leaf)
     (values * g.flatten()[: values.numel()].reshape(values.shape)).sum().backward()
     line(f"{key}.values", values), line(f"{key}.dlogits", leaf.grad)

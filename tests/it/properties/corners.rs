@@ -133,6 +133,19 @@ fn elementwise_losses_follow_the_formulas_at_infinity(#[case] loss: impl Into<Lo
     check(case(&loss, 4, &logits).values(&values).weights(&[0.0, 1.0, -1.0, 2.0], Broadcast::PerClass));
 }
 
+/// The ends of the range, numbers below the smallest normal one, those on either side of e^-100, neighbours of 1.
+#[test]
+fn binary_cross_entropy_of_probabilities_follows_the_clamps() {
+    let below_one = f32::from_bits(1.0_f32.to_bits() - 1);
+    let ps = [0.0, -0.0, 1e-45, 3e-44, 5e-44, 1e-40, 1.2e-38, 1e-12, 0.2, 0.25, 0.5, 0.999, below_one, 1.0];
+    let ys = [0.0, 1.0, 0.25, f32::NAN];
+    let pairs = ps.iter().flat_map(|&p| ys.map(|y| (p, y)));
+    let (probs, values): (Vec<_>, Vec<_>) = pairs.unzip();
+    let loss = with_reduction(&BinaryCrossEntropy::of_probs().into(), Reduction::None);
+    check(case(&loss, 4, &probs).values(&values));
+    check(case(&loss, 4, &probs).values(&values).weights(&[0.0, 1.0, -1.0, 2.0], Broadcast::PerClass));
+}
+
 #[test]
 fn entropy_of_given_probabilities_follows_the_table() {
     let probs = [0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 0.5, f32::NAN, 0.5];

@@ -1,7 +1,10 @@
 //! Inequalities, and accuracy where other implementations lose it.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, Form, JensenShannon, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal, TotalVariation};
+use surprisal::{
+    BinaryCrossEntropy, CrossEntropy, Form, JensenShannon, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal,
+    TotalVariation,
+};
 
 use super::evaluate;
 use crate::losses;
@@ -43,6 +46,19 @@ fn confident_rows_keep_their_relative_accuracy(
             let gradient = doubles(&focal.dlogits.expect("a gradient"));
             assert_relative(&what("focal gradient"), &gradient[1..2], &[-slope * q], 4e-6);
         }
+    }
+}
+
+/// log p of a p that devices would flush, down to where -100 is lower.
+#[test]
+fn binary_cross_entropy_of_tiny_probabilities_is_exact() {
+    let probs = [5e-44_f32, 1e-43, 1e-42, 1e-40, 1.1e-38, 1.3e-38, 1e-30];
+    let loss = BinaryCrossEntropy::of_probs().reduction(Reduction::None);
+    let case = case(loss, 1, &probs).values(&[1.0; 7]);
+    let expected = probs.map(|p| -f64::from(p).ln());
+    for (name, engine) in engines() {
+        let found = doubles(&evaluate(engine, &case, Pass::Forward).values);
+        assert_relative(&format!("{name}: {}", case.name), &found, &expected, 2e-7);
     }
 }
 

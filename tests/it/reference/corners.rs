@@ -338,6 +338,31 @@ fn infinite_logits_follow_the_formula_of_sigmoid_focal(#[values(0.5, 1.0, 2.0)] 
     }
 }
 
+/// p, y, loss, gradient: the logarithm is at least -100, and p (1-p) at least 1e-12 as an f32.
+#[rstest]
+#[case(0.0, 0.0, 0.0, 0.0)]
+#[case(1.0, 1.0, 0.0, 0.0)]
+#[case(0.0, 1.0, 100.0, -1.0 / 1e-12_f32 as f64)]
+#[case(1.0, 0.0, 100.0, 1.0 / 1e-12_f32 as f64)]
+#[case(0.0, 0.25, 25.0, -0.25 / 1e-12_f32 as f64)]
+#[case(1.0, 0.25, 75.0, 0.75 / 1e-12_f32 as f64)]
+#[case(1e-45, 1.0, 100.0, -1.0 / 1e-12_f32 as f64)]
+#[case(0.5, 0.5, LN_2, 0.0)]
+#[case(f32::NAN, 0.5, f64::NAN, f64::NAN)]
+#[case(-1e-45, 0.5, f64::NAN, f64::NAN)]
+#[case(1.0 + f32::EPSILON, 0.5, f64::NAN, f64::NAN)]
+#[case(0.5, f32::NAN, f64::NAN, f64::NAN)]
+fn binary_cross_entropy_of_probabilities_is_clamped_like_pytorchs(
+    #[case] p: f32,
+    #[case] y: f32,
+    #[case] loss: f64,
+    #[case] gradient: f64,
+) {
+    let case = case(BinaryCrossEntropy::of_probs(), 1, &[p]).values(&[y]);
+    assert_close(&format!("{}, y = {y}", case.name), &case.losses(), &[loss], 0.0);
+    assert_close(&format!("{}, y = {y}", case.name), &case.gradient(), &[gradient], gradient.abs() * ULPS);
+}
+
 #[test]
 fn an_element_of_weight_zero_costs_nothing_at_infinity() {
     let bce =
@@ -411,6 +436,7 @@ fn a_batch_all_ignored_has_sum_zero_and_mean_nan(#[case] loss: impl Into<Loss>) 
 #[case(JensenShannon::from_log_probs(Form::Logits))]
 #[case(TotalVariation::from_logits(Form::Logits))]
 #[case(BinaryCrossEntropy::new())]
+#[case(BinaryCrossEntropy::of_probs())]
 #[case(SigmoidFocal::new(2.0))]
 #[case(Entropy::of_logits())]
 #[case(Entropy::of_probs())]

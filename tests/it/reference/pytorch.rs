@@ -8,7 +8,7 @@ use surprisal::{
 };
 
 use crate::support::case::{Case, case};
-use crate::support::compare::assert_close;
+use crate::support::compare::{assert_close, assert_relative};
 
 const N_CLASSES: usize = 4;
 const TARGETS: [i32; 3] = [2, 0, 3];
@@ -118,6 +118,19 @@ fn gradients_of_teachers_equal_pytorch(#[case] name: &str, #[case] loss: KlDiver
     let case = golden_case(loss.teacher_gradient()).values(&input("z")).dloss(&input("g")[..1]);
     // Targets of up to e^4, times logarithms of up to 22.
     assert_close(name, &case.teacher_gradient(), &golden(&format!("{name}.dtargets")), 2e-13);
+}
+
+/// Among the gradients is that of p = 0 held against y = 0.625.
+#[test]
+fn binary_cross_entropy_of_probabilities_equals_pytorch() {
+    let mean = case(BinaryCrossEntropy::of_probs(), N_CLASSES, &input("p")).values(&input("y"));
+    let each = case(BinaryCrossEntropy::of_probs().reduction(None), N_CLASSES, &input("p")).values(&input("y"));
+    for (name, case) in [("pbce_mean", mean), ("pbce_none", each.weights(&input("v"), Broadcast::PerElement))] {
+        let (values, dlogits) = (golden(&format!("{name}.values")), golden(&format!("{name}.dlogits")));
+        assert_relative(name, &case.losses(), &values, 4.0 * f64::EPSILON);
+        let gradient = case.dloss(&input("g")[..values.len()]).gradient();
+        assert_relative(name, &gradient, &dlogits, 4.0 * f64::EPSILON);
+    }
 }
 
 #[test]

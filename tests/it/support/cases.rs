@@ -38,6 +38,16 @@ impl Batch {
         }
     }
 
+    /// Away from 0 and 1, or of logits that spread.
+    fn probs(self, random: &mut Random) -> Vec<f32> {
+        match self.deviation {
+            None => random.grid(self.n_elements(), 0, 1).iter().map(|p| 0.125 + 0.75 * p).collect(),
+            Some(deviation) => {
+                random.normal(self.n_elements(), deviation).iter().map(|x| 1.0 / (1.0 + x.exp())).collect()
+            }
+        }
+    }
+
     fn log_probs(self, random: &mut Random) -> Vec<f32> {
         match self.deviation {
             None => random.grid(self.n_elements(), -6, 0),
@@ -131,6 +141,7 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
         Loss::Entropy(entropy) if entropy.input == Form::Probs => {
             random.grid(batch.n_elements(), 0, 1).iter().map(|p| p + 0.125).collect()
         }
+        Loss::BinaryCrossEntropy(bce) if bce.input == Form::Probs => batch.probs(random),
         Loss::NegativeLogLikelihood(_) => batch.log_probs(random),
         loss if forms(loss).is_some_and(|(input, _)| input == Form::LogProbs) => batch.log_probs(random),
         _ => batch.logits(random),

@@ -140,6 +140,7 @@ pub fn binary_cross_entropies() -> Vec<Loss> {
         BinaryCrossEntropy::new(),
         BinaryCrossEntropy::new().pos_weight(2.5),
         BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS),
+        BinaryCrossEntropy::of_probs(),
     ];
     losses.into_iter().map(Loss::from).collect()
 }
@@ -238,6 +239,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(mapped.clone().class_weights(CLASS_WEIGHTS).row_weights(RowWeights::Count).side(side).into());
     losses.push(SoftmaxFocal::new(2.0).z_loss(0.125).ignore_index(-100).side(side).into());
     losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into()]);
+    losses.push(BinaryCrossEntropy::of_probs().into());
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
     losses.extend(entropies());
     losses

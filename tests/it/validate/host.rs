@@ -3,7 +3,8 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, CrossEntropy, Engine, Entropy, Error, Form, Inputs, JensenShannon, KlDivergence,
-    Loss, Pass, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    Loss, NegativeLogLikelihood, Pass, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy,
+    SoftmaxFocal, TotalVariation,
 };
 
 use Pass::{Backward, Forward, ForwardBackward};
@@ -58,6 +59,12 @@ fn a_refused_spec_is_refused_here_too() {
 #[case(Loss::Softmax, ForwardBackward, logits(), "softmax needs dloss for ForwardBackward, found none")]
 #[case(Loss::LogSoftmax, Backward, logits().row_state(&ZEROS[..4]), "log_softmax needs dloss for Backward, found none")]
 #[case(divided_by_input(), Forward, labelled(), "cross_entropy needs divisor for Forward, found none")]
+#[case(
+    NegativeLogLikelihood::new(),
+    Forward,
+    logits(),
+    "negative_log_likelihood needs targets for Forward, found none"
+)]
 #[case(CrossEntropy::new(), Backward, labelled(), "cross_entropy needs row_state for Backward, found none")]
 #[case(Entropy::of_logits(), Backward, logits(), "entropy needs row_state for Backward, found none")]
 fn tensors_that_are_needed_are_missed(
@@ -103,6 +110,18 @@ fn tensors_that_are_needed_are_missed(
     ForwardBackward,
     labelled().row_state(&ZEROS[..4]),
     "cross_entropy does not use row_state in ForwardBackward, found one"
+)]
+#[case(
+    NegativeLogLikelihood::new(),
+    Backward,
+    labelled().row_state(&ZEROS[..4]),
+    "negative_log_likelihood does not use row_state in Backward, found one"
+)]
+#[case(
+    NegativeLogLikelihood::new(),
+    Forward,
+    labelled().row_weights(&ZEROS[..2]),
+    "negative_log_likelihood does not use row_weights in Forward, found one"
 )]
 #[case(
     BinaryCrossEntropy::new(),
@@ -166,6 +185,20 @@ fn slices_of_another_length_are_refused(
 }
 
 #[rstest]
+#[case(f32::NAN, "expected probabilities in 0..=1, found NaN for class 2 in row 1")]
+#[case(-1e-45, "expected probabilities in 0..=1, found -0.000000000000000000000000000000000000000000001 for class 2 in row 1")]
+#[case(1.5, "expected probabilities in 0..=1, found 1.5 for class 2 in row 1")]
+fn probabilities_out_of_range_are_refused(#[case] bad: f32, #[case] message: &str) {
+    // The padding after the first row is not looked at.
+    let probs = [0.0, 1.0, -0.0, 7.0, 0.5, 0.5, bad];
+    for pass in [Forward, ForwardBackward, Backward] {
+        let error = refused(BinaryCrossEntropy::of_probs(), pass, Inputs::new(&probs).targets(&VALUES));
+        assert!(matches!(error, Error::Probability { row: 1, class: 2, .. }), "{error:?}");
+        assert_eq!(error.to_string(), message);
+    }
+}
+
+#[rstest]
 #[case([0, 3], &[], "expected a class index in 0..3, found 3 in row 1")]
 #[case([-1, 7], &[], "expected a class index in 0..3, found -1 in row 0")]
 #[case([-100, 0], &[], "expected a class index in 0..3, found -100 in row 0")]
@@ -174,7 +207,9 @@ fn slices_of_another_length_are_refused(
 fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_index: &[i32], #[case] message: &str) {
     let (mut ce, mut focal) = (CrossEntropy::new(), SoftmaxFocal::new(2.0));
     (ce.ignore_index, focal.ignore_index) = (ignore_index.to_vec(), ignore_index.to_vec());
-    for loss in [Loss::from(ce), focal.into()] {
+    let mut nll = NegativeLogLikelihood::new();
+    nll.ignore_index = ignore_index.to_vec();
+    for loss in [Loss::from(ce), focal.into(), nll.into()] {
         let error = refused(loss, Forward, logits().targets(&labels));
         assert!(matches!(error, Error::TargetRange { n_classes: 3, .. }), "{error:?}");
         assert_eq!(error.to_string(), message);

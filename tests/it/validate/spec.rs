@@ -2,8 +2,8 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, JensenShannon, KlDivergence, Loss, Pass, Problem,
-    Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, JensenShannon, KlDivergence, Loss, NegativeLogLikelihood,
+    Pass, Problem, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -141,6 +141,7 @@ fn options_at_the_ends_of_their_range_pass(#[case] loss: impl Into<Loss>) {
 #[rstest]
 #[case(CrossEntropy::new().class_weights([1.0; 2]), "class_weights", 2)]
 #[case(CrossEntropy::new().class_weights([1.0; 4]), "class_weights", 4)]
+#[case(NegativeLogLikelihood::new().class_weights([1.0; 2]), "class_weights", 2)]
 #[case(SoftCrossEntropy::new().class_weights([1.0]), "class_weights", 1)]
 #[case(SoftmaxFocal::new(2.0).alpha([0.5; 2]), "alpha", 2)]
 #[case(BinaryCrossEntropy::new().pos_weight([]), "pos_weight", 0)]
@@ -157,6 +158,7 @@ fn class_vectors_of_another_length_are_refused(
 #[rstest]
 #[case(CrossEntropy::new().class_weights([1.0, INF, NAN]), "expected finite class_weights, found inf for class 1")]
 #[case(SoftCrossEntropy::new().class_weights([1.0, 1.0, NAN]), "expected finite class_weights, found NaN for class 2")]
+#[case(NegativeLogLikelihood::new().class_weights([1.0, INF, 1.0]), "expected finite class_weights, found inf for class 1")]
 #[case(SoftmaxFocal::new(0.0).alpha([-INF, 1.0, 1.0]), "expected finite alpha, found -inf for class 0")]
 #[case(BinaryCrossEntropy::new().pos_weight([1.0, NAN, 1.0]), "expected finite pos_weight, found NaN for class 1")]
 #[case(BinaryCrossEntropy::new().pos_weight(INF), "expected finite pos_weight, found inf for class 0")]
@@ -194,9 +196,18 @@ fn values_per_element_have_no_gradient_of_the_teacher() {
 /// The fields are public, so a form that the formula has no case for can be set.
 #[test]
 fn a_form_that_the_loss_cannot_read_is_refused() {
-    let (mut kl, mut js, mut entropy) = (kl(), js(), Entropy::of_logits());
-    (kl.input, js.input, entropy.input) = (Form::Probs, Form::Probs, Form::LogProbs);
+    let (mut kl, mut js, mut entropy, mut bce) = (kl(), js(), Entropy::of_logits(), BinaryCrossEntropy::new());
+    (kl.input, js.input, entropy.input, bce.input) = (Form::Probs, Form::Probs, Form::LogProbs, Form::LogProbs);
     refused(kl, SHAPE);
     assert_eq!(refused(js, SHAPE).to_string(), "jensen_shannon starts from logits or log-probabilities");
     refused(entropy, SHAPE);
+    assert_eq!(refused(bce, SHAPE).to_string(), "binary_cross_entropy starts from logits or probabilities");
+}
+
+#[test]
+fn binary_cross_entropy_of_probabilities_has_no_pos_weight() {
+    let error = refused(BinaryCrossEntropy::of_probs().pos_weight(2.0), SHAPE);
+    assert_eq!(error, Error::PosWeight { loss: "binary_cross_entropy_of_probs" });
+    let message = "binary_cross_entropy_of_probs has no pos_weight; it belongs to binary cross-entropy of logits";
+    assert_eq!(error.to_string(), message);
 }

@@ -1,0 +1,33 @@
+//! Probabilities on the device: those that are none.
+
+use surprisal::{BinaryCrossEntropy, Loss, Pass, Reduction};
+
+use crate::support::case::case;
+use crate::support::device::gpus;
+use crate::support::staged::{APART, ARENA, run};
+
+const NAN: u32 = 0x7fc0_0000;
+const AT: usize = 3;
+
+#[test]
+fn a_probability_out_of_range_is_nan_and_changes_no_other_bit() {
+    let loss = Loss::from(BinaryCrossEntropy::of_probs().reduction(Reduction::None));
+    let probs = [0.5, 0.25, 1.0, 0.75, 0.0, 0.125];
+    let sound = case(&loss, 3, &probs).values(&[1.0, 0.0, 1.0, 0.25, 0.0, 0.5]);
+    let smallest_above_one = f32::from_bits(1.0_f32.to_bits() + 1);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1e-45, -0.5, smallest_above_one, 2.0] {
+        let mut case = sound.clone();
+        (case.logits[AT], case.name) = (bad, format!("{bad:e} among probabilities"));
+        for engine in gpus() {
+            for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
+                for layout in [APART, ARENA.shift(1)] {
+                    let mut expected = run(engine, &sound, pass, layout, &[]);
+                    expected.values.iter_mut().skip(AT).take(1).for_each(|value| *value = NAN);
+                    expected.dlogits.iter_mut().skip(AT).take(1).for_each(|dx| *dx = NAN);
+                    let found = run(engine, &case, pass, layout, &[]);
+                    assert_eq!(found, expected, "{pass:?} of {} on {}", case.name, engine.backend());
+                }
+            }
+        }
+    }
+}

@@ -80,6 +80,8 @@ override TEMPERATURE: bool = true;
 override SOFTCAP: bool = true;
 /// Whether z-loss or poly-1 takes part.
 override ROW_EXTRAS: bool = true;
+/// Whether 0 times infinity is NaN, as in PyTorch, rather than 0; see the policy's table.
+override PYTORCH_CORNERS: bool = true;
 
 const NAN: u32 = 0x7fc00000u;
 const POS_INF: u32 = 0x7f800000u;

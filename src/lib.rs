@@ -29,7 +29,7 @@ pub use loss::{
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;
-pub use policy::{EmptyMean, Policy};
+pub use policy::{Corners, EmptyMean, Policy};
 pub use shape::Shape;
 pub use side::{Side, SideOutputs};
 pub use storage::{LabelStorage, Storage};

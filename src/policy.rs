@@ -5,9 +5,12 @@
 pub struct Policy {
     /// The mean over nothing.
     pub empty_mean: EmptyMean,
+    /// Rows at the edge of what has a value.
+    pub corners: Corners,
 }
 
-/// What a mean is whose divisor is 0: no rows, all of them ignored, weights that sum to 0. Its gradient is 0 either way.
+/// What a mean is whose divisor is 0: no rows, all of them ignored, weights that sum to 0. Its gradient is 0 either way,
+/// unless [`Corners::PyTorch`] is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EmptyMean {
     /// NaN, as in PyTorch: a mean over nothing is no number.
@@ -17,10 +20,41 @@ pub enum EmptyMean {
     Zero,
 }
 
+/// What a row's loss and gradient are where one loss has more than one answer.
+///
+/// | | `Exact` | `PyTorch` |
+/// |---|---|---|
+/// | gradient of an ignored row with NaN, +inf or nothing but -inf among its logits | 0 | NaN, through the softmax |
+/// | loss of a masked target (-inf) of class weight 0 | 0 | NaN |
+/// | ... of a masked class of weight 0 under label smoothing | the others' | NaN |
+/// | ... of a masked class without target mass, for a distribution | the others' | NaN |
+/// | KL where neither P, as probabilities or logits, nor Q has the class | the others' | NaN |
+/// | KL where P is a log-probability of -inf | the others' | NaN |
+/// | a mean over a divisor of 0 | NaN | the sum over 0: infinite, or NaN for a sum of 0 |
+/// | its gradient, in rows that count | 0 | NaN |
+///
+/// The gradients are the same where the table has losses alone. PyTorch itself has an infinity here and there among the
+/// gradients that the last line makes NaN. Rows of row weight 0, which PyTorch does not have, count for nothing either way,
+/// and the gradient with respect to a teacher is exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Corners {
+    /// A factor of exactly 0 wins against any other, and what does not count stays out.
+    #[default]
+    Exact,
+    /// What PyTorch's arithmetic gives: 0 times infinity is NaN.
+    PyTorch,
+}
+
 impl Policy {
     /// The defaults.
     pub const fn new() -> Self {
-        Policy { empty_mean: EmptyMean::Nan }
+        Policy { empty_mean: EmptyMean::Nan, corners: Corners::Exact }
+    }
+
+    /// Sets what rows at the edge are.
+    pub const fn corners(mut self, corners: Corners) -> Self {
+        self.corners = corners;
+        self
     }
 
     /// Sets the mean over nothing.

@@ -3,7 +3,7 @@
 use crate::inputs::{Broadcast, Inputs, Labels, Numbers, Targets};
 use crate::kernel::Slot;
 use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, Spec, TargetKind};
-use crate::{EmptyMean, Error, Policy, Shape, Storage};
+use crate::{Corners, EmptyMean, Error, Policy, Shape, Storage};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
 const MAX_CLASSES: usize = 1 << 30;
@@ -60,12 +60,18 @@ impl Problem {
         Problem { policy, ..self }
     }
 
-    /// The mean over nothing.
-    pub(crate) fn empty_mean(&self) -> f64 {
-        match self.policy.empty_mean {
-            EmptyMean::Nan => f64::NAN,
-            EmptyMean::Zero => 0.0,
+    /// The mean over nothing of losses that sum to this.
+    pub(crate) fn empty_mean(&self, sum: f64) -> f64 {
+        match self.policy {
+            Policy { empty_mean: EmptyMean::Zero, .. } => 0.0,
+            Policy { corners: Corners::PyTorch, .. } => sum / 0.0,
+            Policy { corners: Corners::Exact, .. } => f64::NAN,
         }
+    }
+
+    /// Whether rows at the edge are as in PyTorch.
+    pub(crate) fn has_pytorch_corners(&self) -> bool {
+        self.policy.corners == Corners::PyTorch
     }
 
     pub(crate) fn spec(&self) -> &dyn Spec {

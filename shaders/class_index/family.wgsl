@@ -12,10 +12,11 @@ const LOSS_FROM_GRADIENT_PASS: bool = false;
 const BAD_LOGIT: u32 = 1u;
 const SPREAD_POS_INF: u32 = 2u;
 const SPREAD_NEG_INF: u32 = 4u;
+const SPREAD_NAN: u32 = 8u;
 
-/// Rows whose logits need not be read.
+/// Rows whose logits need not be read. In PyTorch an ignored row has the gradient of 0 through its softmax.
 fn is_settled(truth: Truth) -> bool {
-    return truth.ignored || truth.poisoned;
+    return (truth.ignored && !PYTORCH_CORNERS) || truth.poisoned;
 }
 
 struct Element {
@@ -73,6 +74,9 @@ fn push(s: Sums, e: Element) -> Sums {
         // -h w lp of a mask: infinite, with the weight's sign.
         sums.flags |= select(0u, SPREAD_POS_INF, masked && e.weight > 0f);
         sums.flags |= select(0u, SPREAD_NEG_INF, masked && e.weight < 0f);
+        if (PYTORCH_CORNERS) {
+            sums.flags |= select(0u, SPREAD_NAN, masked && e.weight == 0f && e.j < params.n_classes);
+        }
     }
     return sums;
 }
@@ -136,6 +140,7 @@ fn finish(truth: Truth, sums: Sums) -> Row {
         total.sum += params.even_sum * log_d - sums.spread;
         total.flags |= select(0u, HAS_POS_INF, (sums.flags & SPREAD_POS_INF) != 0u);
         total.flags |= select(0u, HAS_NEG_INF, (sums.flags & SPREAD_NEG_INF) != 0u);
+        total.flags |= select(0u, HAS_NAN, (sums.flags & SPREAD_NAN) != 0u);
     }
     // 3. z-loss and poly-1, which no class weight touches.
     var share = 0f;
@@ -145,7 +150,8 @@ fn finish(truth: Truth, sums: Sums) -> Row {
         total.sum += share * (params.z_loss * lse * lse + params.poly1 * q);
     }
 
-    let poisoned = truth.poisoned || (!truth.ignored && ((sums.flags & BAD_LOGIT) != 0u || s.D < 0f));
+    let no_softmax = (sums.flags & BAD_LOGIT) != 0u || s.D < 0f;
+    let poisoned = truth.poisoned || ((PYTORCH_CORNERS || !truth.ignored) && no_softmax);
     let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
     // 4. Slopes: s w_t dloss_dlog_p - e1 p_t, and h sum_c w_c + 2 z lse.
     var slope = times(w_t, dloss_dlog_p(log_p, q));

@@ -17,7 +17,7 @@ fn truth_of(row: u32) -> Truth {
     return Truth(t, logits_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
 }
 
-/// w (-log 0): infinite, with the sign of w; nothing where w is 0.
+/// w (-log 0): infinite, with the sign of w; nothing where w is 0, or PyTorch's NaN.
 fn infinite_cost(w: f32) -> Total {
-    return total_of(select(select(0u, NEG_INF, w < 0f), POS_INF, w > 0f));
+    return total_of(select(select(select(0u, NAN, PYTORCH_CORNERS), NEG_INF, w < 0f), POS_INF, w > 0f));
 }

@@ -12,22 +12,26 @@ const STATE_WIDTH: u32 = LAST + u32(!SLOPES_KNOWN || SAVES_MEAN);
 /// A number of P or Q has no meaning; a class with p < 0 is without q.
 const BAD: u32 = 1u;
 const MISSES_NEGATIVE: u32 = 2u;
+/// In PyTorch a term is 0 times infinity.
+const UNDEFINED: u32 = 4u;
 
 /// One class as loaded: bits of Q's and P's numbers, and the class factor on p.
 struct Element {
     x: u32,
     y: u32,
     weight: f32,
+    /// Whether it is none that fills up a tile.
+    exists: bool,
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
     let x = load_logits(place.logits + j, left, NEG_INF);
     let y = load_targets(place.targets + j, left, TEACHER_FILL);
     return array(
-        Element(x.x, y.x, class_factor(j)),
-        Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u)),
-        Element(x.z, y.z, select(0f, class_factor(j + 2u), left > 2u)),
-        Element(x.w, y.w, select(0f, class_factor(j + 3u), left > 3u)),
+        Element(x.x, y.x, class_factor(j), true),
+        Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u), left > 1u),
+        Element(x.z, y.z, select(0f, class_factor(j + 2u), left > 2u), left > 2u),
+        Element(x.w, y.w, select(0f, class_factor(j + 3u), left > 3u), left > 3u),
     );
 }
 
@@ -84,6 +88,8 @@ struct Row {
     /// The loss as bits, and whether it is infinite.
     value: u32,
     missed: bool,
+    /// The loss alone has no value.
+    undefined: bool,
     ignored: bool,
     poisoned: bool,
 }
@@ -91,7 +97,7 @@ struct Row {
 fn row_of(student: Softmax, teacher: Softmax, mass: f32, slopes: f32, poisoned: bool) -> Row {
     return Row(
         student, teacher, log_d(student), log_d(teacher), 1f / (1f + student.D), 1f / (1f + teacher.D), mass, slopes, 0f,
-        0u, false, false, poisoned || student.D < 0f || teacher.D < 0f,
+        0u, false, false, false, poisoned || student.D < 0f || teacher.D < 0f,
     );
 }
 

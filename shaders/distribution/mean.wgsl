@@ -50,6 +50,9 @@ fn push_mean(s: Sums, to: Sums, p: Step, q: Step, e: Element) -> Sums {
     sums.mean = times(w.kept, moved_mean(s, to)) + select(times(w.term, h), 0f, missed);
     sums.missed = w.kept * s.missed + select(0f, max(w.term, 0f), missed);
     sums.flags |= select(0u, MISSES_NEGATIVE, missed && w.term < 0f);
+    if (PYTORCH_CORNERS && UNDER_P) {
+        sums.flags |= select(0u, UNDEFINED, e.exists && is_zero_times_infinity(e));
+    }
     return sums;
 }
 
@@ -73,13 +76,14 @@ fn finish(truth: Truth, sums: Sums) -> Row {
         row.slopes = mean;
     }
     row.mean = mean;
+    row.undefined = (sums.flags & UNDEFINED) != 0u;
     row.missed = sums.missed > 0f || (sums.flags & MISSES_NEGATIVE) != 0u;
     let infinite = select(0u, HAS_POS_INF, sums.missed > 0f)
         | select(0u, HAS_NEG_INF, (sums.flags & MISSES_NEGATIVE) != 0u);
     if (LOSS_FROM_GRADIENT_PASS) {
         mean = not_negative(mean, surplus(row));
     }
-    row.value = select(bits_of(Total(mean * params.scale, infinite)), NAN, row.poisoned);
+    row.value = select(bits_of(Total(mean * params.scale, infinite)), NAN, row.poisoned || row.undefined);
     // Under Q an infinite mean is in every slope.
     row.poisoned |= row.missed && !UNDER_P;
     return row;
@@ -113,7 +117,7 @@ fn surplus(row: Row) -> f32 {
 
 /// A divergence without the cancellation of its terms.
 fn value_of(row: Row, terms: f32) -> u32 {
-    if (!LOSS_FROM_GRADIENT_PASS || row.missed || row.poisoned) {
+    if (!LOSS_FROM_GRADIENT_PASS || row.missed || row.undefined || row.poisoned) {
         return row.value;
     }
     return bitcast<u32>(not_negative(terms + surplus(row), surplus(row)) * params.scale);

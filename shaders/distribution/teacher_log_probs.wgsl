@@ -23,6 +23,11 @@ fn teacher_log_p(s: Softmax, e: Element) -> f32 {
     return logit_of(e.y);
 }
 
+/// e^log p (log p - log q), without p.
+fn is_zero_times_infinity(e: Element) -> bool {
+    return e.y == NEG_INF;
+}
+
 fn teacher_step(s: Softmax, e: Element) -> Step {
     return Step(s, 1f, teacher_p(s, e, 1f));
 }

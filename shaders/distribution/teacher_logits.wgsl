@@ -24,6 +24,11 @@ fn teacher_log_p(s: Softmax, e: Element) -> f32 {
     return shifted_logit(s, e.y);
 }
 
+/// p log q, without p and q.
+fn is_zero_times_infinity(e: Element) -> bool {
+    return e.x == NEG_INF && e.y == NEG_INF;
+}
+
 fn teacher_step(s: Softmax, e: Element) -> Step {
     return step_softmax(s, e.y);
 }

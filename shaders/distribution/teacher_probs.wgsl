@@ -28,6 +28,11 @@ fn teacher_log_p(s: Softmax, e: Element) -> f32 {
     return log32(bitcast<f32>(e.y));
 }
 
+/// p log q, without p and q.
+fn is_zero_times_infinity(e: Element) -> bool {
+    return e.x == NEG_INF && teacher_p(NO_TEACHER, e, 1f) == 0f;
+}
+
 fn teacher_step(s: Softmax, e: Element) -> Step {
     return Step(s, 1f, teacher_p(s, e, 1f));
 }

@@ -2,8 +2,9 @@
 
 /// The row's gradient; returns the lane's sum of the loss terms met on the way, for families whose loss needs d first.
 fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
-    if (row.ignored || row.poisoned) {
-        fill_dlogits(place, select(0u, NAN, row.poisoned));
+    let undefined = row.poisoned || (!row.ignored && divides_by_nothing());
+    if (row.ignored || undefined) {
+        fill_dlogits(place, select(0u, NAN, undefined));
         return 0f;
     }
     let factor = upstream(place.row, 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);

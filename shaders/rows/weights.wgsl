@@ -17,7 +17,7 @@ fn is_no_number(weight: u32) -> bool {
 fn weighed(row: Row, weight: u32) -> Row {
     var weighed = row;
     weighed.ignored = row.ignored || is_zero(weight);
-    weighed.poisoned = !weighed.ignored && (row.poisoned || is_no_number(weight));
+    weighed.poisoned = !is_zero(weight) && (row.poisoned || (!row.ignored && is_no_number(weight)));
     return weighed;
 }
 

@@ -6,6 +6,11 @@ fn inverse_divisor() -> f32 {
     return select(1f / d, 0f, d == 0f);
 }
 
+/// Whether every gradient that counts is without a value: PyTorch divides by 0.
+fn divides_by_nothing() -> bool {
+    return PYTORCH_CORNERS && divisor_value() == 0f;
+}
+
 /// The upstream gradient of element j of a row: a scalar, one per row or one per element by its strides.
 fn upstream(row: u32, j: u32) -> f32 {
     return bitcast<f32>(dloss_bits(params.dloss + row * params.dloss_row_stride + j * params.dloss_class_stride));

@@ -11,14 +11,24 @@ fn term(i: u32, end: u32) -> Total {
     return total_of(terms[params.logits + i * params.logits_stride]);
 }
 
-/// Over a divisor of 0 a mean has no value, or 0 by the caller's choice, unless a row without a value makes it NaN.
+/// Over a divisor of 0 a mean has no value, or 0 by the caller's choice, unless a row without a value makes it NaN. In
+/// PyTorch it is the quotient.
+fn mean_over_nothing(total: Total, divisor_sign: u32) -> u32 {
+    let sum = bits_of(total);
+    if (EMPTY_MEAN_IS_ZERO) {
+        return select(0u, NAN, is_nan(sum));
+    }
+    let undefined = !PYTORCH_CORNERS || is_nan(sum) || (sum << 1u) == 0u;
+    return select(((sum ^ divisor_sign) & 0x80000000u) | POS_INF, NAN, undefined);
+}
+
 fn closing(total: Total) -> u32 {
     if (!FINAL) {
         return bits_of(total);
     }
     let d = divisor_value();
     if (d == 0f) {
-        return select(NAN, 0u, EMPTY_MEAN_IS_ZERO && (total.flags & HAS_NAN) == 0u);
+        return mean_over_nothing(total, bitcast<u32>(d) & 0x80000000u);
     }
     return bits_of(Total(total.sum / d, total.flags));
 }

@@ -227,6 +227,7 @@ pub(crate) struct Constants {
     pub row_count: u32,
     pub last_sum: bool,
     pub empty_mean_is_zero: bool,
+    pub pytorch_corners: bool,
     pub terms_per_lane: u32,
     pub subgroup_sizes: (u32, u32),
     /// By slot, where the kernel leaves it open.
@@ -249,6 +250,7 @@ impl Constants {
             "ROW_COUNT" => self.row_count.into(),
             "FINAL" => u32::from(self.last_sum).into(),
             "EMPTY_MEAN_IS_ZERO" => u32::from(self.empty_mean_is_zero).into(),
+            "PYTORCH_CORNERS" => u32::from(self.pytorch_corners).into(),
             "TERMS_PER_LANE" => self.terms_per_lane.into(),
             "SUBGROUP_MIN" => self.subgroup_sizes.0.into(),
             "SUBGROUP_MAX" => self.subgroup_sizes.1.into(),
@@ -406,6 +408,7 @@ impl Kernel {
             "TEMPERATURE",
             "SOFTCAP",
             "ROW_EXTRAS",
+            "PYTORCH_CORNERS",
         ];
         if self.variant == Variant::Subgroup {
             names.extend(["SUBGROUP_MIN", "SUBGROUP_MAX"]);

@@ -188,6 +188,7 @@ impl Builder<'_> {
             },
             last_sum: false,
             empty_mean_is_zero: self.problem.policy.empty_mean == EmptyMean::Zero,
+            pytorch_corners: self.problem.has_pytorch_corners(),
             terms_per_lane: TERMS_PER_LANE,
             subgroup_sizes: self.caps.subgroup_sizes,
             storage: [Storage::F32; Slot::COUNT],

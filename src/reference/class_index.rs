@@ -1,4 +1,4 @@
-use super::{Row, Tensors, class_factor, is_ignored, kept_class, row_softmax, row_weight};
+use super::{Row, Tensors, class_factor, is_ignored, kept_class, product, row_softmax, row_weight};
 use crate::loss::ClassIndexMaths;
 use crate::reference::Real;
 use crate::reference::softmax::Softmax;
@@ -13,11 +13,16 @@ pub(super) fn row(
     loss: &dyn ClassIndexMaths,
 ) -> Option<Row> {
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
-    if is_ignored(problem, inputs.labels[n]) || row_weight(inputs, n) == 0.0 {
+    if row_weight(inputs, n) == 0.0 || (is_ignored(problem, inputs.labels[n]) && !problem.has_pytorch_corners()) {
         // No logit seen: m is the lowest number, D is -1.
-        let state = vec![Real::from(f32::MIN), -Real::ONE];
-        let side = vec![Real::ZERO; spec.rows().side.width()];
-        return Some(Row { values: vec![Real::ZERO], gradient: vec![Real::ZERO; n_classes], state, side });
+        return Some(silent(problem, Real::ZERO, [Real::from(f32::MIN), -Real::ONE]));
+    }
+    if is_ignored(problem, inputs.labels[n]) {
+        let softmax = row_softmax(problem, inputs, n);
+        return Some(match softmax {
+            Some(softmax) => silent(problem, Real::ZERO, [softmax.m, softmax.excess]),
+            None => silent(problem, Real::NAN, [Real::NAN; 2]),
+        });
     }
     let t = kept_class(problem, inputs.labels[n])?;
     let softmax = row_softmax(problem, inputs, n)?;
@@ -27,11 +32,12 @@ pub(super) fn row(
     let hard = w(t) * shares.target;
     let spread = |c| if shares.even == 0.0 { Real::ZERO } else { w(c) * shares.even };
     let sum_spread = Real::sum((0..n_classes).map(spread));
-    let smooth = Real::sum((0..n_classes).map(|c| spread(c).times(-softmax.log_p(c))));
+    let smoothed = if shares.even == 0.0 { 0..0 } else { 0..n_classes };
+    let smooth = Real::sum(smoothed.map(|c| product(problem, spread(c), -softmax.log_p(c))));
     // z-loss and poly-1.
     let (z, e1, lse) = (f64::from(spec.rows().z_loss), f64::from(spec.poly1()), softmax.lse());
     let extras = if z == 0.0 { Real::ZERO } else { lse * lse * z } + if e1 == 0.0 { Real::ZERO } else { q * e1 };
-    let value = hard.times(loss.loss(log_p, q)) + smooth + extras * share;
+    let value = product(problem, hard, loss.loss(log_p, q)) + smooth + extras * share;
 
     let slope = hard.times(loss.dloss_dlog_p(log_p, q)) - softmax.p(t) * e1 * share;
     let even = sum_spread + lse * (2.0 * z) * share;
@@ -45,6 +51,16 @@ pub(super) fn row(
         state: vec![softmax.m, softmax.excess],
         side: side(problem, &softmax, t),
     })
+}
+
+/// A row that adds nothing to the loss.
+fn silent(problem: &Problem, gradient: Real, state: [Real; 2]) -> Row {
+    Row {
+        values: vec![Real::ZERO],
+        gradient: vec![gradient; problem.shape.n_classes],
+        state: state.to_vec(),
+        side: vec![Real::ZERO; problem.spec().rows().side.width()],
+    }
 }
 
 /// The side outputs wanted, in order.

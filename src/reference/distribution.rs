@@ -59,8 +59,19 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
     let Family::Distribution { student, teacher, terms, gradients } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let Pair { student_softmax, teacher_softmax, classes } = pair(problem, inputs, n, loss)?;
-    let terms_of_loss: Vec<_> = classes.iter().map(|c| loss.loss_term(c)).collect();
+    let y = target_values(problem, inputs, n);
+    // Whether a term is 0 times infinity in PyTorch.
+    let undefined = |c: usize| match (terms, teacher) {
+        _ if !problem.has_pytorch_corners() => false,
+        (Terms::MeanUnderStudent | Terms::Normalised, _) => false,
+        (_, Form::LogProbs) => y[c] == f32::NEG_INFINITY,
+        (_, Form::Logits) => y[c] == f32::NEG_INFINITY && classes[c].log_q.value == f64::NEG_INFINITY,
+        (_, Form::Probs) => classes[c].p.value == 0.0 && classes[c].log_q.value == f64::NEG_INFINITY,
+    };
+    let term = |(c, class)| if undefined(c) { Real::NAN } else { loss.loss_term(class) };
+    let terms_of_loss: Vec<_> = classes.iter().enumerate().map(term).collect();
     let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c)).sum();
+    let gaps = gaps.filter(|_| !(0..n_classes).any(undefined));
     let values = match (terms, gaps, student) {
         (Terms::PerElement, ..) => terms_of_loss,
         // Without cancellation; an f32 computation may still take differences of logarithms.

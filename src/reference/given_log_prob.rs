@@ -1,4 +1,4 @@
-use super::{Row, Tensors, class_factor, is_ignored, kept_class, logits, row_weight};
+use super::{Row, Tensors, class_factor, is_ignored, kept_class, logits, product, row_weight};
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -12,5 +12,5 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Option<R
     let log_p = Some(logits(problem, inputs, n)[t]).filter(|lp| !lp.is_nan() && *lp != f32::INFINITY)?;
     let w = Real::from(class_factor(problem.spec(), t));
     gradient[t] = -w;
-    Some(Row::new(vec![w.times(-Real::from(log_p))], gradient, Vec::new()))
+    Some(Row::new(vec![product(problem, w, -Real::from(log_p))], gradient, Vec::new()))
 }

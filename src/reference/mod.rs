@@ -86,10 +86,12 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let mut row_state = Vec::new();
     for n in 0..shape.n_rows {
         let Row { values: row_values, gradient, state, side: row_side } = row(problem, inputs, n, share);
+        let over_nothing =
+            if problem.has_pytorch_corners() && counts(problem, inputs, n) { Real::NAN } else { Real::ZERO };
         let scaled = |c: usize, g: Real| {
             // Where there is no gradient, none flows, whatever comes from upstream.
             let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
-            if g.value.is_nan() { g } else { quotient(g, divisor, Real::ZERO) }
+            if g.value.is_nan() { g } else { quotient(g, divisor, over_nothing) }
         };
         for (c, &g) in gradient.iter().enumerate() {
             dlogits[n * shape.dlogits_stride + c] = scaled(c, g);
@@ -275,14 +277,25 @@ fn kept_class(problem: &Problem, label: i32) -> Option<usize> {
     in_range.filter(|_| !is_ignored(problem, label))
 }
 
+/// Whether a row's loss is more than the 0 of an ignored label or a weight of 0.
+fn counts(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> bool {
+    let ignored = inputs.labels.get(n).is_some_and(|&label| is_ignored(problem, label));
+    !ignored && row_weight(inputs, n) != 0.0
+}
+
+/// A product in which an exactly zero factor wins, unless PyTorch's corners are asked for.
+fn product(problem: &Problem, factor: Real, value: Real) -> Real {
+    if problem.has_pytorch_corners() { factor * value } else { factor.times(value) }
+}
+
 fn is_ignored(problem: &Problem, label: i32) -> bool {
     problem.spec().ignore_index().contains(&label)
 }
 
 /// `sum / divisor`, or what the policy has for a mean over nothing.
 fn mean(problem: &Problem, sum: Real, divisor: Real) -> Real {
-    let empty = if sum.value.is_nan() { Real::NAN } else { problem.empty_mean().into() };
-    quotient(sum, divisor, empty)
+    let empty = if sum.value.is_nan() { f64::NAN } else { problem.empty_mean(sum.value / divisor.value.signum()) };
+    quotient(sum, divisor, empty.into())
 }
 
 /// `sum / divisor`, or `otherwise` where the divisor is 0.

@@ -35,7 +35,7 @@ pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Cas
             let mut inputs = case.inputs();
             inputs.dloss = inputs.dloss.filter(|_| pass != Pass::Forward);
             inputs.row_state = saved.as_deref().filter(|_| pass == Pass::Backward);
-            let output = engine.evaluate(&case.loss, pass, case.shape, inputs);
+            let output = engine.clone().policy(case.policy).evaluate(&case.loss, pass, case.shape, inputs);
             let output = output.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_matches(&what, case.shape, &output, oracle);
             saved = saved.or(output.row_state);

@@ -2,6 +2,7 @@
 mod bits;
 mod corners;
 mod policy;
+mod pytorch_corners;
 mod side;
 mod values;
 

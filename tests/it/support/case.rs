@@ -1,5 +1,5 @@
 use surprisal::reference::{Evaluation, evaluate};
-use surprisal::{Broadcast, Inputs, LabelStorage, Loss, Pass, Problem, Reduction, Shape, Storage, Targets};
+use surprisal::{Broadcast, Inputs, LabelStorage, Loss, Pass, Policy, Problem, Reduction, Shape, Storage, Targets};
 
 use super::compare::numbers;
 use super::stored::{Memo, Packed, Stored, stored, widened};
@@ -17,6 +17,7 @@ pub struct Case {
     pub row_weights: Option<Vec<f32>>,
     pub dloss: Option<Vec<f32>>,
     pub divisor: Option<f32>,
+    pub policy: Policy,
     /// The tensors above where the shape says that they are stored otherwise.
     pub stored: Memo,
 }
@@ -35,6 +36,7 @@ pub fn case(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
         row_weights: None,
         dloss: None,
         divisor: None,
+        policy: Policy::new(),
         stored: Memo::default(),
     }
 }
@@ -63,6 +65,10 @@ impl Case {
     pub fn dloss(mut self, dloss: &[f32]) -> Self {
         (self.dloss, self.stored) = (Some(dloss.to_vec()), Memo::default());
         self
+    }
+
+    pub fn policy(self, policy: Policy) -> Self {
+        Case { name: format!("{} under {policy:?}", self.name), policy, ..self }
     }
 
     /// The reference's results; a forward pass leaves the upstream gradient out.
@@ -149,6 +155,7 @@ impl Case {
     }
 
     pub fn problem(&self, pass: Pass) -> Problem {
-        Problem::new(&self.loss, pass, self.shape).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+        let problem = Problem::new(&self.loss, pass, self.shape);
+        problem.unwrap_or_else(|error| panic!("{}: {error}", self.name)).policy(self.policy)
     }
 }

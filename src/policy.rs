@@ -33,8 +33,8 @@ pub enum EmptyMean {
 /// | a mean over a divisor of 0 | NaN | the sum over 0: infinite, or NaN for a sum of 0 |
 /// | its gradient, in rows that count | 0 | NaN |
 ///
-/// The gradients are the same where the table has losses alone. PyTorch itself has an infinity here and there among the
-/// gradients that the last line makes NaN. Rows of row weight 0, which PyTorch does not have, count for nothing either way,
+/// The gradients are the same where the table has losses alone. Where the last line has NaN, PyTorch itself also has
+/// infinities, and for given log-probabilities 0 beside the target. Rows of row weight 0, which PyTorch does not have, count for nothing either way,
 /// and the gradient with respect to a teacher is exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Corners {

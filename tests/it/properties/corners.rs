@@ -3,7 +3,7 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, CrossEntropy, Entropy, Form, JensenShannon, KlDivergence, Loss,
-    NegativeLogLikelihood, Reduction, ReverseKlDivergence, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
+    NegativeLogLikelihood, Reduction, ReverseKlDivergence, RowWeights, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
     TotalVariation,
 };
 
@@ -63,6 +63,17 @@ fn with_every_label(loss: &Loss) -> Case {
 #[case(NegativeLogLikelihood::new().class_weights([1.0, 0.0, -2.0]).ignore_index(0))]
 fn losses_of_labels_follow_the_table(#[case] loss: impl Into<Loss>) {
     check(with_every_label(&loss.into()));
+}
+
+/// A mask: rows without a value that weigh nothing.
+#[rstest]
+#[case(CrossEntropy::new().row_weights(RowWeights::Mask).label_smoothing(0.25))]
+#[case(SoftmaxFocal::new(2.0).row_weights(RowWeights::Count))]
+#[case(NegativeLogLikelihood::new().row_weights(RowWeights::Scale))]
+fn masked_rows_are_zero_whatever_their_logits(#[case] loss: impl Into<Loss>) {
+    let case = with_every_label(&loss.into());
+    let n_rows = case.shape.n_rows;
+    check(case.row_weights(&vec![0.0; n_rows]));
 }
 
 #[rstest]

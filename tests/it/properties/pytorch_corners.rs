@@ -140,7 +140,8 @@ fn kl_of_an_element_without_mass_is_nan_in_pytorch() {
     check(&open.values(&[-1.0, NEG_INF, -1.0]), (&[0.0; 3], &gradient), (&[0.0, NAN, 0.0], &gradient));
 }
 
-/// Rows (0, 1, 2) and (0, 0, 0): losses log(1 + e + e^2) and log 3, weights 1 and -1.
+/// Rows (0, 1, 2) and (0, 0, 0): losses log(1 + e + e^2) and log 3, weights 1 and -1. Where the gradient is NaN here,
+/// PyTorch's is so at the targets, and infinite elsewhere.
 #[test]
 fn a_divisor_of_zero_divides_in_pytorch() {
     let logits = [0.0, 1.0, 2.0, 0.0, 0.0, 0.0];

@@ -3,7 +3,8 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, JensenShannon, KlDivergence, Loss, NegativeLogLikelihood,
-    Pass, Problem, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    Pass, Problem, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
+    TotalVariation,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -98,6 +99,12 @@ fn sizes_at_the_limits_pass(#[case] shape: Shape) {
 #[case(SoftmaxFocal::new(2.0).alpha(1.5), "expected alpha in 0..=1, found 1.5")]
 #[case(SoftmaxFocal::new(2.0).alpha(NAN), "expected alpha in 0..=1, found NaN")]
 #[case(SigmoidFocal::new(2.0).alpha(-0.25), "expected alpha in 0..=1, found -0.25")]
+#[case(CrossEntropy::new().temperature(0.0), "expected temperature finite and greater than 0, found 0")]
+#[case(SoftmaxFocal::new(2.0).temperature(NAN), "expected temperature finite and greater than 0, found NaN")]
+#[case(CrossEntropy::new().softcap(0.0), "expected softcap finite and greater than 0, found 0")]
+#[case(SoftmaxFocal::new(2.0).softcap(-1.0), "expected softcap finite and greater than 0, found -1")]
+#[case(CrossEntropy::new().z_loss(NAN), "expected z_loss finite, found NaN")]
+#[case(CrossEntropy::new().poly1(INF), "expected poly1 finite, found inf")]
 #[case(kl().temperature(0.0), "expected temperature finite and greater than 0, found 0")]
 #[case(kl().temperature(-1.0), "expected temperature finite and greater than 0, found -1")]
 #[case(kl().temperature(INF), "expected temperature finite and greater than 0, found inf")]
@@ -191,6 +198,13 @@ fn values_per_element_have_no_gradient_of_the_teacher() {
     assert_eq!(error, Error::TeacherGradient { loss: "kl_divergence" });
     let message = "kl_divergence with one value per element has no gradient with respect to the targets";
     assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn one_class_leaves_no_other_to_smooth_over() {
+    let smooth = CrossEntropy::new().label_smoothing(0.25).smoothing(Smoothing::OtherClasses);
+    assert_accepted(smooth.clone(), Shape::new(1, 2));
+    assert_eq!(refused(smooth, Shape::new(1, 1)), Error::NoOtherClasses);
 }
 
 /// The fields are public, so a form that the formula has no case for can be set.

@@ -10,8 +10,8 @@ use crate::{Error, Shape};
 /// Of a row only `lp_t` is read: a NaN in another class changes nothing. `lp_t = -inf` costs infinity (nothing at weight
 /// 0) with a finite gradient; NaN or +inf there leave their row without a value. No row state is saved or needed.
 ///
-/// Meaning as in PyTorch's `nll_loss`, except that no label is ignored unless asked (PyTorch: -100), and that its gradient
-/// has numbers where a row has no value.
+/// Meaning as in PyTorch's `nll_loss`, except that no label is ignored unless asked (PyTorch: -100), and that a row without
+/// a value has no gradient either (PyTorch: `-w_t` even there).
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

@@ -4,8 +4,8 @@
 use std::f64::consts::LN_2;
 
 use surprisal::{
-    Corners, CrossEntropy, EmptyMean, Form, KlDivergence, Loss, NegativeLogLikelihood, Policy, Reduction,
-    SoftCrossEntropy, SoftmaxFocal,
+    Corners, CrossEntropy, EmptyMean, Form, KlDivergence, Loss, NegativeLogLikelihood, Policy, Reduction, RowWeights,
+    Side, SoftCrossEntropy, SoftmaxFocal,
 };
 
 use crate::losses;
@@ -39,20 +39,19 @@ fn by_row(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
 fn ignored_rows_let_nan_into_their_gradient_in_pytorch() {
     let ce = CrossEntropy::new().ignore_index(-100);
     let smooth = ce.clone().class_weights([1.0, 2.0, 0.5]).label_smoothing(0.25);
+    let rows = [[f32::NAN, 0.0, 1.0], [f32::INFINITY, 0.0, 1.0], [NEG_INF; 3], MASKED].concat();
+    let gradient = [[NAN; 3], [NAN; 3], [NAN; 3], [0.0; 3]].concat();
+    let mean = case(ce.clone(), 3, &rows).labels(&[-100; 4]);
+    check(&mean, (&[NAN], &[0.0; 12]), (&[NAN], &gradient));
     let losses: [Loss; 3] = [ce.into(), smooth.into(), SoftmaxFocal::new(2.0).ignore_index(-100).into()];
     for loss in losses {
-        for bad in [[f32::NAN, 0.0, 1.0], [f32::INFINITY, 0.0, 1.0], [NEG_INF; 3]] {
-            let bad = by_row(&loss, 3, &bad).labels(&[-100]);
-            check(&bad, (&[0.0], &[0.0; 3]), (&[0.0], &[NAN; 3]));
-            check(
-                &Case { loss: with_reduction(&loss, Reduction::Mean), ..bad },
-                (&[NAN], &[0.0; 3]),
-                (&[NAN], &[NAN; 3]),
-            );
-        }
-        let masked = by_row(&loss, 3, &MASKED).labels(&[-100]);
-        check(&masked, (&[0.0], &[0.0; 3]), (&[0.0], &[0.0; 3]));
+        check(&by_row(loss, 3, &rows).labels(&[-100; 4]), (&[0.0; 4], &[0.0; 12]), (&[0.0; 4], &gradient));
     }
+    // Row weights and side outputs beside it: two passes.
+    let side = Side::new().lse().argmax();
+    let loss = CrossEntropy::new().ignore_index(-100).row_weights(RowWeights::Count).side(side);
+    let weighed = by_row(loss, 3, &[f32::NAN; 6]).labels(&[-100, -100]).row_weights(&[2.0, 0.0]);
+    check(&weighed, (&[0.0; 2], &[0.0; 6]), (&[0.0; 2], &[NAN, NAN, NAN, 0.0, 0.0, 0.0]));
     let nll = by_row(NegativeLogLikelihood::new().ignore_index(-100), 3, &[f32::NAN; 3]).labels(&[-100]);
     check(&nll, (&[0.0], &[0.0; 3]), (&[0.0], &[0.0; 3]));
 }
@@ -125,6 +124,35 @@ fn kl_of_classes_without_mass_is_nan_in_pytorch() {
     let open = by_row(kl(Form::Logits), 3, &[0.0; 3]).values(&MASKED);
     let (value, gradient) = ([1.5_f64.ln()], [-1.0 / 6.0, 1.0 / 3.0, -1.0 / 6.0]);
     check(&open, (&value, &gradient), (&value, &gradient));
+}
+
+#[test]
+fn the_gradient_of_a_teacher_stays_exact() {
+    for (target, y) in [(Form::Probs, [0.5, 0.0, 0.5]), (Form::Logits, MASKED), (Form::LogProbs, [-1.0, NEG_INF, -1.0])]
+    {
+        let kl = by_row(KlDivergence::from_logits(target).teacher_gradient(), 3, &MASKED).values(&y);
+        let pytorch = kl.clone().policy(Policy::new().corners(Corners::PyTorch));
+        assert!(pytorch.losses()[0].is_nan(), "{}", pytorch.name);
+        assert_close(&pytorch.name, &pytorch.teacher_gradient(), &kl.teacher_gradient(), 0.0);
+        losses::check(engines(), &pytorch);
+    }
+}
+
+/// Lanes share a row: one of them meets what makes the loss NaN.
+#[test]
+fn one_masked_class_among_many_is_enough_in_pytorch() {
+    let mut logits = vec![0.0; 300];
+    logits[271] = NEG_INF;
+    let (mut weights, mut y) = (vec![1.0; 300], vec![0.0; 300]);
+    (weights[271], y[0]) = (0.0, 1.0);
+    let smooth = CrossEntropy::new().label_smoothing(0.25).class_weights(weights);
+    let losses = [by_row(smooth, 300, &logits).labels(&[0]), by_row(SoftCrossEntropy::new(), 300, &logits).values(&y)];
+    for case in losses {
+        assert!(case.losses()[0].is_finite(), "{}", case.name);
+        let pytorch = case.policy(Policy::new().corners(Corners::PyTorch));
+        assert!(pytorch.losses()[0].is_nan(), "{}", pytorch.name);
+        losses::check(engines(), &pytorch);
+    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn truth_of(row: u32) -> Truth {
     let ignored = is_ignored(label);
     let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
     let t = select(u32(label), 0u, ignored || poisoned);
-    return Truth(t, logits_bits(params.logits + row * params.logits_stride + t), ignored, poisoned);
+    return Truth(t, logits_bits(class_at(params.logits + row_start(row, params.logits_stride), t)), ignored, poisoned);
 }
 
 /// Rows whose logits need not be read.
@@ -47,7 +47,7 @@ fn spread_weight(j: u32, exists: bool) -> f32 {
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(place.logits + j, left, NEG_INF);
+    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
     if (!LABEL_SMOOTHING) {
         return array(
             Element(x.x, 0f, j),

@@ -4,6 +4,8 @@
 struct Params {
     n_rows: u32,
     n_classes: u32,
+    /// Rows that lie side by side, and so elements from one class to the next: 1 where a row's classes are side by side.
+    inner: u32,
     /// Elements in the last row of this window: shorter than n_classes where a flat tensor is read as rows.
     last_row: u32,
     /// Workgroups along x; the rest of the grid lies along y.
@@ -60,7 +62,6 @@ struct Params {
     dtargets_stride: u32,
     padding_0: u32,
     padding_1: u32,
-    padding_2: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }
@@ -128,9 +129,9 @@ fn place_of(lane: u32, workgroup_id: vec3<u32>) -> Place {
     zero = params.zero;
     return Place(
         group, row, lane % LANES, len,
-        params.logits + row * params.logits_stride,
-        params.targets + row * params.targets_stride,
-        params.dlogits + row * params.dlogits_stride,
+        params.logits + row_start(row, params.logits_stride),
+        params.targets + row_start(row, params.targets_stride),
+        params.dlogits + row_start(row, params.dlogits_stride),
     );
 }
 

@@ -20,6 +20,28 @@ pub enum Error {
         n_classes: usize,
     },
 
+    /// Slabs must not overlap: pass a stride of at least `n_classes * inner` elements.
+    #[error("expected {tensor} slabs of {n_classes} x {inner} at least as far apart, found a stride of {stride}")]
+    SlabStride {
+        /// Which tensor has the stride.
+        tensor: &'static str,
+        /// Elements from one slab to the next.
+        stride: usize,
+        /// Classes in a row.
+        n_classes: usize,
+        /// Rows in a slab.
+        inner: usize,
+    },
+
+    /// Give whole slabs: `n_rows` is `outer * inner`, as [`crate::Shape::planes`] makes it, and `inner` at least 1.
+    #[error("expected rows in whole slabs of `inner` = {inner}, found {n_rows}")]
+    Slabs {
+        /// Rows in the batch.
+        n_rows: usize,
+        /// Rows in a slab.
+        inner: usize,
+    },
+
     /// Indices are 32 bits wide on the GPU: cut the batch into several calls. A buffer must hold one row at least.
     #[error("expected {what} to be at most {limit}, found {found}")]
     TooLarge {
@@ -243,12 +265,13 @@ pub enum Error {
         other: &'static str,
     },
 
-    /// One row alone exceeds what the device can bind at once.
-    #[error("one row of {tensor} takes {found} bytes, the device binds at most {limit}")]
+    /// One row alone, or one slab of class-strided rows, exceeds what the device can bind at once: request a larger
+    /// `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
+    #[error("one row or slab of {tensor} takes {found} bytes, the device binds at most {limit}")]
     RowTooLarge {
         /// The tensor's name.
         tensor: &'static str,
-        /// Bytes in one row.
+        /// Bytes in one row or slab.
         found: u64,
         /// `max_storage_buffer_binding_size`, less the room for alignment.
         limit: u64,

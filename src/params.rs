@@ -7,6 +7,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct Params {
     pub n_rows: u32,
     pub n_classes: u32,
+    pub inner: u32,
     pub last_row: u32,
     pub grid_width: u32,
     pub logits: u32,
@@ -52,6 +53,5 @@ pub struct Params {
     pub dtargets_stride: u32,
     pub padding_0: u32,
     pub padding_1: u32,
-    pub padding_2: u32,
     pub loss_args: [f32; 4],
 }

@@ -128,9 +128,9 @@ impl Problem {
         Problem { divisor: Divisor::Number(number), kept: Divisor::Number(kept), extras_share, ..self }
     }
 
-    /// The same for so many rows, over the same divisors.
-    pub(crate) fn with_rows(self, n_rows: usize) -> Problem {
-        Problem { shape: Shape { n_rows, ..self.shape }, ..self }
+    /// The same for so many slabs, over the same divisors.
+    pub(crate) fn with_outer(self, outer: usize) -> Problem {
+        Problem { shape: Shape { n_rows: outer * self.shape.inner, ..self.shape }, ..self }
     }
 
     /// Numbers saved per row by `Forward`: the running maximum and sum of each softmax, and what else the gradient needs.
@@ -301,7 +301,7 @@ fn divisor(spec: &dyn Spec, shape: &Shape) -> Divisor {
     match spec.reduction() {
         None | Some(Reduction::None | Reduction::Sum) => Divisor::Number(1.0),
         Some(Reduction::Mean) => spec.mean_divisor(shape),
-        Some(Reduction::BatchMean) => Divisor::Number(shape.n_rows as f64),
+        Some(Reduction::BatchMean) => Divisor::Number(shape.outer() as f64),
         Some(Reduction::SumDividedBy(n)) => Divisor::Number(n.into()),
         Some(Reduction::SumDividedByInput) => Divisor::Input,
     }
@@ -315,12 +315,15 @@ fn kept(spec: &dyn Spec, shape: &Shape) -> Divisor {
 }
 
 fn check_shape(shape: &Shape) -> Result<(), Error> {
-    let Shape { n_rows, n_classes, .. } = *shape;
+    let Shape { n_rows, n_classes, inner, .. } = *shape;
     if n_classes == 0 {
         return Err(Error::NoClasses);
     }
     check_limit("classes", n_classes as u64, MAX_CLASSES as u64)?;
     check_limit("rows", n_rows as u64, MAX_ROWS as u64)?;
+    if inner == 0 || !n_rows.is_multiple_of(inner) {
+        return Err(Error::Slabs { n_rows, inner });
+    }
     let strides = [
         ("logits", shape.logits_stride),
         ("targets", shape.targets_stride),
@@ -328,11 +331,15 @@ fn check_shape(shape: &Shape) -> Result<(), Error> {
         ("dtargets", shape.dtargets_stride),
     ];
     for (tensor, stride) in strides {
-        if stride < n_classes {
+        if inner == 1 && stride < n_classes {
             return Err(Error::RowStride { tensor, stride, n_classes });
         }
-        check_limit("elements between rows", stride as u64, MAX_CLASSES as u64)?;
-        check_limit("elements of a tensor", stride as u64 * n_rows as u64, MAX_ELEMENTS)?;
+        if stride < n_classes.saturating_mul(inner) {
+            return Err(Error::SlabStride { tensor, stride, n_classes, inner });
+        }
+        let unit = if inner == 1 { "elements between rows" } else { "elements between slabs" };
+        check_limit(unit, stride as u64, MAX_CLASSES as u64)?;
+        check_limit("elements of a tensor", stride as u64 * shape.outer() as u64, MAX_ELEMENTS)?;
     }
     Ok(())
 }
@@ -349,7 +356,7 @@ fn check_len(tensor: &'static str, found: usize, expected: usize) -> Result<(), 
     if found == expected { Ok(()) } else { Err(Error::Length { tensor, expected, found }) }
 }
 
-/// The padding after the last row may be there or not.
+/// The padding after the last row or slab may be there or not.
 fn check_strided_len(
     tensor: &'static str,
     found: usize,
@@ -357,14 +364,14 @@ fn check_strided_len(
     stride: usize,
     shape: &Shape,
 ) -> Result<(), Error> {
-    let with_padding = shape.n_rows * stride;
+    let with_padding = shape.outer() * stride;
     if found == with_padding { Ok(()) } else { check_len(tensor, found, expected) }
 }
 
 fn check_probabilities(probs: &Numbers<'_>, shape: &Shape) -> Result<(), Error> {
     let probs = probs.widen();
-    let rows = probs.chunks(shape.logits_stride).map(|row| &row[..shape.n_classes]).enumerate();
-    let mut elements = rows.flat_map(|(row, probs)| probs.iter().enumerate().map(move |(class, &p)| (row, class, p)));
+    let places = (0..shape.n_rows).flat_map(|row| (0..shape.n_classes).map(move |class| (row, class)));
+    let mut elements = places.map(|(row, class)| (row, class, probs[shape.place(shape.logits_stride, row, class)]));
     match elements.find(|(.., p)| !(0.0..=1.0).contains(p)) {
         Some((row, class, found)) => Err(Error::Probability { row, class, found }),
         None => Ok(()),

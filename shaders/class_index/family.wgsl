@@ -31,7 +31,7 @@ fn spread_weight(j: u32, exists: bool) -> f32 {
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(place.logits + j, left, NEG_INF);
+    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
     if (!LABEL_SMOOTHING) {
         return array(
             Element(x.x, 0f, j),

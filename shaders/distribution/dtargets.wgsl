@@ -20,6 +20,10 @@ fn dtarget(row: Row, e: Element, factor: f32) -> u32 {
     return select(infinite, 0u, no_p && (no_q || !SLOPE_OF_NOTHING));
 }
 
+fn dtargets_at(place: Place, j: u32) -> u32 {
+    return class_at(params.dtargets + row_start(place.row, params.dtargets_stride), j);
+}
+
 fn write_dtargets(place: Place, row: Row, j: u32, e: array<Element, 4>, factor: f32) {
     let bits = vec4<u32>(
         dtarget(row, e[0], factor),
@@ -27,9 +31,9 @@ fn write_dtargets(place: Place, row: Row, j: u32, e: array<Element, 4>, factor: 
         dtarget(row, e[2], factor),
         dtarget(row, e[3], factor),
     );
-    store_dtargets(params.dtargets + place.row * params.dtargets_stride + j, place.len - j, bits);
+    store_dtargets(dtargets_at(place, j), place.len - j, bits);
 }
 
 fn fill_dtargets(place: Place, j: u32, bits: u32) {
-    store_dtargets(params.dtargets + place.row * params.dtargets_stride + j, place.len - j, vec4<u32>(bits));
+    store_dtargets(dtargets_at(place, j), place.len - j, vec4<u32>(bits));
 }

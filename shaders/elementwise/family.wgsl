@@ -10,12 +10,12 @@ struct Element {
 }
 
 fn element(row: u32, j: u32, x: u32, y: u32) -> Element {
-    let at = params.weights + row * params.weights_row_stride + j * params.weights_class_stride;
+    let at = params.weights + row_start(row, params.weights_row_stride) + j * params.weights_class_stride;
     return Element(x, y, class_factor(j), bitcast<f32>(weights[at]));
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(place.logits + j, left, 0u);
+    let x = load_logits(class_at(place.logits, j), left, 0u);
     let y = targets4(place, j, left);
     let last = j + left - 1u;
     return array(

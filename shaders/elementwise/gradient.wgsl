@@ -13,5 +13,5 @@ fn write_dlogits4(place: Place, j: u32, left: u32, e: array<Element, 4>) {
         dx(place.row, min(j + 2u, last), e[2], factor),
         dx(place.row, min(j + 3u, last), e[3], factor),
     );
-    store_dlogits(place.dlogits + j, left, select(bits, vec4<u32>(NAN), divides_by_nothing()));
+    store_dlogits(class_at(place.dlogits, j), left, select(bits, vec4<u32>(NAN), divides_by_nothing()));
 }

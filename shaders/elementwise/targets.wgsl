@@ -1,5 +1,5 @@
 //! One target per element.
 
 fn targets4(place: Place, j: u32, left: u32) -> vec4<u32> {
-    return load_targets(place.targets + j, left, 0u);
+    return load_targets(class_at(place.targets, j), left, 0u);
 }

@@ -21,7 +21,7 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
                 gradient(row, e[2], j + 2u),
                 gradient(row, e[3], j + 3u),
             );
-            let at = place.dlogits + j;
+            let at = class_at(place.dlogits, j);
             store_dlogits(at, place.len - j, bitcast<vec4<u32>>(dx * factor));
             write_dtargets(place, row, j, e, factor);
             if (LOSS_FROM_GRADIENT_PASS) {
@@ -41,7 +41,7 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
 /// The gradient of a row whose logits do not matter.
 fn fill_dlogits(place: Place, bits: u32) {
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
-        let at = place.dlogits + j;
+        let at = class_at(place.dlogits, j);
         store_dlogits(at, place.len - j, vec4<u32>(bits));
         fill_dtargets(place, j, bits);
     }

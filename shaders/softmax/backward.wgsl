@@ -13,6 +13,6 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let left = place.len - j;
         let dx = dlogits4(row, load4(place, j, left));
-        store_dlogits(place.dlogits + j, left, dx);
+        store_dlogits(class_at(place.dlogits, j), left, dx);
     }
 }

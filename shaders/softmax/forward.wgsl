@@ -16,6 +16,7 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     // 3. The values.
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let left = place.len - j;
-        store_values(params.values + place.row * params.values_stride + j, left, values4(row, load4(place, j, left)));
+        let at = class_at(params.values + row_start(place.row, params.values_stride), j);
+        store_values(at, left, values4(row, load4(place, j, left)));
     }
 }

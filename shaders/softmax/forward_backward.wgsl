@@ -11,7 +11,7 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
         let left = place.len - j;
         let e = load4(place, j, left);
-        store_values(params.values + place.row * params.values_stride + j, left, values4(row, e));
-        store_dlogits(place.dlogits + j, left, dlogits4(row, e));
+        store_values(class_at(params.values + row_start(place.row, params.values_stride), j), left, values4(row, e));
+        store_dlogits(class_at(place.dlogits, j), left, dlogits4(row, e));
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Shared {
 pub struct Options {
     /// Which adapter [`crate::Engine::request`] takes, in the words of `SURPRISAL_ADAPTER`; that variable if absent.
     pub adapter: Option<String>,
-    /// Forces a kernel variant.
+    /// Forces a kernel variant; where classes are strided, lanes always share through workgroup memory.
     pub variant: Option<Variant>,
     /// Forces the lanes of a workgroup, 32 to 256, all of which may then share a row.
     pub workgroup_size: Option<u32>,

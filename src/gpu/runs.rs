@@ -1,4 +1,4 @@
-//! Host tensors that exceed a buffer, as runs of rows. Pure: numbers in, numbers out, no device.
+//! Host tensors that exceed a buffer, as runs of rows, or of whole slabs. Pure: numbers in, numbers out, no device.
 
 use std::ops::Range;
 
@@ -7,30 +7,31 @@ use crate::inputs::{Broadcast, Inputs, Numbers, Targets};
 use crate::validate::Extent;
 use crate::{Problem, reference};
 
-/// The batch in runs of rows, first to last, each of as many rows as buffers of `room` bytes hold, or of one. Each
-/// divides by the divisor of the whole batch.
+/// The batch in runs of slabs (rows, where it is in rows), first to last, each of as many as buffers of `room` bytes hold,
+/// or of one. Each divides by the divisor of the whole batch.
 pub(super) fn runs<'a>(problem: &Problem, inputs: &Inputs<'a>, room: u64) -> Vec<(Problem, Inputs<'a>)> {
-    let n_rows = problem.shape.n_rows;
+    let outer = problem.shape.outer();
     let whole = (problem.clone(), *inputs);
-    if n_rows < 2 || sizes(&whole).into_iter().all(|size| size <= room) {
+    if outer < 2 || sizes(&whole).into_iter().all(|size| size <= room) {
         return vec![whole];
     }
     let divided = reference::divided(problem, inputs);
-    // Every two rows add as much to a tensor as the second and third; single ones of 16-bit numbers may end within a word.
-    let sizes_of = |n_rows: usize| sizes(&run(&divided, inputs, 0..n_rows.min(problem.shape.n_rows)));
+    // Every two slabs add as much to a tensor as the second and third; single ones of 16-bit numbers may end within a word.
+    let sizes_of = |n: usize| sizes(&run(&divided, inputs, 0..n.min(outer)));
     let growing = sizes_of(1).into_iter().zip(sizes_of(3)).filter(|(one, three)| one < three);
     let pairs = growing.map(|(one, three)| room.saturating_sub(one) / (three - one)).min().unwrap_or(0) as usize;
     let most = 1 + 2 * pairs + usize::from(sizes_of(2 + 2 * pairs).into_iter().all(|size| size <= room));
-    let firsts = (0..n_rows).step_by(most);
-    firsts.map(|first| run(&divided, inputs, first..n_rows.min(first + most))).collect()
+    let firsts = (0..outer).step_by(most);
+    firsts.map(|first| run(&divided, inputs, first..outer.min(first + most))).collect()
 }
 
-fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, rows: Range<usize>) -> (Problem, Inputs<'a>) {
-    let problem = problem.clone().with_rows(rows.len());
+fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Problem, Inputs<'a>) {
+    let problem = problem.clone().with_outer(slabs.len());
     let (shape, extent) = (&problem.shape, problem.extent());
+    let rows = slabs.start * shape.inner..slabs.end * shape.inner;
     let per_row = |values: &'a [f32], width: usize| &values[rows.start * width..rows.end * width];
     let strided =
-        |values: Numbers<'a>, stride: usize, len: usize| values.slice(rows.start * stride..rows.start * stride + len);
+        |values: Numbers<'a>, stride: usize, len: usize| values.slice(slabs.start * stride..slabs.start * stride + len);
     let Inputs { logits, targets, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
     let inputs = Inputs {
         logits: strided(logits, shape.logits_stride, shape.logits_len()),

@@ -86,6 +86,10 @@ pub enum Width {
     Packed,
     /// Of any [`Storage`], 64 bits at once: all of them multiples of four.
     PackedFour,
+    /// All f32, 32 bits at once, the classes of a row `inner` elements apart.
+    Strided,
+    /// Of any [`Storage`], one at a time, the classes of a row `inner` elements apart.
+    PackedStrided,
 }
 
 /// How inputs are bound.
@@ -450,7 +454,7 @@ impl Kernel {
         let mut kernels = Vec::new();
         for program in Program::all() {
             for variant in [Variant::Workgroup, Variant::Subgroup] {
-                for width in program.widths() {
+                for width in program.widths(variant) {
                     for access in [Access::Split, Access::Arena] {
                         for &gradient in program.gradients() {
                             kernels.push(Kernel { program, variant, width: *width, access, gradient });
@@ -478,10 +482,13 @@ impl Program {
         programs
     }
 
-    fn widths(self) -> &'static [Width] {
-        match self {
-            Program::Loss { .. } => &[Width::One, Width::Four, Width::Packed, Width::PackedFour],
-            _ => &[Width::One],
+    /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle.
+    fn widths(self, variant: Variant) -> &'static [Width] {
+        use Width::{Four, One, Packed, PackedFour, PackedStrided, Strided};
+        match (self, variant) {
+            (Program::Loss { .. }, Variant::Workgroup) => &[One, Four, Packed, PackedFour, Strided, PackedStrided],
+            (Program::Loss { .. }, Variant::Subgroup) => &[One, Four, Packed, PackedFour],
+            _ => &[One],
         }
     }
 
@@ -522,19 +529,26 @@ impl Width {
             Width::Four => "f32x4",
             Width::Packed => "packed",
             Width::PackedFour => "packedx4",
+            Width::Strided => "strided",
+            Width::PackedStrided => "packed_strided",
         }
+    }
+
+    /// Whether the classes of a row are apart.
+    pub(crate) fn is_strided(self) -> bool {
+        matches!(self, Width::Strided | Width::PackedStrided)
     }
 
     /// Whether the storage of each tensor is left open.
     pub(crate) fn is_packed(self) -> bool {
-        matches!(self, Width::Packed | Width::PackedFour)
+        matches!(self, Width::Packed | Width::PackedFour | Width::PackedStrided)
     }
 
     /// What a tensor's binding is an array of. Two writers may meet in a word that holds two numbers.
     fn element(self, written: bool) -> &'static str {
         match self {
-            Width::Packed if written => "atomic<u32>",
-            Width::One | Width::Packed => "u32",
+            Width::Packed | Width::PackedStrided if written => "atomic<u32>",
+            Width::One | Width::Packed | Width::Strided | Width::PackedStrided => "u32",
             Width::Four => "vec4<u32>",
             Width::PackedFour => "vec2<u32>",
         }

@@ -79,17 +79,18 @@ impl Kernel {
             (false, None) => Width::One,
         };
         let mut list = Vec::new();
-        if is_read && width == Width::Packed {
+        if is_read && matches!(width, Width::Packed | Width::PackedStrided) {
             list.push((if in_place { PACKED_WORD_IN_PLACE } else { PACKED_WORD }, slot));
         }
         if is_read && tensor {
             list.push((width.load(), slot));
         }
-        if is_read && self.reads_single(slot) {
+        if is_read && (self.reads_single(slot) || (tensor && width.is_strided())) {
             list.push((width.single(), slot));
         }
         if written && tensor {
-            list.push((width.store(), if in_place { Slot::Dlogits } else { slot }));
+            let named = if in_place { Slot::Dlogits } else { slot };
+            list.extend(width.store().iter().map(|&fragment| (fragment, named)));
         }
         list
     }
@@ -105,7 +106,7 @@ impl Kernel {
     }
 
     fn fragments(&self) -> Vec<Fragment> {
-        let mut list = vec![PARAMS, self.variant.lane(), TOTAL];
+        let mut list = vec![PARAMS, self.layout(), self.lane(), TOTAL];
         if self.variant == Variant::Subgroup && self.monoids().contains(&"Total") {
             list.push(TOTAL_SHUFFLE);
         }
@@ -162,6 +163,8 @@ const MATH: Fragment = fragment!("math.wgsl");
 const HALF: Fragment = fragment!("elem/half.wgsl");
 const PACKED_WORD: Fragment = fragment!("elem/packed/word.wgsl");
 const PACKED_WORD_IN_PLACE: Fragment = fragment!("elem/packed/word_in_place.wgsl");
+const PACKED_STORE_HALF: Fragment = fragment!("elem/packed/store_half.wgsl");
+const STRIDED_STORE: Fragment = fragment!("elem/strided/store.wgsl");
 const LABEL: Fragment = fragment!("label.wgsl");
 const TOTAL: Fragment = fragment!("total.wgsl");
 const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
@@ -187,14 +190,24 @@ const SUM_VALUES: Fragment = fragment!("sum/values.wgsl");
 const SUM_TARGET_WEIGHTS: Fragment = fragment!("sum/target_weights.wgsl");
 const COUNT_ERRORS: Fragment = fragment!("sum/errors.wgsl");
 
-impl Variant {
-    fn lane(self) -> Fragment {
-        match self {
+impl Kernel {
+    fn layout(&self) -> Fragment {
+        match self.width.is_strided() {
+            true => fragment!("layout/planes.wgsl"),
+            false => fragment!("layout/rows.wgsl"),
+        }
+    }
+
+    fn lane(&self) -> Fragment {
+        match self.variant {
+            _ if self.width.is_strided() => fragment!("reduce/lane_planes.wgsl"),
             Variant::Workgroup => fragment!("reduce/lane_workgroup.wgsl"),
             Variant::Subgroup => fragment!("reduce/lane_subgroup.wgsl"),
         }
     }
+}
 
+impl Variant {
     fn reduce(self) -> Fragment {
         match self {
             Variant::Workgroup => fragment!("reduce/workgroup.wgsl"),
@@ -210,23 +223,26 @@ impl Width {
             Width::Four => fragment!("elem/f32x4/load.wgsl"),
             Width::Packed => fragment!("elem/packed/load.wgsl"),
             Width::PackedFour => fragment!("elem/packedx4/load.wgsl"),
+            Width::Strided | Width::PackedStrided => fragment!("elem/strided/load.wgsl"),
         }
     }
 
-    fn store(self) -> Fragment {
+    fn store(self) -> &'static [Fragment] {
         match self {
-            Width::One => fragment!("elem/f32/store.wgsl"),
-            Width::Four => fragment!("elem/f32x4/store.wgsl"),
-            Width::Packed => fragment!("elem/packed/store.wgsl"),
-            Width::PackedFour => fragment!("elem/packedx4/store.wgsl"),
+            Width::One => &[fragment!("elem/f32/store.wgsl")],
+            Width::Four => &[fragment!("elem/f32x4/store.wgsl")],
+            Width::Packed => &[PACKED_STORE_HALF, fragment!("elem/packed/store.wgsl")],
+            Width::PackedFour => &[fragment!("elem/packedx4/store.wgsl")],
+            Width::Strided => &[fragment!("elem/f32/store_single.wgsl"), STRIDED_STORE],
+            Width::PackedStrided => &[PACKED_STORE_HALF, fragment!("elem/packed/store_single.wgsl"), STRIDED_STORE],
         }
     }
 
     fn single(self) -> Fragment {
         match self {
-            Width::One => fragment!("elem/f32/single.wgsl"),
+            Width::One | Width::Strided => fragment!("elem/f32/single.wgsl"),
             Width::Four => fragment!("elem/f32x4/single.wgsl"),
-            Width::Packed => fragment!("elem/packed/single.wgsl"),
+            Width::Packed | Width::PackedStrided => fragment!("elem/packed/single.wgsl"),
             Width::PackedFour => fragment!("elem/packedx4/single.wgsl"),
         }
     }

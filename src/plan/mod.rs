@@ -89,12 +89,17 @@ pub struct Schedule {
     pub scratch: Vec<u64>,
 }
 
-/// Lanes that share a row of C classes: on a device a function of C alone, so that a row's bits do not depend on the
-/// batch.
-pub fn lanes(n_classes: usize, caps: &Caps) -> u32 {
+/// Rows that a workgroup stands on side by side where there are as many: the f32 of a class fill a cache line of 128 bytes.
+const ROWS_ABREAST: usize = 32;
+
+/// Lanes that share a row of C classes: on a device a function of C and `inner` alone, so that a row's bits do not depend
+/// on the batch.
+pub fn lanes(n_classes: usize, inner: usize, caps: &Caps) -> u32 {
     let tiles = n_classes.div_ceil(4);
     let wanted = tiles.div_ceil(caps.tiles_per_lane).next_power_of_two();
-    u32::try_from(wanted).map_or(caps.max_lanes, |lanes| lanes.min(caps.max_lanes))
+    let abreast = inner.min(ROWS_ABREAST).next_power_of_two() as u32;
+    let most = caps.max_lanes.min(caps.workgroup_size / abreast);
+    u32::try_from(wanted).map_or(most, |lanes| lanes.min(most))
 }
 
 /// The schedule of a problem for slices placed so.

@@ -1,8 +1,8 @@
-//! Launching a pass of a loss over windows of rows.
+//! Launching a pass of a loss over windows of rows, or of slabs: a row is a slab of one.
 
 use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
 use crate::inputs::Broadcast;
-use crate::kernel::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Width};
+use crate::kernel::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
 use crate::loss::{Family, TargetKind};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
@@ -12,9 +12,10 @@ use crate::{Error, Shape, Storage};
 /// smallest bindings, since a window that cuts a workgroup short would change the bits of a sum over the batch.
 const FLAT_ROW: usize = 256;
 
-/// The rows of a loss, as its kernel sees them.
+/// The rows of a loss, as its kernel sees them: `outer` slabs of `inner` rows.
 struct Rows {
-    n_rows: u64,
+    outer: u64,
+    inner: usize,
     n_classes: usize,
     /// Elements in the very last row.
     last_row: usize,
@@ -28,24 +29,25 @@ struct Rows {
 impl Rows {
     /// A contiguous elementwise batch whose classes are alike is one run of elements, cut to rows of a good length.
     fn new(problem: &Problem, placement: &Placement) -> Rows {
-        let Shape { n_rows, n_classes, logits_stride, targets_stride, dlogits_stride, dtargets_stride, .. } =
+        let Shape { n_classes, inner, logits_stride, targets_stride, dlogits_stride, dtargets_stride, .. } =
             problem.shape;
         let spec = problem.spec();
         let strides = [logits_stride, targets_stride, dlogits_stride];
         let flat = spec.family() == Family::Elementwise
             && problem.extent() != Extent::Row
-            && strides.iter().all(|&stride| stride == n_classes)
+            && strides.iter().all(|&stride| stride == problem.shape.slab_len())
             && spec.class_factors().len() == 1
             && matches!(placement.weights, None | Some(Broadcast::PerElement))
-            && n_rows > 0;
+            && problem.shape.n_rows > 0;
         if flat {
             let n_elements = problem.shape.n_elements();
             let row = FLAT_ROW.min(n_elements);
             let last_row = n_elements - (n_elements.div_ceil(row) - 1) * row;
-            let n_rows = n_elements.div_ceil(row) as u64;
+            let outer = n_elements.div_ceil(row) as u64;
             let stride = row;
             return Rows {
-                n_rows,
+                outer,
+                inner: 1,
                 n_classes: row,
                 last_row,
                 flat,
@@ -55,8 +57,29 @@ impl Rows {
                 dtargets_stride: stride,
             };
         }
-        let (n_rows, last_row) = (n_rows as u64, n_classes);
-        Rows { n_rows, n_classes, last_row, flat, logits_stride, targets_stride, dlogits_stride, dtargets_stride }
+        Rows {
+            outer: problem.shape.outer() as u64,
+            inner,
+            n_classes,
+            last_row: n_classes,
+            flat,
+            logits_stride,
+            targets_stride,
+            dlogits_stride,
+            dtargets_stride,
+        }
+    }
+
+    /// Workgroups that so many slabs take.
+    fn groups(&self, slabs: u64, rows_per_group: u64) -> u64 {
+        (slabs * self.inner as u64).div_ceil(rows_per_group)
+    }
+
+    /// The fewest slabs that are whole workgroups of rows.
+    fn slabs_of_groups(&self, rows_per_group: u64) -> u64 {
+        // rows_per_group is a power of two: what it shares with inner are low bits.
+        let shared = (self.inner as u64 | rows_per_group).trailing_zeros();
+        rows_per_group >> shared
     }
 }
 
@@ -67,7 +90,7 @@ impl Builder<'_> {
         let rows = Rows::new(problem, self.placement);
         let lanes = match (problem.spec().family(), entry) {
             (Family::GivenLogProb, Entry::Forward) => 1,
-            _ => lanes(rows.n_classes, self.caps),
+            _ => lanes(rows.n_classes, rows.inner, self.caps),
         };
         let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
         let kernel = self.loss_kernel(&rows, entry);
@@ -76,23 +99,24 @@ impl Builder<'_> {
         for binding in bindings.iter().filter(|binding| binding.storage.is_some()) {
             constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
         }
-        let written = entry != Entry::Backward && problem.extent() == Extent::Scalar && rows.n_rows > 0;
+        let written = entry != Entry::Backward && problem.extent() == Extent::Scalar && rows.outer > 0;
         let mut partials = Partials::contiguous(Source::Constant(Slot::Terms), 0, 0);
-        let window = self.window_rows(&rows, &bindings, rows_per_group)?;
+        let window = self.window_slabs(&rows, &bindings, rows_per_group)?;
         let windows: Vec<_> =
-            (0..rows.n_rows.div_ceil(window)).map(|k| (k * window, window.min(rows.n_rows - k * window))).collect();
+            (0..rows.outer.div_ceil(window)).map(|k| (k * window, window.min(rows.outer - k * window))).collect();
         if written {
-            let len = windows.iter().map(|(_, len)| len.div_ceil(rows_per_group)).sum();
+            let len = windows.iter().map(|(_, len)| rows.groups(*len, rows_per_group)).sum();
             partials = Partials::contiguous(self.scratch(len), 0, len);
         }
         let mut first_group = 0;
         for (first, len) in windows {
-            let groups = len.div_ceil(rows_per_group);
+            let groups = rows.groups(len, rows_per_group);
             let grid = self.grid(groups);
-            let is_last = first + len == rows.n_rows;
+            let is_last = first + len == rows.outer;
             let mut params = Params {
-                n_rows: len as u32,
+                n_rows: len as u32 * rows.inner as u32,
                 n_classes: rows.n_classes as u32,
+                inner: rows.inner as u32,
                 last_row: if is_last { rows.last_row } else { rows.n_classes } as u32,
                 grid_width: grid.0,
                 ..self.params()
@@ -140,6 +164,11 @@ impl Builder<'_> {
         };
         let aligned =
             |binding: &Binding| !binding.tensor || self.placement.offset(binding.slot).is_multiple_of(alignment);
+        if rows.inner > 1 {
+            kernel.variant = Variant::Workgroup;
+            kernel.width = if is_f32 { Width::Strided } else { Width::PackedStrided };
+            return kernel;
+        }
         kernel.width = any;
         if quads(rows.n_classes)
             && quads(rows.last_row)
@@ -151,58 +180,61 @@ impl Builder<'_> {
         kernel
     }
 
-    /// Elements between rows of a slot, and in one row.
-    fn row_extent(&self, slot: Slot, rows: &Rows) -> (usize, usize) {
+    /// Elements between slabs of a slot, and in one slab.
+    fn slab_extent(&self, slot: Slot, rows: &Rows) -> (usize, usize) {
         let problem = self.problem;
-        let c = rows.n_classes;
+        let (n, c) = (rows.inner, rows.inner * rows.n_classes);
+        let (state, side) = (problem.state_width() * n, problem.spec().rows().side.width() * n);
         let per_value = match problem.extent() {
             Extent::Element => (c, c),
-            Extent::Row => (1, 1),
+            Extent::Row => (n, n),
             Extent::Scalar => (0, 1),
         };
         match slot {
             Slot::Logits => (rows.logits_stride, c),
             Slot::Dlogits => (rows.dlogits_stride, c),
             Slot::Dtargets => (rows.dtargets_stride, c),
-            Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (1, 1),
+            Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (n, n),
             Slot::Targets => (rows.targets_stride, c),
-            Slot::RowState => (problem.state_width(), problem.state_width()),
+            Slot::RowState => (state, state),
             Slot::Values => per_value,
             Slot::Dloss if self.placement.has_dloss => per_value,
             Slot::Weights => match self.placement.weights {
                 None => (0, 1),
-                Some(Broadcast::PerRow) => (1, 1),
-                Some(Broadcast::PerClass) => (0, c),
+                Some(Broadcast::PerRow) => (n, n),
+                Some(Broadcast::PerClass) => (0, rows.n_classes),
                 Some(Broadcast::PerElement) => (c, c),
             },
             Slot::Classes => (0, problem.classes_len()),
-            Slot::RowWeights if problem.takes_row_weights() => (1, 1),
-            Slot::Side => (problem.spec().rows().side.width(), problem.spec().rows().side.width()),
+            Slot::RowWeights if problem.takes_row_weights() => (n, n),
+            Slot::Side => (side, side),
             Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms | Slot::Errors => (0, 1),
         }
     }
 
-    /// Rows in a window: as many as every binding holds, and a multiple of `rows_per_group` where there are that many.
-    fn window_rows(&self, rows: &Rows, bindings: &[Binding], rows_per_group: u64) -> Result<u64, Error> {
+    /// Slabs in a window: as many as every binding holds, and whole workgroups of rows where there are that many.
+    fn window_slabs(&self, rows: &Rows, bindings: &[Binding], rows_per_group: u64) -> Result<u64, Error> {
         let room = self.room();
-        let mut most = rows.n_rows.clamp(1, self.most_groups() * rows_per_group);
+        let most_rows = self.most_groups() * rows_per_group;
+        let mut most = rows.outer.clamp(1, (most_rows / rows.inner as u64).max(1));
         for binding in bindings {
-            let (stride, len) = self.row_extent(binding.slot, rows);
+            let (stride, len) = self.slab_extent(binding.slot, rows);
             let element = self.problem.element_bytes(binding.slot);
-            let row = len as u64 * element;
-            if row > room {
-                return Err(Error::RowTooLarge { tensor: binding.slot.name(), found: row, limit: room });
+            let slab = len as u64 * element;
+            if slab > room {
+                return Err(Error::RowTooLarge { tensor: binding.slot.name(), found: slab, limit: room });
             }
             if stride > 0 {
-                most = most.min((room - row) / (stride as u64 * element) + 1);
+                most = most.min((room - slab) / (stride as u64 * element) + 1);
             }
         }
-        Ok(if most > rows_per_group { most - most % rows_per_group } else { most })
+        let unit = rows.slabs_of_groups(rows_per_group);
+        Ok(if most > unit { most - most % unit } else { most })
     }
 
-    /// A slot's bytes for rows `first..first + len`; fills in where they start and how they stride.
+    /// A slot's bytes for slabs `first..first + len`; fills in where they start and how they stride.
     fn window_region(&self, slot: Slot, rows: &Rows, first: u64, len: u64, tail: usize, params: &mut Params) -> Region {
-        let (stride, row) = self.row_extent(slot, rows);
+        let (stride, slab) = self.slab_extent(slot, rows);
         let given = match slot {
             Slot::Classes => false,
             Slot::Weights => self.placement.weights.is_some(),
@@ -211,9 +243,9 @@ impl Builder<'_> {
             _ => true,
         };
         // A flat tensor's last row is short: the slice ends with it.
-        let short = if rows.flat && row == rows.n_classes { tail as u64 } else { 0 };
+        let short = if rows.flat && slab == rows.n_classes { tail as u64 } else { 0 };
         let (region, base) = if given {
-            let span = (len - 1) * stride as u64 + row as u64 - short;
+            let span = (len - 1) * stride as u64 + slab as u64 - short;
             let source = match slot {
                 Slot::RowState => self.row_state,
                 Slot::Side => self.side,
@@ -224,8 +256,6 @@ impl Builder<'_> {
             (self.constant(slot), 0)
         };
         let stride = stride as u32;
-        let class_stride =
-            u32::from(row == rows.n_classes && (stride > 0 || self.placement.weights == Some(Broadcast::PerClass)));
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
             Slot::Targets if self.problem.spec().targets() == TargetKind::ClassIndex => {
@@ -237,13 +267,19 @@ impl Builder<'_> {
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
             Slot::Side => params.side = base,
-            Slot::RowWeights => (params.row_weights, params.row_weights_stride) = (base, stride),
+            Slot::RowWeights => (params.row_weights, params.row_weights_stride) = (base, u32::from(stride > 0)),
             Slot::Classes => params.classes = base,
             Slot::Weights => {
+                let class_stride = match self.placement.weights {
+                    None | Some(Broadcast::PerRow) => 0,
+                    Some(Broadcast::PerClass) => 1,
+                    Some(Broadcast::PerElement) => rows.inner as u32,
+                };
                 (params.weights, params.weights_row_stride, params.weights_class_stride) = (base, stride, class_stride);
             }
             Slot::Dloss => {
-                let class_stride = u32::from(self.problem.extent() == Extent::Element && given);
+                let per_element = self.problem.extent() == Extent::Element && given;
+                let class_stride = if per_element { rows.inner as u32 } else { 0 };
                 (params.dloss, params.dloss_row_stride, params.dloss_class_stride) = (base, stride, class_stride);
             }
             Slot::Divisor | Slot::Terms | Slot::Errors => {}

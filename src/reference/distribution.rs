@@ -1,4 +1,4 @@
-use super::{Row, Softmax, Tensors, class_factor, logit_map, logits, row_softmax, target_values};
+use super::{Row, Softmax, Tensors, class_factor, dloss_values, logit_map, logits, row_softmax, target_values};
 use crate::loss::{Class, DistributionMaths, Family, Form, Gradients, Shares, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
@@ -18,7 +18,7 @@ fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn Distributi
 
     // P, with class weights and label smoothing mixed in where the loss has them.
     let teacher_softmax = match teacher {
-        Form::Logits => Some(Softmax::new(y, logit_map(problem))?),
+        Form::Logits => Some(Softmax::new(&y, logit_map(problem))?),
         _ => None,
     };
     let shares = spec.shares(n_classes);
@@ -85,8 +85,8 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
 
     let per_element = terms == Terms::PerElement;
     // Each class's upstream gradient, where it has one of its own.
-    let dloss = inputs.dloss.as_ref().filter(|_| per_element).map(|dloss| &dloss[n * n_classes..][..n_classes]);
-    let slope = |c: usize| loss.slope(&classes[c]).times(dloss.map_or(Real::ONE, |dloss| dloss[c].into()));
+    let dloss = if per_element { dloss_values(problem, inputs, n) } else { None };
+    let slope = |c: usize| loss.slope(&classes[c]).times(dloss.as_ref().map_or(Real::ONE, |dloss| dloss[c].into()));
     let slopes = match terms.slopes_known(teacher) {
         true => -Real::ONE,
         false => Real::sum((0..n_classes).map(slope)),

@@ -94,10 +94,10 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
             if g.value.is_nan() { g } else { quotient(g, divisor, over_nothing) }
         };
         for (c, &g) in gradient.iter().enumerate() {
-            dlogits[n * shape.dlogits_stride + c] = scaled(c, g);
+            dlogits[shape.place(shape.dlogits_stride, n, c)] = scaled(c, g);
         }
         for (c, g) in teacher_gradient(problem, inputs, n).into_iter().enumerate() {
-            dtargets[n * shape.dtargets_stride + c] = scaled(c, g);
+            dtargets[shape.place(shape.dtargets_stride, n, c)] = scaled(c, g);
         }
         values.extend(row_values);
         row_state.extend(state);
@@ -110,7 +110,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     }
     let reduced = || mean(problem, Real::sum(values.iter().copied()), divisor);
     let values = match problem.extent() {
-        Extent::Element => values,
+        Extent::Element => laid_out(problem, &values),
         Extent::Row => values.chunks(row_width(problem)).map(|row| Real::sum(row.iter().copied())).collect(),
         Extent::Scalar => vec![reduced()],
     };
@@ -191,13 +191,37 @@ fn row_width(problem: &Problem) -> usize {
     }
 }
 
-fn logits<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> &'a [f32] {
-    &inputs.logits[n * problem.shape.logits_stride..][..problem.shape.n_classes]
+fn logits<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> Cow<'a, [f32]> {
+    row_of(problem, &inputs.logits, problem.shape.logits_stride, n)
 }
 
-fn target_values<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> &'a [f32] {
-    let row = |targets: &'a Cow<'_, [f32]>| &targets[n * problem.shape.targets_stride..][..problem.shape.n_classes];
-    inputs.targets.as_ref().map_or(&[], row)
+fn target_values<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> Cow<'a, [f32]> {
+    let row = |targets: &'a Cow<'_, [f32]>| row_of(problem, targets, problem.shape.targets_stride, n);
+    inputs.targets.as_ref().map_or(Cow::Borrowed(&[]), row)
+}
+
+/// A row's upstream gradient, where that has one number per element.
+fn dloss_values<'a>(problem: &Problem, inputs: &'a Tensors<'_>, n: usize) -> Option<Cow<'a, [f32]>> {
+    inputs.dloss.as_ref().map(|dloss| row_of(problem, dloss, problem.shape.slab_len(), n))
+}
+
+/// Row `n` of a tensor with this stride.
+fn row_of<'a>(problem: &Problem, numbers: &'a [f32], stride: usize, n: usize) -> Cow<'a, [f32]> {
+    let shape = &problem.shape;
+    match shape.inner {
+        1 => Cow::Borrowed(&numbers[n * stride..][..shape.n_classes]),
+        _ => (0..shape.n_classes).map(|c| numbers[shape.place(stride, n, c)]).collect(),
+    }
+}
+
+/// Numbers found row by row, each in its place.
+fn laid_out(problem: &Problem, rows: &[Real]) -> Vec<Real> {
+    let shape = &problem.shape;
+    let mut numbers = rows.to_vec();
+    for (i, &number) in rows.iter().enumerate() {
+        numbers[shape.place(shape.slab_len(), i / shape.n_classes, i % shape.n_classes)] = number;
+    }
+    numbers
 }
 
 /// The row's softmax: from the saved state in a backward pass, from the logits otherwise.
@@ -206,9 +230,9 @@ fn row_softmax(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Option<Soft
     match inputs.row_state {
         Some(state) if problem.reads_state() => {
             let state = &state[n * problem.state_width()..];
-            Softmax::saved(x, map, state[0], state[1])
+            Softmax::saved(&x, map, state[0], state[1])
         }
-        _ => Softmax::new(x, map),
+        _ => Softmax::new(&x, map),
     }
 }
 
@@ -231,7 +255,7 @@ fn dloss(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
         (Some(_), _) if problem.spec().family().uses_whole_dloss() => 1.0,
         (Some(dloss), Extent::Scalar) => dloss[0],
         (Some(dloss), Extent::Row) => dloss[n],
-        (Some(dloss), Extent::Element) => dloss[n * problem.shape.n_classes + c],
+        (Some(dloss), Extent::Element) => dloss[problem.shape.place(problem.shape.slab_len(), n, c)],
     }
 }
 
@@ -312,6 +336,6 @@ fn weight(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
         None => 1.0,
         Some((weights, Broadcast::PerRow)) => weights[n],
         Some((weights, Broadcast::PerClass)) => weights[c],
-        Some((weights, Broadcast::PerElement)) => weights[n * problem.shape.n_classes + c],
+        Some((weights, Broadcast::PerElement)) => weights[problem.shape.place(problem.shape.slab_len(), n, c)],
     }
 }

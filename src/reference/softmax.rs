@@ -1,4 +1,4 @@
-use super::{Row, Tensors, row_softmax};
+use super::{Row, Tensors, dloss_values, row_softmax};
 use crate::loss::SoftmaxMaths;
 use crate::reference::Real;
 use crate::validate::Problem;
@@ -121,7 +121,7 @@ impl Softmax {
 pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, output: &dyn SoftmaxMaths) -> Option<Row> {
     let softmax = row_softmax(problem, inputs, n)?;
     let classes = 0..softmax.n_classes();
-    let g = inputs.dloss.as_ref().map(|dloss| &dloss[n * classes.len()..]);
+    let g = dloss_values(problem, inputs, n);
     let gradient = g.map_or(Vec::new(), |g| {
         let sum_g = Real::sum(classes.clone().map(|c| Real::from(g[c])));
         let sum_gp = Real::sum(classes.clone().map(|c| softmax.p(c) * g[c]));

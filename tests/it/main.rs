@@ -3,6 +3,7 @@
 mod bind;
 mod losses;
 mod options;
+mod planes;
 mod properties;
 mod record;
 mod reference;

@@ -12,6 +12,7 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, cases_on, padded, random_case, representative_cases, with_random_dloss};
 use crate::support::device::{default_gpus, with_limits};
 use crate::support::losses::representatives;
+use crate::support::planes::in_planes;
 
 /// Engines whose buffers hold this many bytes.
 fn with_buffers_of(bytes: u64) -> Vec<(String, Engine)> {
@@ -41,6 +42,16 @@ fn every_reduction_matches_the_oracle_in_runs_of_rows(#[case] batch: Batch) {
 fn padded_rows_with_upstream_gradient_match_the_oracle_in_runs(#[case] batch: Batch) {
     let engines = with_buffers_of(2048);
     cases(batch).iter().for_each(|case| losses::check(engines.iter(), &padded(&with_random_dloss(case))));
+}
+
+/// Runs of whole slabs: 11 of logits, fewer where values and gradient go back together.
+#[test]
+fn planes_match_the_oracle_in_runs() {
+    let engines = with_buffers_of(2048);
+    for (i, case) in representative_cases(Batch::new(9 * 12, 5), 0).iter().enumerate() {
+        let case = in_planes(&with_random_dloss(case), 9, [2, 1, 3]);
+        losses::check(engines.iter().skip(i % engines.len()).take(1), &case);
+    }
 }
 
 /// The outputs of forward, forward + backward, and backward.

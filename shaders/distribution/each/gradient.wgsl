@@ -46,6 +46,6 @@ fn write_dlogits(place: Place, row: Row) {
             dx(row, class_of(row, e[3]), s.w),
         );
         let poison = vec4<u32>(select(0u, NAN, row.poisoned));
-        store_dlogits(place.dlogits + j, left, bitcast<vec4<u32>>(d * factor) | poison);
+        store_dlogits(class_at(place.dlogits, j), left, bitcast<vec4<u32>>(d * factor) | poison);
     }
 }

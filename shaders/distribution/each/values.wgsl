@@ -9,5 +9,5 @@ fn value(row: Row, e: Element) -> u32 {
 
 fn write_values4(place: Place, j: u32, left: u32, row: Row, e: array<Element, 4>) {
     let bits = vec4<u32>(value(row, e[0]), value(row, e[1]), value(row, e[2]), value(row, e[3]));
-    store_values(params.values + place.row * params.values_stride + j, left, bits);
+    store_values(class_at(params.values + row_start(place.row, params.values_stride), j), left, bits);
 }

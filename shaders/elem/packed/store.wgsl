@@ -36,9 +36,3 @@ fn store_pair_SLOT(i: u32, pair: vec2<u32>, n: u32) {
         store_half_SLOT(i, 0u, pair.x);
     }
 }
-
-/// Nobody else writes this half, so it is still what was read when it changes.
-fn store_half_SLOT(i: u32, shift: u32, half: u32) {
-    let old = (atomicLoad(&BUFFER[i]) >> shift) & 0xffffu;
-    atomicXor(&BUFFER[i], (old ^ half) << shift);
-}

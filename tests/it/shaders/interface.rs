@@ -41,7 +41,7 @@ fn expected(kernel: Kernel, binding: Binding) -> Declared {
         _ if binding.slot == Slot::Errors => "atomic<u32>",
         Width::Four if binding.tensor => "vec4<u32>",
         Width::PackedFour if binding.tensor => "vec2<u32>",
-        Width::Packed if binding.tensor && binding.written => "atomic<u32>",
+        Width::Packed | Width::PackedStrided if binding.tensor && binding.written => "atomic<u32>",
         _ => "u32",
     };
     (binding.slot as u32, binding.slot.name().to_string(), binding.read_write, element)

@@ -10,6 +10,7 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, padded_by, random_case, representative_cases, with_random_dloss};
 use crate::support::device::{fresh_engines, gpus, with_limits};
 use crate::support::losses::reduction_of;
+use crate::support::planes::in_planes;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 use crate::windows::assert_same_bits;
 
@@ -86,6 +87,17 @@ fn storage_changes_no_bit_of_padded_rows(#[values([2, 1, 3], [1, 3, 2], [4, 8, 1
     let engines = fresh_engines(false);
     for (engine, case) in in_turn(&engines, &cases, padding[0] + 1) {
         check(gpu(engine), &padded_by(&with_random_dloss(case), padding), &[APART.odd(), ARENA.tight()]);
+    }
+}
+
+/// Rows side by side share words all the way; each size takes every second case.
+#[rstest]
+fn storage_changes_no_bit_of_planes(#[values((5, 3), (4, 33))] (n_classes, inner): (usize, usize)) {
+    let cases = mixed_cases(Batch::new(2 * inner, n_classes).deviation(3.0), inner);
+    let engines = fresh_engines(false);
+    for (engine, case) in in_turn(&engines, &cases, inner).skip(n_classes % 2).step_by(2) {
+        let case = in_planes(&with_random_dloss(case), inner, [1, 3, 2]);
+        check(gpu(engine), &case, &[APART.odd(), ARENA.odd().tight()]);
     }
 }
 

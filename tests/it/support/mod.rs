@@ -5,6 +5,7 @@ pub mod cases;
 pub mod compare;
 pub mod device;
 pub mod losses;
+pub mod planes;
 pub mod random;
 pub mod shader;
 pub mod staged;

@@ -258,7 +258,8 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     }
 
     let shape = case.shape;
-    let class = |len: usize, stride: usize| (0..len).map(|i| i % stride < shape.n_classes).collect::<Vec<_>>();
+    let class =
+        |len: usize, stride: usize| (0..len).map(|i| i % stride < shape.n_classes * shape.inner).collect::<Vec<_>>();
     let mut logits = bytes(inputs.logits);
     logits.truncate(shape.logits_len() * shape.logits_storage.bytes());
     let written = class(shape.logits_len(), shape.logits_stride);

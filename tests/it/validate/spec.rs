@@ -12,6 +12,8 @@ const NAN: f32 = f32::NAN;
 
 /// Two rows of three classes.
 const SHAPE: Shape = Shape::new(2, 3);
+/// Two slabs of four rows.
+const SLABS: Shape = Shape::planes(2, 3, 4);
 
 fn kl() -> KlDivergence {
     KlDivergence::from_logits(Form::Probs)
@@ -47,6 +49,44 @@ fn rows_that_overlap_are_refused(#[case] shape: Shape, #[case] tensor: &'static 
     let error = refused(CrossEntropy::new(), shape);
     assert_eq!(error, Error::RowStride { tensor, stride: 2, n_classes: 3 });
     assert_eq!(error.to_string(), format!("expected {tensor} rows at least 3 elements apart, found a stride of 2"));
+}
+
+#[rstest]
+#[case(SLABS.logits_stride(11), "logits")]
+#[case(SLABS.targets_stride(11), "targets")]
+#[case(SLABS.dlogits_stride(11), "dlogits")]
+#[case(SLABS.dtargets_stride(11), "dtargets")]
+fn slabs_that_overlap_are_refused(#[case] shape: Shape, #[case] tensor: &'static str) {
+    let error = refused(CrossEntropy::new(), shape);
+    assert_eq!(error, Error::SlabStride { tensor, stride: 11, n_classes: 3, inner: 4 });
+    let expected = format!("expected {tensor} slabs of 3 x 4 at least as far apart, found a stride of 11");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[rstest]
+#[case(7, 4)]
+#[case(8, 0)]
+#[case(0, 0)]
+fn rows_that_are_no_whole_slabs_are_refused(#[case] n_rows: usize, #[case] inner: usize) {
+    let mut shape = SLABS;
+    (shape.n_rows, shape.inner) = (n_rows, inner);
+    let error = refused(CrossEntropy::new(), shape);
+    assert_eq!(error, Error::Slabs { n_rows, inner });
+    assert_eq!(error.to_string(), format!("expected rows in whole slabs of `inner` = {inner}, found {n_rows}"));
+}
+
+#[rstest]
+#[case(Shape::planes(usize::MAX, 2, 2))]
+#[case(Shape::planes(1, usize::MAX, 2))]
+#[case(Shape::planes(1, 1 << 29, 4))]
+fn planes_beyond_every_index_are_refused(#[case] shape: Shape) {
+    assert!(matches!(refused(CrossEntropy::new(), shape), Error::TooLarge { .. }));
+}
+
+#[test]
+fn planes_without_positions_are_an_empty_batch() {
+    assert_eq!(Shape::planes(2, 3, 0), Shape::new(0, 3));
+    assert_accepted(CrossEntropy::new(), Shape::planes(2, 3, 0));
 }
 
 #[rstest]

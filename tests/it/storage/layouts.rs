@@ -92,12 +92,14 @@ fn storage_changes_no_bit_of_padded_rows(#[values([2, 1, 3], [1, 3, 2], [4, 8, 1
 
 /// Rows side by side share words all the way; each size takes every second case.
 #[rstest]
-fn storage_changes_no_bit_of_planes(#[values((5, 3), (4, 33))] (n_classes, inner): (usize, usize)) {
+fn storage_changes_no_bit_of_planes(
+    #[values((5, 3, APART.odd()), (4, 33, ARENA.odd().tight()))] (n_classes, inner, layout): (usize, usize, Layout),
+) {
     let cases = mixed_cases(Batch::new(2 * inner, n_classes).deviation(3.0), inner);
     let engines = fresh_engines(false);
     for (engine, case) in in_turn(&engines, &cases, inner).skip(n_classes % 2).step_by(2) {
         let case = in_planes(&with_random_dloss(case), inner, [1, 3, 2]);
-        check(gpu(engine), &case, &[APART.odd(), ARENA.odd().tight()]);
+        check(gpu(engine), &case, &[layout]);
     }
 }
 

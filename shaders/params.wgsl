@@ -26,6 +26,8 @@ struct Params {
     row_weights_stride: u32,
     classes: u32,
     classes_stride: u32,
+    /// What a kept row counts in a divisor before weights: 1, or C for a mean over elements.
+    row_size: f32,
     /// Labels of rows that do not count: where they start in classes, and how many there are.
     ignored: u32,
     n_ignored: u32,
@@ -61,7 +63,6 @@ struct Params {
     dtargets: u32,
     dtargets_stride: u32,
     padding_0: u32,
-    padding_1: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }

@@ -184,6 +184,13 @@ pub enum Error {
         found: usize,
     },
 
+    /// Weigh the elements of the upstream gradient instead: one row has many values here.
+    #[error("{loss} takes row weights where it has one value per row, not one per element")]
+    NoRows {
+        /// The loss.
+        loss: &'static str,
+    },
+
     /// Row weights may be zero or negative, but must be finite.
     #[error("expected finite row weights, found {found} in row {row}")]
     RowWeight {

@@ -25,6 +25,7 @@ pub struct Params {
     pub row_weights_stride: u32,
     pub classes: u32,
     pub classes_stride: u32,
+    pub row_size: f32,
     pub ignored: u32,
     pub n_ignored: u32,
     pub weights: u32,
@@ -52,6 +53,5 @@ pub struct Params {
     pub dtargets: u32,
     pub dtargets_stride: u32,
     pub padding_0: u32,
-    pub padding_1: u32,
     pub loss_args: [f32; 4],
 }

@@ -2,7 +2,7 @@
 
 use crate::inputs::{Broadcast, Inputs, Labels, Numbers, Targets};
 use crate::kernel::Slot;
-use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, Spec, TargetKind};
+use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, RowWeights, Spec, TargetKind};
 use crate::{Corners, EmptyMean, Error, Policy, Shape, Storage};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
@@ -301,7 +301,7 @@ fn divisor(spec: &dyn Spec, shape: &Shape) -> Divisor {
     match spec.reduction() {
         None | Some(Reduction::None | Reduction::Sum) => Divisor::Number(1.0),
         Some(Reduction::Mean) => spec.mean_divisor(shape),
-        Some(Reduction::BatchMean) => Divisor::Number(shape.outer() as f64),
+        Some(Reduction::BatchMean) => RowWeights::mean_over_rows(spec.row_weights(), shape, shape.outer()),
         Some(Reduction::SumDividedBy(n)) => Divisor::Number(n.into()),
         Some(Reduction::SumDividedByInput) => Divisor::Input,
     }
@@ -309,7 +309,7 @@ fn divisor(spec: &dyn Spec, shape: &Shape) -> Divisor {
 
 fn kept(spec: &dyn Spec, shape: &Shape) -> Divisor {
     match spec.mean_divisor(shape) {
-        Divisor::Kept { .. } => Divisor::Kept { weighted: false },
+        Divisor::Kept { row_size, .. } => Divisor::Kept { weighted: false, row_size },
         number => number,
     }
 }

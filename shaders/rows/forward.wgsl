@@ -16,7 +16,7 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     if (place.row < params.n_rows && place.rank == 0u) {
         let state = state_of(row);
         for (var i = 0u; i < STATE_WIDTH; i++) {
-            row_state[params.row_state + place.row * STATE_WIDTH + i] = state[i];
+            row_state[params.row_state + place.row * STATE_WIDTH + i] = select(state[i], 0u, is_zero(weight));
         }
     }
     write_value(lane, place, weighed_value(row, weight, row.value));

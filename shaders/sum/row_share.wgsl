@@ -17,5 +17,5 @@ fn row_share(i: u32) -> f32 {
     if (ROW_COUNT == BY_WEIGHT) {
         share = weight;
     }
-    return share;
+    return share * params.row_size;
 }

@@ -39,6 +39,8 @@ pub enum Program {
     SumValues,
     /// Labels and row weights to what the rows they keep count.
     SumTargetWeights,
+    /// Row weights to what the rows they keep count.
+    SumRowWeights,
     /// Labels and row weights to the number of rows they leave without a value.
     CountErrors,
 }
@@ -274,7 +276,7 @@ impl Kernel {
             Program::Loss { entry: Entry::Forward, .. } => "forward",
             Program::Loss { entry: Entry::ForwardBackward, .. } => "forward_backward",
             Program::Loss { entry: Entry::Backward, .. } => "backward",
-            Program::SumValues | Program::SumTargetWeights => "sum",
+            Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights => "sum",
             Program::CountErrors => "count",
         }
     }
@@ -288,6 +290,7 @@ impl Kernel {
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),
             Program::SumTargetWeights => "target_weights".into(),
+            Program::SumRowWeights => "row_weights".into(),
             Program::CountErrors => "errors".into(),
         };
         let variant = match self.variant {
@@ -349,6 +352,7 @@ impl Kernel {
             Program::SumTargetWeights => {
                 return vec![(Targets, false), (Classes, false), (Values, true), (RowWeights, false)];
             }
+            Program::SumRowWeights => return vec![(Values, true), (RowWeights, false)],
             Program::CountErrors => {
                 return vec![(Targets, false), (Classes, false), (RowWeights, false), (Errors, true)];
             }
@@ -397,7 +401,7 @@ impl Kernel {
             Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
             Program::Loss { family, .. } => family.weighs_rows(),
             Program::SumValues => false,
-            Program::SumTargetWeights | Program::CountErrors => true,
+            Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => true,
         }
     }
 
@@ -421,7 +425,7 @@ impl Kernel {
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { .. } => {}
             Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
-            Program::SumTargetWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
+            Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
             Program::CountErrors => names.push("TERMS_PER_LANE"),
         }
         names.extend(self.bindings().iter().filter_map(|binding| binding.storage));
@@ -469,7 +473,8 @@ impl Kernel {
 
 impl Program {
     fn all() -> Vec<Program> {
-        let mut programs = vec![Program::SumValues, Program::SumTargetWeights, Program::CountErrors];
+        let mut programs =
+            vec![Program::SumValues, Program::SumTargetWeights, Program::SumRowWeights, Program::CountErrors];
         for &(loss, _, families) in source::LOSSES {
             for &family in families {
                 programs.push(Program::Loss { family, loss, entry: Entry::Backward, values: Values::Sums });

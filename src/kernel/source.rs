@@ -115,6 +115,7 @@ impl Kernel {
             Program::SumTargetWeights => {
                 list.extend([CLASS_FACTORS, LABEL, IGNORED, ROW_SHARE, SUM, SUM_TARGET_WEIGHTS]);
             }
+            Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
             Program::CountErrors => list.extend([LABEL, IGNORED, COUNT_ERRORS]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
@@ -188,6 +189,7 @@ const GRADIENT_IN_PLACE: Fragment = fragment!("gradient/in_place.wgsl");
 const SUM: Fragment = fragment!("sum/sum.wgsl");
 const SUM_VALUES: Fragment = fragment!("sum/values.wgsl");
 const SUM_TARGET_WEIGHTS: Fragment = fragment!("sum/target_weights.wgsl");
+const SUM_ROW_WEIGHTS: Fragment = fragment!("sum/row_weights.wgsl");
 const COUNT_ERRORS: Fragment = fragment!("sum/errors.wgsl");
 
 impl Kernel {

@@ -122,7 +122,7 @@ impl Spec for CrossEntropy {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        self.rows.mean_divisor(shape, &self.ignore_index, self.class_weights.is_some())
+        RowWeights::mean_over_labels(self.rows.row_weights, shape, &self.ignore_index, self.class_weights.is_some())
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_unit("label_smoothing", self.label_smoothing)?;

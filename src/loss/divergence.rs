@@ -1,5 +1,6 @@
 use super::{
-    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Spec, TargetKind, Terms, check_option,
+    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, RowWeights, Spec, TargetKind, Terms,
+    check_option,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -10,7 +11,8 @@ use crate::{Error, Shape};
 /// Q comes from logits or as log-probabilities; P as probabilities, log-probabilities or logits. The temperature T
 /// divides logits, never a distribution given as (log-)probabilities. The gradient is with respect to what Q comes from.
 /// `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of
-/// elements, as in PyTorch's `kl_div`. `None` gives one loss per row.
+/// elements, as in PyTorch's `kl_div`; row weights that mask or count leave of both what [`RowWeights`] says. `None` gives
+/// one loss per row.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Divergence<K> {
@@ -24,6 +26,8 @@ pub struct Divergence<K> {
     pub temperature: f32,
     /// Whether loss and gradient are multiplied by T^2, as distillation does (Hinton et al. 2015).
     pub scaled_by_t_squared: bool,
+    /// Whether the inputs bring one weight per row, and what it does to the divisor of a mean.
+    pub row_weights: Option<RowWeights>,
     /// From row losses to the output.
     pub reduction: Reduction,
 }
@@ -41,7 +45,7 @@ impl<K: Default> Divergence<K> {
 
     fn new(input: Form, target: Form) -> Self {
         let (kind, reduction) = (K::default(), Reduction::BatchMean);
-        Divergence { kind, input, target, temperature: 1.0, scaled_by_t_squared: false, reduction }
+        Divergence { kind, input, target, temperature: 1.0, scaled_by_t_squared: false, row_weights: None, reduction }
     }
 }
 
@@ -55,6 +59,12 @@ impl<K> Divergence<K> {
     /// Multiplies loss and gradient by T^2, which keeps the gradient's size as T grows.
     pub fn scaled_by_t_squared(mut self) -> Self {
         self.scaled_by_t_squared = true;
+        self
+    }
+
+    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
+    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
+        self.row_weights = Some(row_weights);
         self
     }
 
@@ -107,7 +117,7 @@ impl<K: Kind> Spec for Divergence<K> {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        Divisor::Number(shape.n_elements() as f64)
+        RowWeights::mean_over_rows(self.row_weights, shape, shape.n_elements())
     }
     fn check(&self, _: &Shape) -> Result<(), Error> {
         let t = self.temperature;
@@ -120,6 +130,7 @@ impl<K: Kind> Spec for Divergence<K> {
             _ if self.kind.teacher_gradient() && self.family().uses_whole_dloss() => {
                 Err(Error::TeacherGradient { loss: self.name() })
             }
+            _ if self.row_weights.is_some() && self.family().is_per_class() => Err(Error::NoRows { loss: self.name() }),
             _ => self.kind.check(),
         }
     }
@@ -128,6 +139,9 @@ impl<K: Kind> Spec for Divergence<K> {
     }
     fn per_element(&self) -> bool {
         self.kind.per_element()
+    }
+    fn row_weights(&self) -> Option<RowWeights> {
+        self.row_weights
     }
     fn temperature(&self) -> f32 {
         self.temperature

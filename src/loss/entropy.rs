@@ -1,11 +1,12 @@
-use super::{Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, Spec, TargetKind};
+use super::{Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, RowWeights, Spec, TargetKind};
 use crate::reference::Real;
 use crate::{Error, Shape};
 
 /// Entropy of a row, in nats: `H = -sum_c p_c log p_c`.
 ///
 /// From logits, `p = softmax(x)` and the gradient is `-p_c (log p_c + H)`. From probabilities, terms with `p = 0` are
-/// 0 and the gradient is `-(log p_c + 1)`. `Mean` divides by the number of rows.
+/// 0 and the gradient is `-(log p_c + 1)`. `Mean` divides by the number of rows, or, of
+/// logits with row weights, by what [`RowWeights`] says that they count.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -21,6 +22,8 @@ use crate::{Error, Shape};
 pub struct Entropy {
     /// `Logits` or `Probs`.
     pub input: Form,
+    /// Whether the inputs bring one weight per row, and what it does to the divisor of a mean.
+    pub row_weights: Option<RowWeights>,
     /// From row entropies to the output.
     pub reduction: Reduction,
 }
@@ -28,12 +31,22 @@ pub struct Entropy {
 impl Entropy {
     /// Of softmax(logits); reduction `Mean`.
     pub fn of_logits() -> Self {
-        Entropy { input: Form::Logits, reduction: Reduction::Mean }
+        Self::of(Form::Logits)
     }
 
     /// Of a distribution given as probabilities, passed where other losses take logits; reduction `Mean`.
     pub fn of_probs() -> Self {
-        Entropy { input: Form::Probs, reduction: Reduction::Mean }
+        Self::of(Form::Probs)
+    }
+
+    fn of(input: Form) -> Self {
+        Entropy { input, row_weights: None, reduction: Reduction::Mean }
+    }
+
+    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
+    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
+        self.row_weights = Some(row_weights);
+        self
     }
 
     /// Sets the reduction; `None` gives one entropy per row.
@@ -69,13 +82,17 @@ impl Spec for Entropy {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        Divisor::Number(shape.n_rows as f64)
+        RowWeights::mean_over_rows(self.row_weights, shape, shape.n_rows)
     }
     fn check(&self, _: &Shape) -> Result<(), Error> {
         match self.input {
             Form::LogProbs => Err(Error::Form { loss: self.name(), expected: "logits or probabilities" }),
+            Form::Probs if self.row_weights.is_some() => Err(Error::NoRows { loss: self.name() }),
             _ => Ok(()),
         }
+    }
+    fn row_weights(&self) -> Option<RowWeights> {
+        self.row_weights
     }
 }
 

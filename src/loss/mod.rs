@@ -279,6 +279,8 @@ pub enum Divisor {
     Kept {
         /// Whether a row counts with its class weight.
         weighted: bool,
+        /// What a row counts before weights: 1, or C for a mean over elements.
+        row_size: f64,
     },
     /// Given with the inputs.
     Input,

@@ -1,4 +1,4 @@
-use super::{Divisor, Family, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights, Spec, TargetKind};
+use super::{Divisor, Family, Maths, ONE, PerClass, Reduction, RowWeights, Spec, TargetKind};
 use crate::{Error, Shape};
 
 /// Negative log-likelihood of given log-probabilities, one class index per row.
@@ -85,8 +85,7 @@ impl Spec for NegativeLogLikelihood {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        let rows = RowOptions { row_weights: self.row_weights, ..RowOptions::DEFAULT };
-        rows.mean_divisor(shape, &self.ignore_index, self.class_weights.is_some())
+        RowWeights::mean_over_labels(self.row_weights, shape, &self.ignore_index, self.class_weights.is_some())
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         match &self.class_weights {

@@ -41,13 +41,27 @@ impl RowOptions {
         check_option("z_loss", self.z_loss, "finite", self.z_loss.is_finite())?;
         self.side.check()
     }
+}
 
-    /// What a mean over rows divides by: their number, unless labels or row weights say which of them count.
-    pub(super) fn mean_divisor(&self, shape: &Shape, ignore_index: &[i32], weighted: bool) -> Divisor {
-        let every_row = matches!(self.row_weights, None | Some(RowWeights::Scale));
-        match every_row && ignore_index.is_empty() && !weighted {
-            true => Divisor::Number(shape.n_rows as f64),
-            false => Divisor::Kept { weighted },
+impl RowWeights {
+    /// What a mean over labelled rows divides by: their number, unless labels or row weights say which of them count.
+    pub(super) fn mean_over_labels(
+        row_weights: Option<Self>,
+        shape: &Shape,
+        ignore_index: &[i32],
+        weighted: bool,
+    ) -> Divisor {
+        match ignore_index.is_empty() && !weighted {
+            true => Self::mean_over_rows(row_weights, shape, shape.n_rows),
+            false => Divisor::Kept { weighted, row_size: 1.0 },
+        }
+    }
+
+    /// What a mean divides by that is `whole` if every row counts: as much of it as the row weights say.
+    pub(crate) fn mean_over_rows(row_weights: Option<Self>, shape: &Shape, whole: usize) -> Divisor {
+        match row_weights {
+            None | Some(RowWeights::Scale) => Divisor::Number(whole as f64),
+            _ => Divisor::Kept { weighted: false, row_size: whole as f64 / shape.n_rows.max(1) as f64 },
         }
     }
 }

@@ -1,6 +1,6 @@
 use super::{
-    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, PerClass, Reduction, Shares, Spec,
-    TargetKind, Terms, check_unit,
+    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, PerClass, Reduction, RowWeights, Shares,
+    Spec, TargetKind, Terms, check_unit,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -9,7 +9,8 @@ use crate::{Error, Shape};
 ///
 /// With `lp = log_softmax(x)`, targets `y`, `y' = (1-eps) y + eps/C` and class weights `w`, a row's loss is
 /// `-sum_c w_c y'_c lp_c`, its gradient `p_i sum_c w_c y'_c - w_i y'_i`. Rows of `y` need not sum to 1. Terms whose
-/// factor is exactly 0 are 0, so a logit of -inf under no mass does no harm. `Mean` divides by the number of rows.
+/// factor is exactly 0 are 0, so a logit of -inf under no mass does no harm. `Mean` divides by the number of rows, or by
+/// what [`RowWeights`] says that they count.
 ///
 /// Meaning as in PyTorch's `cross_entropy` with probability targets, except for those zero terms.
 ///
@@ -30,6 +31,8 @@ pub struct SoftCrossEntropy {
     pub class_weights: Option<Vec<f32>>,
     /// `eps` in 0..=1: this share of the target is spread evenly over all classes.
     pub label_smoothing: f32,
+    /// Whether the inputs bring one weight per row, and what it does to the divisor of a mean.
+    pub row_weights: Option<RowWeights>,
     /// From row losses to the output.
     pub reduction: Reduction,
 }
@@ -49,6 +52,12 @@ impl SoftCrossEntropy {
     /// Sets `eps`.
     pub fn label_smoothing(mut self, eps: f32) -> Self {
         self.label_smoothing = eps;
+        self
+    }
+
+    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
+    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
+        self.row_weights = Some(row_weights);
         self
     }
 
@@ -81,7 +90,7 @@ impl Spec for SoftCrossEntropy {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        Divisor::Number(shape.n_rows as f64)
+        RowWeights::mean_over_rows(self.row_weights, shape, shape.n_rows)
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_unit("label_smoothing", self.label_smoothing)?;
@@ -89,6 +98,9 @@ impl Spec for SoftCrossEntropy {
             Some(weights) => PerClass::check_values("class_weights", weights, shape.n_classes),
             None => Ok(()),
         }
+    }
+    fn row_weights(&self) -> Option<RowWeights> {
+        self.row_weights
     }
     fn class_factors(&self) -> &[f32] {
         self.class_weights.as_deref().unwrap_or(ONE)

@@ -101,7 +101,7 @@ impl Spec for SoftmaxFocal {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        self.rows.mean_divisor(shape, &self.ignore_index, false)
+        RowWeights::mean_over_labels(self.rows.row_weights, shape, &self.ignore_index, false)
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_gamma(self.gamma)?;

@@ -2,7 +2,7 @@
 
 use super::{Builder, Divide, Divisors, Partials, Source, Step, WORD};
 use crate::kernel::{Constants, Kernel, Program, Slot};
-use crate::loss::Divisor;
+use crate::loss::{Divisor, TargetKind};
 use crate::params::Params;
 
 /// Labels a lane weighs: few, since every later workgroup waits for the count.
@@ -16,7 +16,7 @@ impl Builder<'_> {
         let problem = self.problem;
         let (divisor, kept) = (problem.divisor(), problem.kept());
         // Terms without class weights need both counts in one binding.
-        let mixed = problem.has_row_extras() && divisor == Divisor::Kept { weighted: true };
+        let mixed = problem.has_row_extras() && matches!(divisor, Divisor::Kept { weighted: true, .. });
         let shared = mixed.then(|| self.scratch(2 * MAX_DIVISORS));
         let sum = self.count(divisor, shared.map(|source| (source, 0)));
         let kept = match mixed || (self.side_is_mean() && kept != divisor) {
@@ -35,7 +35,7 @@ impl Builder<'_> {
             Divisor::Number(number) => Divide::By(number as f32),
             Divisor::Input => Divide::ByPartials(Partials::contiguous(Source::Caller(Slot::Divisor), 0, 1)),
             Divisor::Kept { .. } if self.problem.shape.n_rows == 0 => Divide::By(0.0),
-            Divisor::Kept { weighted } => Divide::ByPartials(self.count_kept(weighted, to)),
+            Divisor::Kept { weighted, .. } => Divide::ByPartials(self.count_kept(weighted, to)),
         }
     }
 
@@ -51,7 +51,10 @@ impl Builder<'_> {
         let n_rows = self.problem.shape.n_rows as u64;
         let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
         let mut partials = self.partials(n_rows.div_ceil(rows_per_group), to);
-        let kernel = self.kernel(Program::SumTargetWeights);
+        let kernel = self.kernel(match self.problem.spec().targets() {
+            TargetKind::ClassIndex => Program::SumTargetWeights,
+            _ => Program::SumRowWeights,
+        });
         let mut constants = self.constants(1);
         constants.terms_per_lane = LABELS_PER_LANE;
         constants.class_factors &= weighted;

@@ -6,7 +6,7 @@ mod sums;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Variant, Width};
-use crate::loss::{Pass, RowWeights, Shares};
+use crate::loss::{Divisor, Pass, RowWeights, Shares};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Storage};
@@ -270,6 +270,10 @@ impl Builder<'_> {
         Params {
             n_classes: n_classes as u32,
             classes_stride: u32::from(factors.len() > 1),
+            row_size: match self.problem.divisor() {
+                Divisor::Kept { row_size, .. } => row_size as f32,
+                _ => 1.0,
+            },
             ignored: factors.len() as u32,
             n_ignored: spec.ignore_index().len() as u32,
             target_share: shares.target as f32,

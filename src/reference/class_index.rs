@@ -1,4 +1,4 @@
-use super::{Row, Tensors, class_factor, is_ignored, kept_class, product, row_softmax, row_weight};
+use super::{Row, Tensors, class_factor, is_ignored, kept_class, product, row_softmax};
 use crate::loss::ClassIndexMaths;
 use crate::reference::Real;
 use crate::reference::softmax::Softmax;
@@ -13,7 +13,7 @@ pub(super) fn row(
     loss: &dyn ClassIndexMaths,
 ) -> Option<Row> {
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
-    if row_weight(inputs, n) == 0.0 || (is_ignored(problem, inputs.labels[n]) && !problem.has_pytorch_corners()) {
+    if is_ignored(problem, inputs.labels[n]) && !problem.has_pytorch_corners() {
         // No logit seen: m is the lowest number, D is -1.
         return Some(silent(problem, Real::ZERO, [Real::from(f32::MIN), -Real::ONE]));
     }

@@ -1,11 +1,11 @@
-use super::{Row, Tensors, class_factor, is_ignored, kept_class, logits, product, row_weight};
+use super::{Row, Tensors, class_factor, is_ignored, kept_class, logits, product};
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// `-w_t lp_t` of given log-probabilities; None if the label or `lp_t` is no such thing.
 pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Option<Row> {
     let mut gradient = vec![Real::ZERO; problem.shape.n_classes];
-    if is_ignored(problem, inputs.labels[n]) || row_weight(inputs, n) == 0.0 {
+    if is_ignored(problem, inputs.labels[n]) {
         return Some(Row::new(vec![Real::ZERO], gradient, Vec::new()));
     }
     let t = kept_class(problem, inputs.labels[n])?;

@@ -65,10 +65,20 @@ impl Row {
         }
     }
 
+    /// A row that does not count.
+    fn silent(problem: &Problem) -> Row {
+        Row {
+            values: vec![Real::ZERO; row_width(problem)],
+            gradient: vec![Real::ZERO; problem.shape.n_classes],
+            state: vec![Real::ZERO; problem.state_width()],
+            side: vec![Real::ZERO; problem.spec().rows().side.width()],
+        }
+    }
+
     /// Loss and gradient times the row's weight.
     fn weighed(mut self, weight: f32) -> Row {
         for number in self.values.iter_mut().chain(&mut self.gradient) {
-            *number = if weight == 0.0 { Real::ZERO } else { *number * weight };
+            *number = *number * weight;
         }
         self
     }
@@ -153,7 +163,11 @@ fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
 
 fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, share: Real) -> Row {
     let ignored = inputs.labels.get(n).is_some_and(|&label| is_ignored(problem, label));
-    let weight = if ignored { 1.0 } else { row_weight(inputs, n) };
+    let weight = row_weight(inputs, n);
+    if weight == 0.0 {
+        return Row::silent(problem);
+    }
+    let weight = if ignored { 1.0 } else { weight };
     if !weight.is_finite() {
         return Row::poisoned(problem);
     }
@@ -176,8 +190,12 @@ fn row_weight(inputs: &Tensors<'_>, n: usize) -> f32 {
 fn teacher_gradient(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Vec<Real> {
     match problem.spec().maths() {
         Maths::Distribution(loss) if problem.writes_dtargets() => {
-            let gradient = distribution::teacher_gradient(problem, inputs, n, loss);
-            gradient.unwrap_or_else(|| vec![Real::NAN; problem.shape.n_classes])
+            let (weight, n_classes) = (row_weight(inputs, n), problem.shape.n_classes);
+            if weight == 0.0 {
+                return vec![Real::ZERO; n_classes];
+            }
+            let gradient = distribution::teacher_gradient(problem, inputs, n, loss).filter(|_| weight.is_finite());
+            gradient.map_or_else(|| vec![Real::NAN; n_classes], |row| row.into_iter().map(|g| g * weight).collect())
         }
         _ => Vec::new(),
     }
@@ -261,7 +279,11 @@ fn dloss(problem: &Problem, inputs: &Tensors<'_>, n: usize, c: usize) -> f32 {
 
 /// What brings terms without class weights, which have a divisor of their own, to that of the others.
 fn extras_share(problem: &Problem, divisor: Real, kept: Real) -> Real {
-    if problem.divisor() == (Divisor::Kept { weighted: true }) { divisor / kept } else { problem.extras_share.into() }
+    if matches!(problem.divisor(), Divisor::Kept { weighted: true, .. }) {
+        divisor / kept
+    } else {
+        problem.extras_share.into()
+    }
 }
 
 /// The problem with its divisors as numbers: with the tensors at hand they are known.
@@ -276,8 +298,8 @@ fn divisor(problem: &Problem, inputs: &Tensors<'_>, divisor: Divisor) -> Real {
     match divisor {
         Divisor::Number(number) => number.into(),
         Divisor::Input => Real::from(inputs.divisor.unwrap_or(1.0)),
-        Divisor::Kept { weighted } => {
-            Real::sum((0..problem.shape.n_rows).map(|n| row_share(problem, inputs, n, weighted)))
+        Divisor::Kept { weighted, row_size } => {
+            Real::sum((0..problem.shape.n_rows).map(|n| row_share(problem, inputs, n, weighted) * row_size))
         }
     }
 }

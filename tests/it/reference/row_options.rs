@@ -1,7 +1,10 @@
 //! Row options against what they are made of.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, Loss, Pass, Reduction, RowWeights, Side, Smoothing, SoftmaxFocal};
+use surprisal::{
+    CrossEntropy, Entropy, Form, KlDivergence, Loss, Pass, Reduction, RowWeights, Side, Smoothing, SoftCrossEntropy,
+    SoftmaxFocal,
+};
 
 use crate::support::case::{Case, case};
 use crate::support::compare::{assert_close, numbers};
@@ -120,6 +123,57 @@ fn a_row_of_weight_zero_is_silent_whatever_its_logits() {
     let case = on(ce().row_weights(RowWeights::Mask), &logits).row_weights(&[1.0, 0.0, 1.0]);
     assert_close(&case.name, &case.losses(), &sound.losses(), 0.0);
     assert_close(&case.name, &case.gradient(), &sound.gradient(), 0.0);
+}
+
+/// With the labels as distributions; a row of weight 0 has no number at all.
+#[rstest]
+fn row_weights_weigh_distributions_as_they_do_labels(
+    #[values(RowWeights::Scale, RowWeights::Mask, RowWeights::Count)] counted: RowWeights,
+) {
+    let weights = [2.0, 0.0, -0.5];
+    let mut logits = LOGITS;
+    logits[4..8].fill(f32::NAN);
+    let one_hot: Vec<f32> = LABELS.iter().flat_map(|&t| (0..4).map(move |c| f32::from(u8::from(c == t)))).collect();
+    let labels = on(ce().row_weights(counted), &logits).row_weights(&weights);
+    // Of a distribution without entropy the divergence is the cross-entropy; BatchMean counts rows.
+    let losses: [Loss; 2] = [
+        SoftCrossEntropy::new().row_weights(counted).into(),
+        KlDivergence::from_logits(Form::Probs).row_weights(counted).into(),
+    ];
+    for loss in losses {
+        let soft = case(loss, 4, &logits).values(&one_hot).row_weights(&weights);
+        assert_close(&soft.name, &soft.losses(), &labels.losses(), BOUND);
+        assert_close(&soft.name, &soft.gradient(), &labels.gradient(), BOUND);
+    }
+}
+
+#[rstest]
+#[case(Reduction::Mean, RowWeights::Scale, 12.0)]
+#[case(Reduction::Mean, RowWeights::Mask, 8.0)]
+#[case(Reduction::Mean, RowWeights::Count, 6.0)]
+#[case(Reduction::BatchMean, RowWeights::Scale, 3.0)]
+#[case(Reduction::BatchMean, RowWeights::Mask, 2.0)]
+#[case(Reduction::BatchMean, RowWeights::Count, 1.5)]
+fn masked_rows_leave_the_divisor_of_a_divergence(
+    #[case] reduction: Reduction,
+    #[case] counted: RowWeights,
+    #[case] divisor: f64,
+) {
+    let weights = [2.0, 0.0, -0.5];
+    let teacher: Vec<f32> = LOGITS.iter().rev().copied().collect();
+    let of = |loss: KlDivergence| case(loss, 4, &LOGITS).values(&teacher);
+    let kl = KlDivergence::from_logits(Form::Logits);
+    let each = of(kl.clone().reduction(Reduction::None)).losses();
+    let sum: f64 = each.iter().zip(weights).map(|(loss, weight)| loss * f64::from(weight)).sum();
+    let weighed = of(kl.row_weights(counted).reduction(reduction)).row_weights(&weights);
+    assert_close(&weighed.name, &weighed.losses(), &[sum / divisor], BOUND);
+}
+
+#[test]
+fn entropies_are_weighed_row_by_row() {
+    let each = case(Entropy::of_logits().reduction(Reduction::None), 4, &LOGITS).losses();
+    let weighed = case(Entropy::of_logits().row_weights(RowWeights::Count), 4, &LOGITS).row_weights(&[0.5, 0.0, 2.0]);
+    assert_close(&weighed.name, &weighed.losses(), &[(0.5 * each[0] + 2.0 * each[2]) / 2.5], BOUND);
 }
 
 /// Cross-entropy over the sum of its class weights; z-loss and poly-1 over the number of rows kept.

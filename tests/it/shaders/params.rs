@@ -30,13 +30,13 @@ fn rust_members() -> Vec<Member> {
         logits: u32, logits_stride: u32, targets: u32, targets_stride: u32, dlogits: u32, dlogits_stride: u32,
         values: u32, values_stride: u32, row_state: u32, side: u32, side_width: u32,
         row_weights: u32, row_weights_stride: u32,
-        classes: u32, classes_stride: u32, ignored: u32, n_ignored: u32,
+        classes: u32, classes_stride: u32, row_size: f32, ignored: u32, n_ignored: u32,
         weights: u32, weights_row_stride: u32, weights_class_stride: u32,
         dloss: u32, dloss_row_stride: u32, dloss_class_stride: u32,
         divisor: u32, n_divisors: u32, divisor_value: f32, kept: u32, n_kept: u32,
         target_share: f32, even_share: f32, even_sum: f32, inv_temperature: f32, softcap: f32, inv_softcap: f32,
         z_loss: f32, poly1: f32, top_k: u32, scale: f32, zero: u32, dtargets: u32, dtargets_stride: u32,
-        padding_0: u32, padding_1: u32, loss_args: vec4f
+        padding_0: u32, loss_args: vec4f
     )
 }
 

@@ -182,8 +182,15 @@ pub fn with_row_options() -> Vec<Loss> {
     ];
     for row_weights in [RowWeights::Scale, RowWeights::Mask, RowWeights::Count] {
         losses.push(ce().row_weights(row_weights).into());
+        losses.push(SoftCrossEntropy::new().class_weights(CLASS_WEIGHTS).row_weights(row_weights).into());
+        losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).row_weights(row_weights).into());
+        losses.push(Entropy::of_logits().row_weights(row_weights).into());
         losses.push(weighted().row_weights(row_weights).z_loss(0.25).ignore_index(1).side(everything).into());
     }
+    losses.push(KlDivergence::from_logits(Form::Probs).teacher_gradient().row_weights(RowWeights::Scale).into());
+    losses.push(ReverseKlDivergence::from_log_probs(Form::Probs).row_weights(RowWeights::Mask).into());
+    losses.push(JensenShannon::from_logits(Form::LogProbs).row_weights(RowWeights::Count).into());
+    losses.push(TotalVariation::from_logits(Form::Logits).row_weights(RowWeights::Mask).into());
     losses
 }
 
@@ -192,7 +199,13 @@ pub fn row_weights(loss: &Loss) -> Option<RowWeights> {
     match loss {
         Loss::CrossEntropy(spec) => spec.rows.row_weights,
         Loss::NegativeLogLikelihood(spec) => spec.row_weights,
+        Loss::SoftCrossEntropy(spec) => spec.row_weights,
+        Loss::KlDivergence(spec) => spec.row_weights,
+        Loss::ReverseKlDivergence(spec) => spec.row_weights,
+        Loss::JensenShannon(spec) => spec.row_weights,
+        Loss::TotalVariation(spec) => spec.row_weights,
         Loss::SoftmaxFocal(spec) => spec.rows.row_weights,
+        Loss::Entropy(spec) => spec.row_weights,
         _ => None,
     }
 }

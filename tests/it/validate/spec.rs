@@ -3,8 +3,8 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, JensenShannon, KlDivergence, Loss, NegativeLogLikelihood,
-    Pass, Problem, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal,
-    TotalVariation,
+    Pass, Problem, Reduction, ReverseKlDivergence, RowWeights, Shape, SigmoidFocal, Smoothing, SoftCrossEntropy,
+    SoftmaxFocal, TotalVariation,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -264,4 +264,16 @@ fn binary_cross_entropy_of_probabilities_has_no_pos_weight() {
     assert_eq!(error, Error::PosWeight { loss: "binary_cross_entropy_of_probs" });
     let message = "binary_cross_entropy_of_probs has no pos_weight; it belongs to binary cross-entropy of logits";
     assert_eq!(error.to_string(), message);
+}
+
+#[rstest]
+#[case(kl().per_element().reduction(Reduction::None).row_weights(RowWeights::Mask), "kl_divergence")]
+#[case(Entropy::of_probs().row_weights(RowWeights::Scale), "distribution_entropy")]
+fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static str) {
+    let error = refused(loss, SHAPE);
+    assert_eq!(error, Error::NoRows { loss: name });
+    assert_eq!(
+        error.to_string(),
+        format!("{name} takes row weights where it has one value per row, not one per element")
+    );
 }

@@ -36,11 +36,14 @@ fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
 fn source(fours: bool) -> String {
     let (load, store, elements) = if fours {
         let load = include_str!("../../../shaders/elem/packedx4/load.wgsl");
-        (load.to_string(), include_str!("../../../shaders/elem/packedx4/store.wgsl"), ["vec2<u32>", "vec2<u32>"])
+        let store = include_str!("../../../shaders/elem/packedx4/store.wgsl");
+        (load.to_string(), store.to_string(), ["vec2<u32>", "vec2<u32>"])
     } else {
         let word = include_str!("../../../shaders/elem/packed/word.wgsl");
         let load = format!("{word}{}", include_str!("../../../shaders/elem/packed/load.wgsl"));
-        (load, include_str!("../../../shaders/elem/packed/store.wgsl"), ["u32", "atomic<u32>"])
+        let half = include_str!("../../../shaders/elem/packed/store_half.wgsl");
+        let store = format!("{half}{}", include_str!("../../../shaders/elem/packed/store.wgsl"));
+        (load, store, ["u32", "atomic<u32>"])
     };
     let bindings = format!(
         "@group(0) @binding(0) var<storage, read> source: array<{}>;

@@ -26,7 +26,7 @@ struct Params {
     row_weights_stride: u32,
     classes: u32,
     classes_stride: u32,
-    /// What a kept row counts in a divisor before weights: 1, or C for a mean over elements.
+    /// What a kept row counts in a divisor before weights: 1, C for a mean over elements, 1/inner for one over slabs.
     row_size: f32,
     /// Labels of rows that do not count: where they start in classes, and how many there are.
     ignored: u32,

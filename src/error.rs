@@ -184,9 +184,9 @@ pub enum Error {
         found: usize,
     },
 
-    /// Weigh the elements of the upstream gradient instead: one row has many values here.
-    #[error("{loss} takes row weights where it has one value per row, not one per element")]
-    NoRows {
+    /// Weigh the upstream gradient instead: row weights are for losses whose rows have one value before any reduction.
+    #[error("{loss} is computed element by element and takes no row weights")]
+    NoRowWeights {
         /// The loss.
         loss: &'static str,
     },
@@ -203,7 +203,7 @@ pub enum Error {
     /// Clamp what rounding left outside, or start from logits: the logarithm of a negative number has no value.
     #[error("expected probabilities in 0..=1, found {found} for class {class} in row {row}")]
     Probability {
-        /// The first row with such a number.
+        /// The row of the first such number in memory.
         row: usize,
         /// Its class.
         class: usize,

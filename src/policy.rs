@@ -34,8 +34,8 @@ pub enum EmptyMean {
 /// | its gradient, in rows that count | 0 | NaN |
 ///
 /// The gradients are the same where the table has losses alone. Where the last line has NaN, PyTorch itself also has
-/// infinities, and for given log-probabilities 0 beside the target. Rows of row weight 0, which PyTorch does not have, count for nothing either way,
-/// and the gradient with respect to a teacher is exact.
+/// infinities, and for given log-probabilities 0 beside the target. Rows of row weight 0, which PyTorch does not have,
+/// count for nothing either way, and the gradient with respect to a teacher is exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Corners {
     /// A factor of exactly 0 wins against any other, and what does not count stays out.

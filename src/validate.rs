@@ -370,10 +370,12 @@ fn check_strided_len(
 
 fn check_probabilities(probs: &Numbers<'_>, shape: &Shape) -> Result<(), Error> {
     let probs = probs.widen();
-    let places = (0..shape.n_rows).flat_map(|row| (0..shape.n_classes).map(move |class| (row, class)));
-    let mut elements = places.map(|(row, class)| (row, class, probs[shape.place(shape.logits_stride, row, class)]));
-    match elements.find(|(.., p)| !(0.0..=1.0).contains(p)) {
-        Some((row, class, found)) => Err(Error::Probability { row, class, found }),
+    let slabs = probs.chunks(shape.logits_stride).map(|slab| &slab[..shape.slab_len()]);
+    let bad = |(o, slab): (usize, &[f32])| slab.iter().position(|p| !(0.0..=1.0).contains(p)).map(|i| (o, i, slab[i]));
+    match slabs.enumerate().find_map(bad) {
+        Some((o, i, found)) => {
+            Err(Error::Probability { row: o * shape.inner + i % shape.inner, class: i / shape.inner, found })
+        }
         None => Ok(()),
     }
 }

@@ -4,9 +4,7 @@
 fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
-    let row_index = min(place.row, params.n_rows - 1u);
-    let weight = row_weight(row_index);
-    let row = weighed(row_of(truth_of(row_index)), weight);
+    let row = row_at(place);
     before_overwriting();
-    write_dlogits(place, row, weight);
+    write_dlogits(place, row);
 }

@@ -7,11 +7,13 @@ struct Row {
     slope: f32,
     /// The row's loss as bits.
     value: u32,
+    /// The row's own weight as bits.
+    weight: u32,
     ignored: bool,
     poisoned: bool,
 }
 
-fn row_of(truth: Truth) -> Row {
+fn row_of(truth: Truth, weight: u32) -> Row {
     let w_t = class_factor(truth.t);
     let poisoned = truth.poisoned || (!truth.ignored && is_bad(truth.x_t));
     let is_number = !is_bad(truth.x_t) && truth.x_t != NEG_INF;
@@ -20,5 +22,12 @@ fn row_of(truth: Truth) -> Row {
         total = infinite_cost(w_t);
     }
     let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
-    return Row(truth.t, -w_t, value, truth.ignored, poisoned);
+    return Row(truth.t, -w_t, value, weight, truth.ignored, poisoned);
+}
+
+/// The row that a lane stands on; the last one past it.
+fn row_at(place: Place) -> Row {
+    let row_index = min(place.row, params.n_rows - 1u);
+    let weight = row_weight(row_index);
+    return weighed(row_of(truth_of(row_index), weight), weight);
 }

@@ -1,7 +1,7 @@
 use super::row_options::row_option_builders;
 use super::{
-    ClassIndexMaths, Divisor, Family, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights, Shares, Spec,
-    TargetKind, check_option, check_unit,
+    ClassIndexMaths, Divisor, Family, Maths, ONE, Reduction, RowOptions, RowWeights, Shares, Spec, TargetKind,
+    check_class_weights, check_option, check_unit,
 };
 use crate::reference::Real;
 use crate::{Error, Shape, Side};
@@ -131,10 +131,7 @@ impl Spec for CrossEntropy {
             return Err(Error::NoOtherClasses);
         }
         self.rows.check()?;
-        match &self.class_weights {
-            Some(weights) => PerClass::check_values("class_weights", weights, shape.n_classes),
-            None => Ok(()),
-        }
+        check_class_weights(self.class_weights.as_deref(), shape)
     }
     fn ignore_index(&self) -> &[i32] {
         &self.ignore_index

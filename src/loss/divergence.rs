@@ -1,3 +1,4 @@
+use super::row_options::row_weights_builder;
 use super::{
     DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, RowWeights, Spec, TargetKind, Terms,
     check_option,
@@ -62,11 +63,7 @@ impl<K> Divergence<K> {
         self
     }
 
-    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
-    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
-        self.row_weights = Some(row_weights);
-        self
-    }
+    row_weights_builder!(row_weights);
 
     /// Sets the reduction.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -130,7 +127,9 @@ impl<K: Kind> Spec for Divergence<K> {
             _ if self.kind.teacher_gradient() && self.family().uses_whole_dloss() => {
                 Err(Error::TeacherGradient { loss: self.name() })
             }
-            _ if self.row_weights.is_some() && self.family().is_per_class() => Err(Error::NoRows { loss: self.name() }),
+            _ if self.row_weights.is_some() && self.family().is_per_class() => {
+                Err(Error::NoRowWeights { loss: self.name() })
+            }
             _ => self.kind.check(),
         }
     }

@@ -1,3 +1,4 @@
+use super::row_options::row_weights_builder;
 use super::{Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, RowWeights, Spec, TargetKind};
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -43,11 +44,7 @@ impl Entropy {
         Entropy { input, row_weights: None, reduction: Reduction::Mean }
     }
 
-    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
-    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
-        self.row_weights = Some(row_weights);
-        self
-    }
+    row_weights_builder!(row_weights);
 
     /// Sets the reduction; `None` gives one entropy per row.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -87,7 +84,7 @@ impl Spec for Entropy {
     fn check(&self, _: &Shape) -> Result<(), Error> {
         match self.input {
             Form::LogProbs => Err(Error::Form { loss: self.name(), expected: "logits or probabilities" }),
-            Form::Probs if self.row_weights.is_some() => Err(Error::NoRows { loss: self.name() }),
+            Form::Probs if self.row_weights.is_some() => Err(Error::NoRowWeights { loss: self.name() }),
             _ => Ok(()),
         }
     }

@@ -279,7 +279,7 @@ pub enum Divisor {
     Kept {
         /// Whether a row counts with its class weight.
         weighted: bool,
-        /// What a row counts before weights: 1, or C for a mean over elements.
+        /// What a row counts before weights: 1, C for a mean over elements, 1/inner for one over slabs.
         row_size: f64,
     },
     /// Given with the inputs.
@@ -496,6 +496,11 @@ into_loss!(
     SigmoidFocal,
     Entropy
 );
+
+/// `check` of the class weights, where there are any.
+pub(crate) fn check_class_weights(weights: Option<&[f32]>, shape: &Shape) -> Result<(), Error> {
+    weights.map_or(Ok(()), |weights| PerClass::check_values("class_weights", weights, shape.n_classes))
+}
 
 /// `check` of an option that must lie in `0..=1`.
 pub(crate) fn check_unit(option: &'static str, value: f32) -> Result<(), Error> {

@@ -1,4 +1,5 @@
-use super::{Divisor, Family, Maths, ONE, PerClass, Reduction, RowWeights, Spec, TargetKind};
+use super::row_options::row_weights_builder;
+use super::{Divisor, Family, Maths, ONE, Reduction, RowWeights, Spec, TargetKind, check_class_weights};
 use crate::{Error, Shape};
 
 /// Negative log-likelihood of given log-probabilities, one class index per row.
@@ -55,11 +56,7 @@ impl NegativeLogLikelihood {
         self
     }
 
-    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
-    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
-        self.row_weights = Some(row_weights);
-        self
-    }
+    row_weights_builder!(row_weights);
 
     /// Sets the reduction.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -88,10 +85,7 @@ impl Spec for NegativeLogLikelihood {
         RowWeights::mean_over_labels(self.row_weights, shape, &self.ignore_index, self.class_weights.is_some())
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
-        match &self.class_weights {
-            Some(weights) => PerClass::check_values("class_weights", weights, shape.n_classes),
-            None => Ok(()),
-        }
+        check_class_weights(self.class_weights.as_deref(), shape)
     }
     fn ignore_index(&self) -> &[i32] {
         &self.ignore_index

@@ -72,15 +72,23 @@ impl Default for RowOptions {
     }
 }
 
+/// The builder of row weights, for a spec with this field.
+macro_rules! row_weights_builder {
+    ($($field:ident).+) => {
+        /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
+        pub fn row_weights(mut self, row_weights: $crate::RowWeights) -> Self {
+            self.$($field).+ = Some(row_weights);
+            self
+        }
+    };
+}
+pub(super) use row_weights_builder;
+
 /// The builders of [`RowOptions`], for a spec with a field `rows`.
 macro_rules! row_option_builders {
     ($spec:ident) => {
         impl $spec {
-            /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
-            pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
-                self.rows.row_weights = Some(row_weights);
-                self
-            }
+            $crate::loss::row_options::row_weights_builder!(rows.row_weights);
 
             /// Logits become `cap tanh(x/cap)`.
             pub fn softcap(mut self, cap: f32) -> Self {

@@ -1,6 +1,7 @@
+use super::row_options::row_weights_builder;
 use super::{
-    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, PerClass, Reduction, RowWeights, Shares,
-    Spec, TargetKind, Terms, check_unit,
+    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, Reduction, RowWeights, Shares, Spec,
+    TargetKind, Terms, check_class_weights, check_unit,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -55,11 +56,7 @@ impl SoftCrossEntropy {
         self
     }
 
-    /// The inputs bring one weight per row; `RowWeights` says what it does to the divisor.
-    pub fn row_weights(mut self, row_weights: RowWeights) -> Self {
-        self.row_weights = Some(row_weights);
-        self
-    }
+    row_weights_builder!(row_weights);
 
     /// Sets the reduction.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -94,10 +91,7 @@ impl Spec for SoftCrossEntropy {
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_unit("label_smoothing", self.label_smoothing)?;
-        match &self.class_weights {
-            Some(weights) => PerClass::check_values("class_weights", weights, shape.n_classes),
-            None => Ok(()),
-        }
+        check_class_weights(self.class_weights.as_deref(), shape)
     }
     fn row_weights(&self) -> Option<RowWeights> {
         self.row_weights

@@ -89,6 +89,7 @@ impl Builder<'_> {
         let problem = self.problem;
         let rows = Rows::new(problem, self.placement);
         let lanes = match (problem.spec().family(), entry) {
+            // One number of a row is read.
             (Family::GivenLogProb, Entry::Forward) => 1,
             _ => lanes(rows.n_classes, rows.inner, self.caps),
         };

@@ -2,11 +2,12 @@
 
 use rstest::rstest;
 use surprisal::reference::Real;
-use surprisal::{BinaryCrossEntropy, CrossEntropy, Error, Pass, Reduction};
+use surprisal::{BinaryCrossEntropy, CrossEntropy, Error, Form, KlDivergence, Pass, Reduction, RowWeights};
 
 use crate::losses::check;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, cases_on, random_case, representative_cases, with_random_dloss};
+use crate::support::compare::assert_close;
 use crate::support::device::{fresh_engines, with_limits};
 use crate::support::losses::{all, reduction_of};
 use crate::support::planes::{in_planes, in_rows};
@@ -50,11 +51,23 @@ fn the_oracle_of_planes_is_that_of_their_rows() {
 /// A mean over the batch divides by its images, not by their pixels.
 #[test]
 fn a_batch_mean_of_planes_is_over_slabs() {
-    use surprisal::{Form, KlDivergence};
     let of =
         |reduction| random_case(KlDivergence::from_logits(Form::Probs).reduction(reduction).into(), Batch::new(6, 5));
     let [mean, sum] = [Reduction::BatchMean, Reduction::Sum].map(|r| in_planes(&of(r), 3, [0; 3]).losses()[0]);
     assert_eq!(mean, sum / 2.0);
+}
+
+/// Three pixels of weight 0 in two images of three: the mean is over one image's worth.
+#[test]
+fn a_batch_mean_of_planes_counts_the_slabs_that_weights_leave() {
+    let kl = KlDivergence::from_logits(Form::Probs).row_weights(RowWeights::Mask);
+    let of = |reduction| {
+        let case = random_case(kl.clone().reduction(reduction).into(), Batch::new(6, 5));
+        in_planes(&case.row_weights(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0]), 3, [0; 3])
+    };
+    let (mean, sum) = (of(Reduction::BatchMean), of(Reduction::Sum));
+    assert_close(&mean.name, &mean.losses(), &sum.losses(), 1e-15);
+    check(fresh_engines(false).iter(), &mean);
 }
 
 /// Seams of the load, of a workgroup's rows, of lanes and of slabs; every size takes every second case and, in turn, the

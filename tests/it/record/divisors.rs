@@ -1,7 +1,9 @@
 //! Divisors that only the device knows.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, Loss, Output, Pass, Reduction, RowWeights, SoftmaxFocal};
+use surprisal::{
+    CrossEntropy, Form, KlDivergence, Loss, Output, Pass, Reduction, RowWeights, SoftCrossEntropy, SoftmaxFocal,
+};
 
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::assert_matches;
@@ -15,7 +17,7 @@ fn floats(words: &[u32]) -> Vec<f32> {
     words.iter().copied().map(f32::from_bits).collect()
 }
 
-/// Labels are counted by 16 a lane; more than 64 partial counts are summed before use.
+/// Labels and row weights are counted by 16 a lane; more than 64 partial counts are summed before use.
 #[rstest]
 #[case(CrossEntropy::new().ignore_index(-100))]
 #[case(CrossEntropy::new().class_weights(WEIGHTS))]
@@ -23,7 +25,9 @@ fn floats(words: &[u32]) -> Vec<f32> {
 #[case(SoftmaxFocal::new(2.0).ignore_index(-100))]
 #[case(SoftmaxFocal::new(2.0).row_weights(RowWeights::Mask))]
 #[case(CrossEntropy::new().class_weights(WEIGHTS).row_weights(RowWeights::Count).z_loss(0.5).poly1(0.5))]
-fn counted_labels_divide_as_in_the_oracle(
+#[case(SoftCrossEntropy::new().row_weights(RowWeights::Mask))]
+#[case(KlDivergence::from_logits(Form::Logits).row_weights(RowWeights::Count))]
+fn counted_rows_divide_as_in_the_oracle(
     #[case] loss: impl Into<Loss>,
     #[values(1, 2, 511, 513, 4097, 300_000)] n_rows: usize,
 ) {

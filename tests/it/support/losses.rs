@@ -230,6 +230,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(weighted.row_weights(RowWeights::Count).into());
     losses.push(SoftCrossEntropy::new().into());
     losses.push(SoftCrossEntropy::new().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).into());
+    losses.push(SoftCrossEntropy::new().row_weights(RowWeights::Mask).into());
     for target in FORMS {
         losses.push(KlDivergence::from_logits(target).temperature(3.0).scaled_by_t_squared().into());
         losses.push(KlDivergence::from_log_probs(target).into());

@@ -271,9 +271,6 @@ fn binary_cross_entropy_of_probabilities_has_no_pos_weight() {
 #[case(Entropy::of_probs().row_weights(RowWeights::Scale), "distribution_entropy")]
 fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static str) {
     let error = refused(loss, SHAPE);
-    assert_eq!(error, Error::NoRows { loss: name });
-    assert_eq!(
-        error.to_string(),
-        format!("{name} takes row weights where it has one value per row, not one per element")
-    );
+    assert_eq!(error, Error::NoRowWeights { loss: name });
+    assert_eq!(error.to_string(), format!("{name} is computed element by element and takes no row weights"));
 }

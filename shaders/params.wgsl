@@ -62,16 +62,21 @@ struct Params {
     zero: u32,
     dtargets: u32,
     dtargets_stride: u32,
+    teacher: u32,
+    teacher_stride: u32,
+    /// Factor on a part of a weighted sum of losses.
+    part_weight: f32,
     padding_0: u32,
+    padding_1: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-override WORKGROUP_SIZE: u32 = 256u;
+override WORKGROUP_SIZE: u32 = 128u;
 /// Lanes that share a row: a power of two, at most WORKGROUP_SIZE.
-override LANES: u32 = 256u;
+override LANES: u32 = 128u;
 /// One value per row rather than one per workgroup.
 override PER_ROW: bool = true;
 /// Whether classes holds more than the factor 1.
@@ -95,7 +100,7 @@ const LOWEST: f32 = -0x1.fffffep+127f;
 const TILES_PER_BLOCK: u32 = 64u;
 
 /// A row's saved state: the family's first STATE_WIDTH words of these.
-alias State = array<u32, 5>;
+alias State = array<u32, 7>;
 
 /// params.zero, read once.
 var<private> zero: u32;

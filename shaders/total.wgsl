@@ -23,6 +23,14 @@ fn merge_Total(a: Total, b: Total) -> Total {
     return Total(a.sum + b.sum, a.flags | b.flags);
 }
 
+/// The total times a number; 0 wins against infinity.
+fn times_Total(total: Total, factor: f32) -> Total {
+    let infinite = select(total.flags & (HAS_POS_INF | HAS_NEG_INF), 0u, factor == 0f);
+    let turned = select(0u, HAS_NEG_INF, (infinite & HAS_POS_INF) != 0u)
+        | select(0u, HAS_POS_INF, (infinite & HAS_NEG_INF) != 0u);
+    return Total(total.sum * factor, (total.flags & HAS_NAN) | select(infinite, turned, factor < 0f));
+}
+
 fn bits_of(total: Total) -> u32 {
     let infinite = total.flags & (HAS_POS_INF | HAS_NEG_INF);
     var bits = bitcast<u32>(total.sum);

@@ -184,6 +184,14 @@ pub enum Error {
         found: usize,
     },
 
+    /// What holds for both parts of a sum of losses is the cross-entropy's; weigh the upstream gradient instead of rows, and
+    /// run what is refused as a loss of its own.
+    #[error("a part of a distillation takes no options of its own for the whole: {option}")]
+    PartOption {
+        /// What was set.
+        option: &'static str,
+    },
+
     /// Weigh the upstream gradient instead: row weights are for losses whose rows have one value before any reduction.
     #[error("{loss} is computed element by element and takes no row weights")]
     NoRowWeights {

@@ -20,6 +20,8 @@ pub struct Inputs<'a> {
     pub logits: Numbers<'a>,
     /// Labels `[N]`, or one number per class `[N, C]`.
     pub targets: Targets<'a>,
+    /// What a distillation holds the student against beside labels: `[N, C]`, row stride `targets_stride`.
+    pub teacher: Option<Numbers<'a>>,
     /// Factors on the elements of an elementwise loss.
     pub weights: Option<(&'a [f32], Broadcast)>,
     /// One weight per row `[N]`, where the loss says what it does.
@@ -82,6 +84,7 @@ impl<'a> Inputs<'a> {
         Inputs {
             logits: logits.into(),
             targets: Targets::None,
+            teacher: None,
             weights: None,
             row_weights: None,
             dloss: None,
@@ -94,6 +97,12 @@ impl<'a> Inputs<'a> {
     /// class.
     pub fn targets(mut self, targets: impl Into<Targets<'a>>) -> Self {
         self.targets = targets.into();
+        self
+    }
+
+    /// Adds what a distillation holds the student against beside labels.
+    pub fn teacher(mut self, teacher: impl Into<Numbers<'a>>) -> Self {
+        self.teacher = Some(teacher.into());
         self
     }
 
@@ -276,6 +285,8 @@ pub struct Output {
     /// The reduced loss `[1]`, row losses `[N]`, or one value per element `[N, C]`; empty after `Pass::Backward`.
     /// Numbers stored in 16 bits are f32 here, exactly.
     pub values: Vec<f32>,
+    /// The parts of each loss that is a sum of two, unweighted: hard and soft; only of a distillation.
+    pub parts: Option<Vec<[f32; 2]>>,
     /// The gradient, row stride `dlogits_stride` (padding is 0); absent after `Pass::Forward`. As f32, exactly.
     pub dlogits: Option<Vec<f32>>,
     /// The gradient with respect to the targets, row stride `dtargets_stride` (padding is 0), where it was asked for.
@@ -289,10 +300,19 @@ pub struct Output {
 impl Output {
     /// Adds the output of the rows that follow.
     pub(crate) fn append(&mut self, next: Output, problem: &Problem) {
-        let Output { values, dlogits, dtargets, row_state, side } = next;
+        let Output { values, parts, dlogits, dtargets, row_state, side } = next;
+        let add = |sum: &mut f32, value: f32| *sum += value;
         match problem.extent() {
-            Extent::Scalar => self.values.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
+            Extent::Scalar => self.values.iter_mut().zip(values).for_each(|(sum, value)| add(sum, value)),
             _ => self.values.extend(values),
+        }
+        if let (Some(all), Some(next)) = (&mut self.parts, parts) {
+            match problem.extent() {
+                Extent::Scalar => {
+                    all.as_flattened_mut().iter_mut().zip(next.concat()).for_each(|(sum, value)| add(sum, value));
+                }
+                _ => all.extend(next),
+            }
         }
         let gradients = [
             (&mut self.dlogits, dlogits, problem.shape.dlogits_stride),

@@ -23,9 +23,10 @@ pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
 pub use half;
 pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{
-    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Family, Form, Gradients, JensenShannon, Jsd, Kl,
-    KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, ReverseKl, ReverseKlDivergence, RowOptions,
-    RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftmaxFocal, Terms, TotalVariation, Tv,
+    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Family, Form, Gradients, JensenShannon, Jsd,
+    Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, ReverseKl, ReverseKlDivergence,
+    RowOptions, RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, Terms, TotalVariation,
+    Tv,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

@@ -2,7 +2,7 @@
 
 use crate::inputs::{Broadcast, Inputs, Labels, Numbers, Targets};
 use crate::kernel::Slot;
-use crate::loss::{Divisor, Family, Form, Gradients, Loss, Pass, Reduction, RowWeights, Spec, TargetKind};
+use crate::loss::{Divisor, Family, Loss, Pass, Reduction, RowWeights, Spec, TargetKind};
 use crate::{Corners, EmptyMean, Error, Policy, Shape, Storage};
 
 /// Elements in a row at most: indices within a row stay below 2^31 with room for a tile.
@@ -87,13 +87,18 @@ impl Problem {
         }
     }
 
-    /// Values in an output of this extent.
-    pub(crate) fn values_len(&self) -> usize {
+    /// Losses in an output of this extent.
+    pub(crate) fn losses_len(&self) -> usize {
         match self.extent() {
             Extent::Scalar => 1,
             Extent::Row => self.shape.n_rows,
             Extent::Element => self.shape.n_elements(),
         }
+    }
+
+    /// Values on a device: the losses, each followed by its parts if it is a sum.
+    pub(crate) fn values_len(&self) -> usize {
+        self.losses_len() * self.spec().family().values_per_loss()
     }
 
     /// How a tensor's numbers are stored: as the shape says if there is one per element, as f32 otherwise.
@@ -106,6 +111,7 @@ impl Problem {
             Slot::Values if per_element => self.shape.values_storage,
             Slot::Dlogits => self.shape.dlogits_storage,
             Slot::Dtargets => self.shape.dtargets_storage,
+            Slot::Teacher => self.shape.targets_storage,
             _ => Storage::F32,
         }
     }
@@ -116,6 +122,17 @@ impl Problem {
             Slot::Targets if self.spec().targets() == TargetKind::ClassIndex => self.shape.label_storage.bytes() as u64,
             slot => self.storage(slot).bytes() as u64,
         }
+    }
+
+    /// Whether what no class weight touches has a divisor of its own.
+    pub(crate) fn counts_terms_apart(&self) -> bool {
+        let weighted = matches!(self.divisor, Divisor::Kept { weighted: true, .. });
+        self.has_unweighted_terms() && (weighted || self.extras_share != 1.0)
+    }
+
+    /// The problem of one loss of a sum.
+    pub(crate) fn part(&self, loss: impl Into<Loss>) -> Problem {
+        Problem { loss: loss.into(), ..self.clone() }
     }
 
     /// What the sum of losses is divided by.
@@ -135,16 +152,7 @@ impl Problem {
 
     /// Numbers saved per row by `Forward`: the running maximum and sum of each softmax, and what else the gradient needs.
     pub(crate) fn state_width(&self) -> usize {
-        match self.spec().family() {
-            Family::Softmax | Family::ClassIndex => 2, // m, D
-            Family::RowEntropy => 3,                   // m, D, entropy
-            Family::GivenLogProb | Family::Elementwise => 0,
-            Family::Distribution { student, teacher, terms, gradients } => {
-                let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
-                let divergence = gradients == Gradients::Both && teacher == Form::Logits;
-                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
-            }
-        }
+        self.spec().family().state_width()
     }
 
     /// The rows kept, without class weights.
@@ -157,9 +165,14 @@ impl Problem {
         self.spec().class_factors().len() + self.spec().ignore_index().len()
     }
 
-    /// Whether a row has terms that no class weight touches.
+    /// Whether a row has z-loss or poly-1.
     pub(crate) fn has_row_extras(&self) -> bool {
         self.spec().rows().z_loss != 0.0 || self.spec().poly1() != 0.0
+    }
+
+    /// Whether a row has terms that no class weight touches.
+    pub(crate) fn has_unweighted_terms(&self) -> bool {
+        self.has_row_extras() || self.spec().distillation().is_some()
     }
 
     /// Words of side outputs: one row's, or those of the means.
@@ -210,6 +223,12 @@ impl Problem {
             check_probabilities(&inputs.logits, shape)?;
         }
         self.check_targets(&inputs.targets)?;
+        let taught = self.spec().distillation().is_some();
+        self.check_presence("teacher", inputs.teacher.is_some(), taught, taught)?;
+        if let Some(teacher) = inputs.teacher {
+            check_storage("teacher", shape.targets_storage.name(), teacher.storage().name())?;
+            check_strided_len("teacher", teacher.len(), shape.targets_len(), shape.targets_stride, shape)?;
+        }
         self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
         if let Some((weights, broadcast)) = inputs.weights {
             check_len("weights", weights.len(), self.weights_len(broadcast))?;
@@ -223,7 +242,7 @@ impl Problem {
         self.check_presence("dloss", inputs.dloss.is_some(), self.needs_dloss(), self.uses_dloss())?;
         if let Some(dloss) = inputs.dloss {
             check_storage("dloss", self.storage(Slot::Dloss).name(), dloss.storage().name())?;
-            check_len("dloss", dloss.len(), self.values_len())?;
+            check_len("dloss", dloss.len(), self.losses_len())?;
         }
         let divided = self.divisor() == Divisor::Input;
         self.check_presence("divisor", inputs.divisor.is_some(), divided, divided)?;

@@ -184,7 +184,10 @@ fn value_of(row: Row, terms: f32) -> u32 {
 }
 
 fn state_of(row: Row) -> State {
-    return State(select(bitcast<u32>(row.softmax.m), NAN, row.poisoned), bitcast<u32>(row.softmax.D), 0u, 0u, 0u);
+    var state: State;
+    state[0] = select(bitcast<u32>(row.softmax.m), NAN, row.poisoned);
+    state[1] = bitcast<u32>(row.softmax.D);
+    return state;
 }
 
 /// The row from its saved state; its value has no reader.

@@ -65,7 +65,11 @@ fn value_of(row: Row, terms: f32) -> u32 {
 
 fn state_of(row: Row) -> State {
     let m = select(bitcast<u32>(row.softmax.m), NAN, row.poisoned);
-    return State(m, bitcast<u32>(row.softmax.D), row.value, 0u, 0u);
+    var state: State;
+    state[0] = m;
+    state[1] = bitcast<u32>(row.softmax.D);
+    state[2] = row.value;
+    return state;
 }
 
 fn row_from(truth: Truth, state: State) -> Row {

@@ -7,11 +7,3 @@ fn row_weight(row: u32) -> u32 {
 fn is_zero(weight: u32) -> bool {
     return false;
 }
-
-fn weighed(row: Row, weight: u32) -> Row {
-    return row;
-}
-
-fn weighed_value(row: Row, weight: u32, value: u32) -> u32 {
-    return value;
-}

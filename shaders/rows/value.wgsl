@@ -1,5 +1,8 @@
 //! One value per row, or one per workgroup for a later sum.
 
+/// A row's loss as bits.
+alias Value = u32;
+
 /// The row's loss, or the sum over the workgroup's rows.
 fn write_value(lane: Lane, place: Place, value: u32) {
     let in_range = place.row < params.n_rows;

@@ -23,13 +23,6 @@ fn weighed(row: Row, weight: u32) -> Row {
 
 /// A value's bits times the weight; a row may have an infinite value and no gradient.
 fn weighed_value(row: Row, weight: u32, value: u32) -> u32 {
-    let factor = bitcast<f32>(weight);
-    var total = total_of(value);
-    total.sum *= factor;
-    if (factor < 0f) {
-        total.flags = (total.flags & HAS_NAN)
-            | select(0u, HAS_NEG_INF, (total.flags & HAS_POS_INF) != 0u)
-            | select(0u, HAS_POS_INF, (total.flags & HAS_NEG_INF) != 0u);
-    }
-    return select(select(bits_of(total), NAN, is_no_number(weight)), 0u, row.ignored);
+    let weighed = bits_of(times_Total(total_of(value), bitcast<f32>(weight)));
+    return select(select(weighed, NAN, is_no_number(weight)), 0u, row.ignored);
 }

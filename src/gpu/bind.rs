@@ -4,7 +4,7 @@ use super::guard::guarded;
 use super::pool::Pooled;
 use super::{Buffers, GpuEngine};
 use crate::inputs::Broadcast;
-use crate::kernel::Slot;
+use crate::kernel::{PARAMS_BINDING, SOFT_PARAMS_BINDING, Slot};
 use crate::loss::TargetKind;
 use crate::params::Params;
 use crate::plan::{Placement, Schedule, Source, Step, schedule};
@@ -66,7 +66,7 @@ impl Plan {
         &self.problem.loss
     }
 
-    /// Values the operation puts out: 1, N or N x C.
+    /// Values the operation puts out: 1, N or N x C; three times as many for a [`crate::Distillation`].
     pub fn values_len(&self) -> usize {
         self.problem.values_len()
     }
@@ -152,6 +152,10 @@ fn dispatches(
     for (step, place) in schedule.steps.iter().zip(bytes.chunks_mut(PARAMS_STRIDE)) {
         place[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(&step.params));
     }
+    let soft_params_at = bytes.len();
+    if let Some(soft_params) = &schedule.soft_params {
+        bytes.extend_from_slice(bytemuck::bytes_of(soft_params));
+    }
     let descriptor = wgpu::util::BufferInitDescriptor {
         label: Some("surprisal params"),
         contents: &bytes,
@@ -160,14 +164,18 @@ fn dispatches(
     let params = guarded(device, "params", || device.create_buffer_init(&descriptor))?;
     let bind = |(index, step): (usize, &Step)| {
         let pipeline = engine.shared.pipelines.get(device, step.kernel, step.constants)?;
-        let mut entries = vec![wgpu::BindGroupEntry {
-            binding: 0,
+        let uniform = |binding, at: usize| wgpu::BindGroupEntry {
+            binding,
             resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer: &params,
-                offset: (index * PARAMS_STRIDE) as u64,
+                offset: at as u64,
                 size: wgpu::BufferSize::new(size_of::<Params>() as u64),
             }),
-        }];
+        };
+        let mut entries = vec![uniform(PARAMS_BINDING, index * PARAMS_STRIDE)];
+        if step.kernel.has_soft_params() {
+            entries.push(uniform(SOFT_PARAMS_BINDING, soft_params_at));
+        }
         for (slot, region) in &step.regions {
             let (buffer, start) = match region.source {
                 Source::Caller(slot) => {
@@ -207,6 +215,8 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     let divided = problem.divisor() == crate::loss::Divisor::Input;
     let dlogits = problem.writes_dlogits();
     check(Slot::Targets, targets, targets)?;
+    let taught = problem.spec().distillation().is_some();
+    check(Slot::Teacher, taught, taught)?;
     check(Slot::Weights, false, problem.takes_weights())?;
     check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
     check(Slot::Side, problem.writes_side(), problem.writes_side())?;
@@ -245,9 +255,10 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
     match slot {
         Slot::Logits => shape.logits_len(),
         Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => shape.n_rows,
-        Slot::Targets => shape.targets_len(),
+        Slot::Targets | Slot::Teacher => shape.targets_len(),
         Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
-        Slot::Dloss | Slot::Values => problem.values_len(),
+        Slot::Dloss => problem.losses_len(),
+        Slot::Values => problem.values_len(),
         Slot::Divisor | Slot::Errors => 1,
         Slot::RowWeights => shape.n_rows,
         Slot::Side => problem.side_len(),

@@ -27,6 +27,12 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Targets, slice)
     }
 
+    /// What a [`crate::Distillation`] holds the student against beside labels, `[N, C]`, with stride and storage of targets
+    /// that have one number per class.
+    pub fn teacher(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::Teacher, slice)
+    }
+
     /// Factors on the elements of an elementwise loss, f32.
     pub fn weights(mut self, slice: wgpu::BufferSlice<'a>, broadcast: Broadcast) -> Self {
         self.weights = Some(broadcast);
@@ -66,7 +72,8 @@ impl<'a> Buffers<'a> {
         self.with(Slot::RowState, slice)
     }
 
-    /// The values, [`crate::Plan::values_len`] of them. f32, or as [`crate::Shape::values_storage`] says if there is one per
+    /// The values, [`crate::Plan::values_len`] of them; those of a [`crate::Distillation`] in threes: the sum, its hard part,
+    /// its soft part. f32, or as [`crate::Shape::values_storage`] says if there is one per
     /// element.
     pub fn values(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Values, slice)

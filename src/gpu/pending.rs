@@ -62,6 +62,8 @@ struct Signal {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutputLens {
     values: Option<Stored>,
+    /// Whether a value is followed by its two parts.
+    has_parts: bool,
     dlogits: Option<Stored>,
     dtargets: Option<Stored>,
     row_state: Option<Stored>,
@@ -178,6 +180,7 @@ impl OutputLens {
         let side = || (problem.spec().rows().side, stored(Slot::Side, problem.side_len()));
         OutputLens {
             values: problem.writes_values().then(|| stored(Slot::Values, problem.values_len())),
+            has_parts: problem.writes_values() && problem.spec().distillation().is_some(),
             dlogits: problem.writes_dlogits().then(|| stored(Slot::Dlogits, problem.shape.dlogits_len())),
             dtargets: problem.writes_dtargets().then(|| stored(Slot::Dtargets, problem.shape.dtargets_len())),
             row_state: problem.writes_state().then(|| stored(Slot::RowState, n_rows * problem.state_width())),
@@ -199,6 +202,7 @@ impl OutputLens {
             let empty = |output: Option<Stored>| output.map(|_| Vec::new());
             return Ok(Output {
                 values: Vec::new(),
+                parts: self.has_parts.then(Vec::new),
                 dlogits: empty(self.dlogits),
                 dtargets: empty(self.dtargets),
                 row_state: empty(self.row_state),
@@ -215,8 +219,14 @@ impl OutputLens {
             &head[..output.len * output.storage.bytes()]
         };
         let mut floats = |output: Stored| output.storage.widen(bytes(output));
+        let mut values = self.values.map_or(Vec::new(), &mut floats);
+        let parts = self.has_parts.then(|| values.chunks(3).map(|value| [value[1], value[2]]).collect());
+        if self.has_parts {
+            values = values.into_iter().step_by(3).collect();
+        }
         Ok(Output {
-            values: self.values.map_or(Vec::new(), &mut floats),
+            values,
+            parts,
             dlogits: self.dlogits.map(&mut floats),
             dtargets: self.dtargets.map(&mut floats),
             row_state: self.row_state.map(&mut floats),
@@ -242,6 +252,7 @@ pub(super) struct Transfer {
 struct TransferInputs {
     logits: Pooled,
     targets: Option<Pooled>,
+    teacher: Option<Pooled>,
     weights: Option<(Pooled, Broadcast)>,
     row_weights: Option<Pooled>,
     dloss: Option<Pooled>,
@@ -266,6 +277,7 @@ impl Transfer {
         let inputs = TransferInputs {
             logits: send("surprisal logits", inputs.logits.bytes())?,
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
+            teacher: inputs.teacher.map(|teacher| send("surprisal teacher", teacher.bytes())).transpose()?,
             weights: weights.transpose()?,
             row_weights: floats("surprisal row_weights", inputs.row_weights)?,
             dloss: dloss.transpose()?,
@@ -287,10 +299,13 @@ impl Transfer {
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state } = &self.inputs;
+        let TransferInputs { logits, targets, teacher, weights, row_weights, dloss, divisor, row_state } = &self.inputs;
         let mut buffers = Buffers::new(logits.slice(..));
         if let Some(targets) = targets {
             buffers = buffers.targets(targets.slice(..));
+        }
+        if let Some(teacher) = teacher {
+            buffers = buffers.teacher(teacher.slice(..));
         }
         if let Some((weights, broadcast)) = weights {
             buffers = buffers.weights(weights.slice(..), *broadcast);
@@ -363,9 +378,11 @@ impl Transfer {
             });
             queue.submit([encoder.finish()])
         })?;
-        let TransferInputs { logits, targets, weights, row_weights, dloss, divisor, row_state: saved } = inputs;
+        let TransferInputs { logits, targets, teacher, weights, row_weights, dloss, divisor, row_state: saved } =
+            inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional = [targets, weights, row_weights, dloss, divisor, saved, dlogits, dtargets, row_state, side];
+        let optional =
+            [targets, teacher, weights, row_weights, dloss, divisor, saved, dlogits, dtargets, row_state, side];
         let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
         Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }

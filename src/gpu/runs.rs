@@ -32,7 +32,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
     let per_row = |values: &'a [f32], width: usize| &values[rows.start * width..rows.end * width];
     let strided =
         |values: Numbers<'a>, stride: usize, len: usize| values.slice(slabs.start * stride..slabs.start * stride + len);
-    let Inputs { logits, targets, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
+    let Inputs { logits, targets, teacher, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
     let inputs = Inputs {
         logits: strided(logits, shape.logits_stride, shape.logits_len()),
         targets: match targets {
@@ -40,6 +40,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
             Targets::ClassIndex(labels) => Targets::ClassIndex(labels.slice(rows.clone())),
             Targets::Values(values) => Targets::Values(strided(values, shape.targets_stride, shape.targets_len())),
         },
+        teacher: teacher.map(|teacher| strided(teacher, shape.targets_stride, shape.targets_len())),
         weights: weights.map(|(weights, broadcast)| match broadcast {
             Broadcast::PerRow => (per_row(weights, 1), broadcast),
             Broadcast::PerClass => (weights, broadcast),
@@ -58,7 +59,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
 }
 
 /// Bytes of each buffer that a run takes: its inputs, and all its outputs together.
-fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 7] {
+fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 8] {
     let targets = match inputs.targets {
         Targets::None => 0,
         Targets::ClassIndex(labels) => labels.bytes().len(),
@@ -66,9 +67,10 @@ fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 7] {
     };
     let optional = [inputs.weights.map(|(weights, _)| weights), inputs.row_weights, inputs.row_state];
     let [weights, row_weights, row_state] = optional.map(|values| values.map_or(0, size_of_val));
-    let dloss = inputs.dloss.map_or(0, |dloss| dloss.bytes().len());
+    let [teacher, dloss] = [inputs.teacher, inputs.dloss].map(|tensor| tensor.map_or(0, |tensor| tensor.bytes().len()));
     let outputs = OutputLens::new(problem).total_bytes() as usize;
-    [inputs.logits.bytes().len(), targets, weights, row_weights, dloss, row_state, outputs].map(|bytes| bytes as u64)
+    [inputs.logits.bytes().len(), targets, teacher, weights, row_weights, dloss, row_state, outputs]
+        .map(|bytes| bytes as u64)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What kernels exist, what they bind, and their text. A kernel is fragments joined in a fixed order; a choice between
 //! kernels is a choice between files, never a condition in one.
 
+mod part;
 mod source;
 
 use crate::Storage;
@@ -143,14 +144,21 @@ pub enum Slot {
     Errors = 13,
     /// `[N, C]`: the gradient with respect to the targets.
     Dtargets = 14,
+    /// `[N, C]`: what the student is held against beside labels.
+    Teacher = 15,
 }
+
+/// The uniform buffer of the step's `Params`.
+pub(crate) const PARAMS_BINDING: u32 = 0;
+/// The uniform buffer of the `Params` that a sum's second part has, well clear of the slots.
+pub(crate) const SOFT_PARAMS_BINDING: u32 = 64;
 
 impl Slot {
     /// Slots there are; they are numbered from 1.
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 14] = [
+    pub const ALL: [Slot; 15] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -165,6 +173,7 @@ impl Slot {
         Slot::Side,
         Slot::Errors,
         Slot::Dtargets,
+        Slot::Teacher,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -184,6 +193,7 @@ impl Slot {
             Slot::Side => "side",
             Slot::Errors => "errors",
             Slot::Dtargets => "dtargets",
+            Slot::Teacher => "teacher",
         }
     }
 
@@ -196,6 +206,7 @@ impl Slot {
             Slot::Values => Some("values_storage"),
             Slot::Dlogits => Some("dlogits_storage"),
             Slot::Dtargets => Some("dtargets_storage"),
+            Slot::Teacher => Some("teacher_storage"),
             _ => None,
         }
     }
@@ -228,6 +239,8 @@ pub(crate) struct Constants {
     pub label_smoothing: bool,
     pub temperature: bool,
     pub softcap: bool,
+    /// Of the second part of a sum.
+    pub soft_temperature: bool,
     pub row_extras: bool,
     pub side: u32,
     pub row_count: u32,
@@ -251,6 +264,7 @@ impl Constants {
             "LABEL_SMOOTHING" => u32::from(self.label_smoothing).into(),
             "TEMPERATURE" => u32::from(self.temperature).into(),
             "SOFTCAP" => u32::from(self.softcap).into(),
+            "soft_TEMPERATURE" => u32::from(self.soft_temperature).into(),
             "ROW_EXTRAS" => u32::from(self.row_extras).into(),
             "SIDE" => self.side.into(),
             "ROW_COUNT" => self.row_count.into(),
@@ -286,6 +300,9 @@ impl Kernel {
         let name = match self.program {
             Program::Loss { loss, family: Family::Distribution { student, teacher, .. }, .. } => {
                 format!("{loss}.{}.{}", form_name(student), form_name(teacher))
+            }
+            Program::Loss { loss, family: Family::Distillation { soft, teacher, .. }, .. } => {
+                format!("{loss}.{soft}.{}", form_name(teacher))
             }
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),
@@ -344,8 +361,8 @@ impl Kernel {
     /// Slots, and whether the kernel writes them.
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
-            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, Side, Targets, Terms,
-            Values, Weights,
+            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, Side, Targets, Teacher,
+            Terms, Values, Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -361,7 +378,9 @@ impl Kernel {
         let inputs: &[Slot] = match family {
             Family::Softmax | Family::RowEntropy => &[Logits],
             Family::Distribution { .. } if !has_class_factors(loss) => &[Logits, Targets],
-            Family::ClassIndex | Family::GivenLogProb | Family::Distribution { .. } => &[Logits, Targets, Classes],
+            Family::ClassIndex | Family::GivenLogProb | Family::Distribution { .. } | Family::Distillation { .. } => {
+                &[Logits, Targets, Classes]
+            }
             Family::Elementwise if reads_targets(loss) => &[Logits, Targets, Classes, Weights],
             Family::Elementwise => &[Logits, Classes, Weights],
         };
@@ -369,8 +388,7 @@ impl Kernel {
         if entry != Entry::Forward {
             slots.push((Dloss, false));
         }
-        // A class index's z-loss meets the divisor in the value too.
-        if family == Family::ClassIndex || (entry != Entry::Forward && family != Family::Softmax) {
+        if family.has_mixed_divisors() || (entry != Entry::Forward && family != Family::Softmax) {
             slots.push((Divisor, false));
         }
         if entry != Entry::ForwardBackward && family.saves_state() {
@@ -391,7 +409,15 @@ impl Kernel {
         if entry != Entry::Forward && family.has_teacher_gradient() {
             slots.push((Dtargets, true));
         }
+        if self.has_soft_params() {
+            slots.push((Teacher, false));
+        }
         slots
+    }
+
+    /// Whether the second part of a sum has a `Params` of its own.
+    pub fn has_soft_params(&self) -> bool {
+        matches!(self.program, Program::Loss { family: Family::Distillation { .. }, .. })
     }
 
     /// Whether rows have weights. Beside side outputs and a gradient their binding would be the ninth: a plan then runs
@@ -423,6 +449,7 @@ impl Kernel {
         }
         match self.program {
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
+            Program::Loss { family: Family::Distillation { .. }, .. } => names.push("soft_TEMPERATURE"),
             Program::Loss { .. } => {}
             Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
             Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
@@ -435,7 +462,7 @@ impl Kernel {
     fn is_tensor(&self, slot: Slot) -> bool {
         let Program::Loss { family, values, .. } = self.program else { return false };
         match slot {
-            Slot::Logits | Slot::Dlogits | Slot::Dtargets => true,
+            Slot::Logits | Slot::Dlogits | Slot::Dtargets | Slot::Teacher => true,
             Slot::Targets => !family.has_labels(),
             Slot::Dloss => family == Family::Softmax,
             Slot::Values => values == Values::PerElement,

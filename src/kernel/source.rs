@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, reads_targets,
+    Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, part, reads_targets,
 };
 use crate::loss::{Family, Form, Gradients, Terms};
 
@@ -16,6 +16,12 @@ impl Kernel {
         };
         for fragment in self.fragments() {
             push(fragment, fragment.1);
+        }
+        for (name, outside, fragments) in self.parts() {
+            let texts: Vec<_> = fragments.iter().map(|fragment| fragment.1).collect();
+            for (fragment, text) in fragments.iter().zip(part::renamed(name, outside, &texts)) {
+                push(*fragment, &text);
+            }
         }
         push(Fragment("(bindings)", ""), &self.binding_text());
         if self.width.is_packed() {
@@ -121,21 +127,20 @@ impl Kernel {
                 list.extend([MATH]);
                 if entry != Entry::Forward && family != Family::Softmax {
                     list.extend([SCALE_DIVISOR, SCALE_UPSTREAM]);
-                } else if family == Family::ClassIndex {
+                } else if family.has_mixed_divisors() {
                     list.push(SCALE_DIVISOR);
                 }
-                if family.saves_state() {
+                if family.saves_state() && !self.has_soft_params() {
                     list.push(SOFTMAX_STATE);
                 }
                 if self.variant == Variant::Subgroup && self.monoids().contains(&"Sums") {
-                    list.push(shuffle(family));
-                    if family == Family::ClassIndex {
-                        list.push(side_shuffle(values));
-                    }
+                    list.extend(shuffles(family, values));
                 }
                 list.extend(family_fragments(family, loss, entry, values));
-                if family.weighs_rows() {
-                    list.push(if self.weighs_rows() { ROW_WEIGHTS } else { NO_ROW_WEIGHTS });
+                if self.weighs_rows() {
+                    list.push(ROW_WEIGHTS);
+                } else if family.weighs_rows() || self.has_soft_params() {
+                    list.extend(NO_ROW_WEIGHTS);
                 }
                 if entry != Entry::Forward {
                     list.push(match self.gradient {
@@ -176,7 +181,8 @@ const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
 const TRUTH: Fragment = fragment!("class_index/truth.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
-const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
+const ALL_ROWS_COUNT: Fragment = fragment!("rows/no_weights.wgsl");
+const NO_ROW_WEIGHTS: [Fragment; 2] = [ALL_ROWS_COUNT, fragment!("rows/unweighed.wgsl")];
 const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
 const ROW_SHARE: Fragment = fragment!("sum/row_share.wgsl");
 const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
@@ -192,7 +198,39 @@ const SUM_TARGET_WEIGHTS: Fragment = fragment!("sum/target_weights.wgsl");
 const SUM_ROW_WEIGHTS: Fragment = fragment!("sum/row_weights.wgsl");
 const COUNT_ERRORS: Fragment = fragment!("sum/errors.wgsl");
 
+/// What the text of a sum's second part means by names that are not declared in it.
+const SOFT_NAMES: &[(&str, &str)] = &[
+    ("params", "soft_params"),
+    ("TEMPERATURE", "soft_TEMPERATURE"),
+    ("SOFTCAP", "soft_SOFTCAP"),
+    ("load_targets", "load_teacher"),
+];
+
 impl Kernel {
+    /// The parts of a sum of losses: what their names begin with, names of theirs that are declared outside, fragments.
+    fn parts(&self) -> Vec<(&'static str, &'static [(&'static str, &'static str)], Vec<Fragment>)> {
+        let Program::Loss { family: Family::Distillation { soft, teacher, terms }, entry, .. } = self.program else {
+            return Vec::new();
+        };
+        let shuffled = self.variant == Variant::Subgroup && entry != Entry::Backward;
+        let hard = (Family::ClassIndex, "cross_entropy");
+        let divergence = Family::Distribution { student: Form::Logits, teacher, terms, gradients: Gradients::Student };
+        let part = |(family, loss)| {
+            let mut list = vec![SOFTMAX_STATE];
+            list.extend(row_maths(family, loss, Values::Sums));
+            if shuffled {
+                list.extend(shuffles(family, Values::Sums));
+            }
+            list.push(loss_fragment(loss));
+            list
+        };
+        let mut soft_fragments = part((divergence, soft));
+        if entry != Entry::Backward {
+            soft_fragments.push(reads(divergence));
+        }
+        vec![("hard", &[], part(hard)), ("soft", SOFT_NAMES, soft_fragments)]
+    }
+
     fn layout(&self) -> Fragment {
         match self.width.is_strided() {
             true => fragment!("layout/planes.wgsl"),
@@ -250,41 +288,20 @@ impl Width {
     }
 }
 
-fn shuffle(family: Family) -> Fragment {
+fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
     match family {
-        Family::Softmax => fragment!("softmax/shuffle.wgsl"),
-        Family::ClassIndex => fragment!("class_index/shuffle.wgsl"),
-        Family::Distribution { .. } => fragment!("distribution/shuffle.wgsl"),
-        Family::RowEntropy => fragment!("row_entropy/shuffle.wgsl"),
+        Family::Softmax => vec![fragment!("softmax/shuffle.wgsl")],
+        Family::ClassIndex => vec![fragment!("class_index/shuffle.wgsl"), side_shuffle(values)],
+        Family::Distribution { .. } => vec![fragment!("distribution/shuffle.wgsl")],
+        Family::Distillation { .. } => vec![fragment!("distillation/shuffle.wgsl")],
+        Family::RowEntropy => vec![fragment!("row_entropy/shuffle.wgsl")],
         Family::GivenLogProb | Family::Elementwise => unreachable!("they share totals only"),
     }
 }
 
 /// The family's machinery, the loss's own file, and the way through the data.
 fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
-    let mut list = match family {
-        Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
-        Family::ClassIndex => {
-            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, TRUTH];
-            list.push(fragment!("class_index/family.wgsl"));
-            list.extend(side_fragments(values));
-            list
-        }
-        Family::GivenLogProb => vec![CLASS_FACTORS, LABEL, IGNORED, TRUTH],
-        Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
-        Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
-        Family::Distribution { student, teacher, terms, .. } => {
-            let mut list = vec![
-                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
-                NO_TRUTH,
-                student_fragment(student),
-                teacher_fragment(teacher),
-                fragment!("distribution/family.wgsl"),
-            ];
-            list.extend(terms_fragments(terms));
-            list
-        }
-    };
+    let mut list = row_maths(family, loss, values);
     list.push(loss_fragment(loss));
     match family {
         Family::Softmax => list.extend(match entry {
@@ -302,6 +319,34 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
     list
 }
 
+/// The family's machinery: what a row's sums are and what comes of them.
+fn row_maths(family: Family, loss: &'static str, values: Values) -> Vec<Fragment> {
+    match family {
+        Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
+        Family::ClassIndex => {
+            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, TRUTH];
+            list.push(fragment!("class_index/family.wgsl"));
+            list.extend(side_fragments(values));
+            list
+        }
+        Family::GivenLogProb => vec![CLASS_FACTORS, LABEL, IGNORED, TRUTH],
+        Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
+        Family::Distillation { .. } => vec![fragment!("distillation/soft_params.wgsl")],
+        Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
+        Family::Distribution { student, teacher, terms, .. } => {
+            let mut list = vec![
+                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
+                NO_TRUTH,
+                student_fragment(student),
+                teacher_fragment(teacher),
+                fragment!("distribution/family.wgsl"),
+            ];
+            list.extend(terms_fragments(terms));
+            list
+        }
+    }
+}
+
 fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment> {
     let gradient = fragment!("rows/gradient.wgsl");
     let dtargets = match family.has_teacher_gradient() {
@@ -312,11 +357,12 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
     if entry == Entry::Backward {
         return vec![dtargets, gradient, fragment!("rows/backward.wgsl")];
     }
-    let reads = match family {
-        Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
-        _ => fragment!("rows/one_read.wgsl"),
-    };
-    let mut list = vec![dtargets, LANE_SUMS, fragment!("rows/sums.wgsl"), reads, fragment!("rows/value.wgsl")];
+    let mut list = vec![dtargets, LANE_SUMS, fragment!("rows/sums.wgsl")];
+    match family {
+        // Its first part needs one read, and its second brings its own.
+        Family::Distillation { .. } => list.push(fragment!("distillation/value.wgsl")),
+        _ => list.extend([reads(family), fragment!("rows/value.wgsl")]),
+    }
     match entry {
         Entry::Forward => list.push(fragment!("rows/forward.wgsl")),
         _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
@@ -325,6 +371,14 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         list.push(NO_SIDE);
     }
     list
+}
+
+/// How often a row is read before its gradient.
+fn reads(family: Family) -> Fragment {
+    match family {
+        Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
+        _ => fragment!("rows/one_read.wgsl"),
+    }
 }
 
 /// What a class index's sums carry for side outputs.
@@ -354,7 +408,7 @@ fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
 fn each_fragments(entry: Entry) -> Vec<Fragment> {
     let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
     let gradient = fragment!("distribution/each/gradient.wgsl");
-    let reads = [LANE_SUMS, NO_ROW_WEIGHTS, NO_SIDE, sums, values];
+    let reads = [LANE_SUMS, ALL_ROWS_COUNT, NO_SIDE, sums, values];
     match entry {
         Entry::Forward => [&reads[..], &[fragment!("distribution/each/forward.wgsl")]].concat(),
         Entry::ForwardBackward => {
@@ -409,6 +463,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("binary_cross_entropy_of_probs", fragment!("elementwise/binary_cross_entropy_of_probs.wgsl"), &[Elementwise]),
         ("sigmoid_focal", fragment!("elementwise/sigmoid_focal.wgsl"), &[Elementwise]),
         ("distribution_entropy", fragment!("elementwise/distribution_entropy.wgsl"), &[Elementwise]),
+        ("distillation", fragment!("distillation/family.wgsl"), &DISTILLATIONS),
     ]
 };
 
@@ -422,6 +477,24 @@ const EVERY_FORM: [[Family; 6]; 5] = [
     every_form(Terms::PerElement, Gradients::Student),
     every_form(Terms::MeanUnderTeacher, Gradients::Both),
 ];
+
+/// The divergences that a cross-entropy may be added to.
+const DISTILLATIONS: [Family; 12] = {
+    let [a, b, c] = distillations("kl_divergence", Terms::MeanUnderTeacher);
+    let [d, e, f] = distillations("reverse_kl_divergence", Terms::MeanUnderStudent);
+    let [g, h, i] = distillations("jensen_shannon", Terms::Normalised);
+    let [j, k, l] = distillations("total_variation", Terms::Normalised);
+    [a, b, c, d, e, f, g, h, i, j, k, l]
+};
+
+const fn distillations(soft: &'static str, terms: Terms) -> [Family; 3] {
+    use Form::{LogProbs, Logits, Probs};
+    [
+        Family::Distillation { soft, teacher: Probs, terms },
+        Family::Distillation { soft, teacher: LogProbs, terms },
+        Family::Distillation { soft, teacher: Logits, terms },
+    ]
+}
 
 const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
     use Form::{LogProbs, Logits, Probs};

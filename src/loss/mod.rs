@@ -2,6 +2,7 @@
 
 mod binary_cross_entropy;
 mod cross_entropy;
+mod distillation;
 mod divergence;
 mod entropy;
 mod jensen_shannon;
@@ -17,6 +18,7 @@ mod total_variation;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use cross_entropy::{CrossEntropy, Smoothing};
+pub use distillation::{Distillation, SoftPart};
 pub use divergence::Divergence;
 pub use entropy::Entropy;
 pub use jensen_shannon::{JensenShannon, Jsd};
@@ -66,6 +68,8 @@ pub enum Loss {
     SigmoidFocal(SigmoidFocal),
     /// Entropy of softmax(logits) or of a given distribution.
     Entropy(Entropy),
+    /// Cross-entropy and a divergence from a teacher, weighted and summed.
+    Distillation(Distillation),
 }
 
 /// How the losses of a batch become the output. With the default, `Mean`, each loss has the divisor its field uses;
@@ -192,6 +196,15 @@ pub enum Family {
         /// Whose gradients are wanted.
         gradients: Gradients,
     },
+    /// A class index and a distribution, of the same logits: cross-entropy and a divergence, weighted and summed.
+    Distillation {
+        /// The divergence's name.
+        soft: &'static str,
+        /// What it is from.
+        teacher: Form,
+        /// How its sums over the classes come about.
+        terms: Terms,
+    },
     /// Softmax and no target: the entropy.
     RowEntropy,
     /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
@@ -235,7 +248,7 @@ impl Family {
 
     /// Whether a row has one label.
     pub(crate) fn has_labels(self) -> bool {
-        matches!(self, Family::ClassIndex | Family::GivenLogProb)
+        matches!(self, Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. })
     }
 
     /// Whether a backward pass starts from what a forward pass found over the classes.
@@ -243,9 +256,42 @@ impl Family {
         !matches!(self, Family::GivenLogProb | Family::Elementwise)
     }
 
-    /// Whether its rows have weights: one value per row comes of its classes.
+    /// Numbers saved per row: the running maximum and sum of each softmax, and what else the gradient needs.
+    pub(crate) fn state_width(self) -> usize {
+        match self {
+            Family::Softmax | Family::ClassIndex => 2, // m, D
+            Family::RowEntropy => 3,                   // m, D, entropy
+            Family::GivenLogProb | Family::Elementwise => 0,
+            Family::Distillation { teacher, terms, .. } => {
+                let (student, gradients) = (Form::Logits, Gradients::Student);
+                2 + Family::Distribution { student, teacher, terms, gradients }.state_width()
+            }
+            Family::Distribution { student, teacher, terms, gradients } => {
+                let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
+                let divergence = gradients == Gradients::Both && teacher == Form::Logits;
+                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
+            }
+        }
+    }
+
+    /// Whether its rows may have weights: one value per row comes of its classes, and a binding is free.
     pub(crate) fn weighs_rows(self) -> bool {
-        !matches!(self, Family::Softmax | Family::Elementwise) && !self.is_per_class()
+        !matches!(self, Family::Softmax | Family::Elementwise | Family::Distillation { .. }) && !self.is_per_class()
+    }
+
+    /// Values that a row, or the batch, has: a sum of two losses comes with both.
+    pub(crate) fn values_per_loss(self) -> usize {
+        if matches!(self, Family::Distillation { .. }) { 3 } else { 1 }
+    }
+
+    /// Whether a loss reads `divisor` forward too: a term that no class weight touches is brought to it.
+    pub(crate) fn has_mixed_divisors(self) -> bool {
+        matches!(self, Family::ClassIndex | Family::Distillation { .. })
+    }
+
+    /// Lanes in a workgroup at most, so that what they share fits the 16 KiB that WebGPU promises.
+    pub(crate) fn most_lanes(self) -> u32 {
+        if matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
     }
 
     /// Whether a loss of distributions has one value per class.
@@ -319,6 +365,8 @@ pub(crate) enum Maths<'a> {
     Distribution(&'a dyn DistributionMaths),
     RowEntropy,
     Elementwise(&'a dyn ElementwiseMaths),
+    /// Each part has its own.
+    Distillation,
 }
 
 /// One value and one gradient per class.
@@ -396,6 +444,10 @@ pub(crate) trait Spec {
     fn reads_probabilities(&self) -> bool {
         false
     }
+    /// The two parts, of a sum of two.
+    fn distillation(&self) -> Option<&Distillation> {
+        None
+    }
     /// Labels of rows that do not count.
     fn ignore_index(&self) -> &[i32] {
         &[]
@@ -458,6 +510,7 @@ impl Loss {
             Loss::BinaryCrossEntropy(spec) => spec,
             Loss::SigmoidFocal(spec) => spec,
             Loss::Entropy(spec) => spec,
+            Loss::Distillation(spec) => spec,
         }
     }
 }
@@ -494,7 +547,8 @@ into_loss!(
     SoftmaxFocal,
     BinaryCrossEntropy,
     SigmoidFocal,
-    Entropy
+    Entropy,
+    Distillation
 );
 
 /// `check` of the class weights, where there are any.

@@ -15,11 +15,11 @@ impl Builder<'_> {
     pub(super) fn count_rows(&mut self) -> Divisors {
         let problem = self.problem;
         let (divisor, kept) = (problem.divisor(), problem.kept());
-        // Terms without class weights need both counts in one binding.
-        let mixed = problem.has_row_extras() && matches!(divisor, Divisor::Kept { weighted: true, .. });
-        let shared = mixed.then(|| self.scratch(2 * MAX_DIVISORS));
+        let apart = problem.counts_terms_apart();
+        // Both counts lie in one binding.
+        let shared = (apart && matches!(divisor, Divisor::Kept { .. })).then(|| self.scratch(2 * MAX_DIVISORS));
         let sum = self.count(divisor, shared.map(|source| (source, 0)));
-        let kept = match mixed || (self.side_is_mean() && kept != divisor) {
+        let kept = match apart || (self.side_is_mean() && kept != divisor) {
             true => self.count(kept, shared.map(|source| (source, MAX_DIVISORS))),
             false => sum,
         };

@@ -6,7 +6,7 @@ mod sums;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Variant, Width};
-use crate::loss::{Divisor, Pass, RowWeights, Shares};
+use crate::loss::{Distillation, Divisor, Pass, RowWeights, Shares};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Storage};
@@ -87,6 +87,8 @@ pub struct Schedule {
     pub steps: Vec<Step>,
     /// Bytes of each scratch buffer.
     pub scratch: Vec<u64>,
+    /// What the second part of a sum of losses is told, the same in every step.
+    pub soft_params: Option<Params>,
 }
 
 /// Rows that a workgroup stands on side by side where there are as many: the f32 of a class fill a cache line of 128 bytes.
@@ -105,7 +107,11 @@ pub fn lanes(n_classes: usize, inner: usize, caps: &Caps) -> u32 {
 /// The schedule of a problem for slices placed so.
 pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result<Schedule, Error> {
     let (row_state, side) = (Source::Caller(Slot::RowState), Source::Caller(Slot::Side));
+    let most = problem.spec().family().most_lanes();
+    let caps =
+        &Caps { workgroup_size: caps.workgroup_size.min(most), max_lanes: caps.max_lanes.min(most), ..caps.clone() };
     let mut builder = Builder { problem, caps, placement, row_state, side, schedule: Schedule::default() };
+    builder.schedule.soft_params = problem.spec().distillation().map(|parts| builder.soft_params(parts));
     if placement.counts_errors {
         builder.count_errors();
     }
@@ -125,7 +131,7 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         Pass::Backward => builder.run_loss(Entry::Backward, divisors)?,
     };
     if problem.writes_values() && problem.extent() == Extent::Scalar {
-        builder.sum_to(sums, divisors.sum, (Slot::Values, 0));
+        builder.sum_values(sums, divisors);
     }
     if builder.side_is_mean() {
         builder.sum_side(divisors.kept);
@@ -184,6 +190,7 @@ impl Builder<'_> {
             label_smoothing: spec.shares(self.problem.shape.n_classes) != Shares::WHOLE,
             temperature: spec.temperature() != 1.0,
             softcap: spec.rows().softcap.is_some(),
+            soft_temperature: spec.distillation().is_some_and(|parts| parts.soft.spec().temperature() != 1.0),
             row_extras: self.problem.has_row_extras(),
             side: spec.rows().side.bits(),
             row_count: match spec.row_weights() {
@@ -287,7 +294,20 @@ impl Builder<'_> {
             side_width: rows.side.width() as u32,
             top_k: rows.side.top_k.unwrap_or(0),
             scale: spec.scale() as f32,
+            part_weight: spec.distillation().map_or(1.0, |parts| parts.hard_weight),
             loss_args: spec.loss_args(),
+            ..Params::default()
+        }
+    }
+
+    /// Options of the divergence in a sum; where tensors lie is said once.
+    fn soft_params(&self, parts: &Distillation) -> Params {
+        let soft = parts.soft.spec();
+        Params {
+            inv_temperature: (1.0 / f64::from(soft.temperature())) as f32,
+            scale: soft.scale() as f32,
+            part_weight: (f64::from(parts.soft_weight) * self.problem.extras_share) as f32,
+            loss_args: soft.loss_args(),
             ..Params::default()
         }
     }

@@ -100,6 +100,7 @@ impl Builder<'_> {
         for binding in bindings.iter().filter(|binding| binding.storage.is_some()) {
             constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
         }
+        let each = problem.spec().family().values_per_loss() as u64;
         let written = entry != Entry::Backward && problem.extent() == Extent::Scalar && rows.outer > 0;
         let mut partials = Partials::contiguous(Source::Constant(Slot::Terms), 0, 0);
         let window = self.window_slabs(&rows, &bindings, rows_per_group)?;
@@ -107,7 +108,7 @@ impl Builder<'_> {
             (0..rows.outer.div_ceil(window)).map(|k| (k * window, window.min(rows.outer - k * window))).collect();
         if written {
             let len = windows.iter().map(|(_, len)| rows.groups(*len, rows_per_group)).sum();
-            partials = Partials::contiguous(self.scratch(len), 0, len);
+            partials = Partials { source: self.scratch(len * each), first: 0, len, stride: each };
         }
         let mut first_group = 0;
         for (first, len) in windows {
@@ -127,7 +128,7 @@ impl Builder<'_> {
                 let tail = rows.n_classes - params.last_row as usize;
                 let region = match binding.slot {
                     Slot::Values if written => {
-                        let (region, base) = self.region(partials.source, first_group, groups);
+                        let (region, base) = self.region(partials.source, first_group * each, groups * each);
                         params.values = base;
                         region
                     }
@@ -191,14 +192,15 @@ impl Builder<'_> {
             Extent::Row => (n, n),
             Extent::Scalar => (0, 1),
         };
+        let each = problem.spec().family().values_per_loss();
         match slot {
             Slot::Logits => (rows.logits_stride, c),
             Slot::Dlogits => (rows.dlogits_stride, c),
             Slot::Dtargets => (rows.dtargets_stride, c),
             Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (n, n),
-            Slot::Targets => (rows.targets_stride, c),
+            Slot::Targets | Slot::Teacher => (rows.targets_stride, c),
             Slot::RowState => (state, state),
-            Slot::Values => per_value,
+            Slot::Values => (per_value.0 * each, per_value.1 * each),
             Slot::Dloss if self.placement.has_dloss => per_value,
             Slot::Weights => match self.placement.weights {
                 None => (0, 1),
@@ -265,6 +267,7 @@ impl Builder<'_> {
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
             Slot::Dtargets => (params.dtargets, params.dtargets_stride) = (base, stride),
+            Slot::Teacher => (params.teacher, params.teacher_stride) = (base, stride),
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
             Slot::Side => params.side = base,

@@ -30,6 +30,15 @@ impl Builder<'_> {
         self.schedule.steps.push(Step { kernel, constants, params, regions, grid: (1, 1) });
     }
 
+    /// The loss of the batch; of a sum of losses also its parts, the second without class weights.
+    pub(super) fn sum_values(&mut self, sums: Partials, divisors: Divisors) {
+        let each = [divisors.sum, divisors.sum, divisors.kept];
+        for (at, &divisor) in each[..self.problem.spec().family().values_per_loss()].iter().enumerate() {
+            let at = at as u64;
+            self.sum_to(Partials { first: sums.first + at, ..sums }, divisor, (Slot::Values, at));
+        }
+    }
+
     /// The mean of each side output.
     pub(super) fn sum_side(&mut self, kept: Divide) {
         let (len, stride) = (self.problem.shape.n_rows as u64, self.problem.spec().rows().side.width() as u64);

@@ -45,22 +45,14 @@ pub(super) fn row(
         let delta_minus_p = if j == t { q } else { -softmax.p(j) };
         softmax.through_logit(j, slope * delta_minus_p + (softmax.p(j).times(even) - spread(j)))
     };
-    Some(Row {
-        values: vec![value],
-        gradient: (0..n_classes).map(gradient).collect(),
-        state: vec![softmax.m, softmax.excess],
-        side: side(problem, &softmax, t),
-    })
+    let row = Row::new(vec![value], (0..n_classes).map(gradient).collect(), vec![softmax.m, softmax.excess]);
+    Some(Row { side: side(problem, &softmax, t), ..row })
 }
 
 /// A row that adds nothing to the loss.
 fn silent(problem: &Problem, gradient: Real, state: [Real; 2]) -> Row {
-    Row {
-        values: vec![Real::ZERO],
-        gradient: vec![gradient; problem.shape.n_classes],
-        state: state.to_vec(),
-        side: vec![Real::ZERO; problem.spec().rows().side.width()],
-    }
+    let row = Row::new(vec![Real::ZERO], vec![gradient; problem.shape.n_classes], state.to_vec());
+    Row { side: vec![Real::ZERO; problem.spec().rows().side.width()], ..row }
 }
 
 /// The side outputs wanted, in order.

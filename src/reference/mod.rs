@@ -1,6 +1,7 @@
 //! The same calls on the CPU in f64: plain loops, the oracle of every test and the engine where there is no GPU.
 
 mod class_index;
+mod distillation;
 mod distribution;
 mod elementwise;
 mod entropy;
@@ -18,6 +19,7 @@ use crate::kernel::Slot;
 use crate::loss::{Divisor, Family, Maths, RowWeights, Spec};
 use crate::validate::{Extent, Problem};
 use crate::{Side, SideOutputs, Storage};
+use distillation::Parts;
 use softmax::{LogitMap, Softmax};
 use tensors::Tensors;
 
@@ -27,6 +29,8 @@ use tensors::Tensors;
 pub struct Evaluation {
     /// As [`Output::values`].
     pub values: Vec<Real>,
+    /// As [`Output::parts`].
+    pub parts: Option<Vec<[Real; 2]>>,
     /// As [`Output::dlogits`].
     pub dlogits: Option<Vec<Real>>,
     /// As [`Output::dtargets`].
@@ -43,15 +47,17 @@ pub struct Evaluation {
 struct Row {
     /// One value for the row, or one per class.
     values: Vec<Real>,
+    /// The two losses of a sum.
+    parts: Vec<Real>,
     gradient: Vec<Real>,
     state: Vec<Real>,
     side: Vec<Real>,
 }
 
 impl Row {
-    /// A row without side outputs.
+    /// A row of one loss, without side outputs.
     fn new(values: Vec<Real>, gradient: Vec<Real>, state: Vec<Real>) -> Row {
-        Row { values, gradient, state, side: Vec::new() }
+        Row { values, parts: Vec::new(), gradient, state, side: Vec::new() }
     }
 
     /// A row that has no value.
@@ -59,6 +65,7 @@ impl Row {
         let n_values = if problem.extent() == Extent::Element { problem.shape.n_classes } else { 1 };
         Row {
             values: vec![Real::NAN; n_values],
+            parts: vec![Real::NAN; if problem.spec().distillation().is_some() { 2 } else { 0 }],
             gradient: vec![Real::NAN; problem.shape.n_classes],
             state: vec![Real::NAN; problem.state_width()],
             side: vec![Real::NAN; problem.spec().rows().side.width()],
@@ -69,6 +76,7 @@ impl Row {
     fn silent(problem: &Problem) -> Row {
         Row {
             values: vec![Real::ZERO; row_width(problem)],
+            parts: Vec::new(),
             gradient: vec![Real::ZERO; problem.shape.n_classes],
             state: vec![Real::ZERO; problem.state_width()],
             side: vec![Real::ZERO; problem.spec().rows().side.width()],
@@ -90,12 +98,14 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     let inputs = &Tensors::new(inputs);
     let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
     let share = extras_share(problem, divisor, kept);
-    let (mut values, mut side) = (Vec::new(), Vec::new());
+    let sum = problem.spec().distillation().map(|parts| Parts::new(problem, parts, inputs));
+    let (mut values, mut parts, mut side) = (Vec::new(), Vec::new(), Vec::new());
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
     let mut dtargets = vec![Real::ZERO; shape.dtargets_len()];
     let mut row_state = Vec::new();
     for n in 0..shape.n_rows {
-        let Row { values: row_values, gradient, state, side: row_side } = row(problem, inputs, n, share);
+        let Row { values: row_values, parts: row_parts, gradient, state, side: row_side } =
+            row(problem, inputs, sum.as_ref(), n, share);
         let over_nothing =
             if problem.has_pytorch_corners() && counts(problem, inputs, n) { Real::NAN } else { Real::ZERO };
         let scaled = |c: usize, g: Real| {
@@ -110,6 +120,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
             dtargets[shape.place(shape.dtargets_stride, n, c)] = scaled(c, g);
         }
         values.extend(row_values);
+        parts.extend(row_parts.chunks_exact(2).map(|part| [part[0], part[1]]));
         row_state.extend(state);
         side.extend(row_side);
     }
@@ -117,6 +128,11 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
         let width = problem.spec().rows().side.width();
         let column = |c| Real::sum(side.iter().copied().skip(c).step_by(width));
         side = (0..width).map(|c| mean(problem, column(c), kept)).collect();
+    }
+    if problem.extent() == Extent::Scalar && sum.is_some() {
+        let part = |i: usize| Real::sum(parts.iter().map(|part| part[i]));
+        let unweighted = if problem.counts_terms_apart() { kept } else { divisor };
+        parts = vec![[mean(problem, part(0), divisor), mean(problem, part(1), unweighted)]];
     }
     let reduced = || mean(problem, Real::sum(values.iter().copied()), divisor);
     let values = match problem.extent() {
@@ -126,6 +142,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     };
     Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
+        parts: sum.filter(|_| problem.writes_values()).map(|_| parts),
         dlogits: problem.writes_dlogits().then_some(dlogits),
         dtargets: problem.writes_dtargets().then_some(dtargets),
         row_state: problem.writes_state().then_some(row_state),
@@ -137,11 +154,12 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
 /// Rounded once, to what each tensor is stored as.
 impl From<Evaluation> for Output {
     fn from(evaluation: Evaluation) -> Self {
-        let Evaluation { values, dlogits, dtargets, row_state, side, .. } = evaluation;
+        let Evaluation { values, parts, dlogits, dtargets, row_state, side, .. } = evaluation;
         let [values_storage, dlogits_storage, dtargets_storage] = evaluation.storage;
         let round = |reals: Vec<Real>, storage: Storage| reals.iter().map(|real| storage.round(real.value)).collect();
         Output {
             values: round(values, values_storage),
+            parts: parts.map(|parts| parts.iter().map(|part| part.map(|real| real.value as f32)).collect()),
             dlogits: dlogits.map(|dlogits| round(dlogits, dlogits_storage)),
             dtargets: dtargets.map(|dtargets| round(dtargets, dtargets_storage)),
             row_state: row_state.map(|state| round(state, Storage::F32)),
@@ -161,7 +179,7 @@ fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
     reals.iter().enumerate().map(word).collect()
 }
 
-fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, share: Real) -> Row {
+fn row(problem: &Problem, inputs: &Tensors<'_>, sum: Option<&Parts<'_>>, n: usize, share: Real) -> Row {
     let ignored = inputs.labels.get(n).is_some_and(|&label| is_ignored(problem, label));
     let weight = row_weight(inputs, n);
     if weight == 0.0 {
@@ -178,6 +196,7 @@ fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, share: Real) -> Row {
         Maths::Distribution(loss) => distribution::row(problem, inputs, n, loss),
         Maths::RowEntropy => entropy::row(problem, inputs, n),
         Maths::Elementwise(loss) => Some(elementwise::row(problem, inputs, n, loss)),
+        Maths::Distillation => sum.and_then(|parts| parts.row(n, share)),
     };
     row.unwrap_or_else(|| Row::poisoned(problem)).weighed(weight)
 }
@@ -245,7 +264,7 @@ fn laid_out(problem: &Problem, rows: &[Real]) -> Vec<Real> {
 /// The row's softmax: from the saved state in a backward pass, from the logits otherwise.
 fn row_softmax(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Option<Softmax> {
     let (x, map) = (logits(problem, inputs, n), logit_map(problem));
-    match inputs.row_state {
+    match &inputs.row_state {
         Some(state) if problem.reads_state() => {
             let state = &state[n * problem.state_width()..];
             Softmax::saved(&x, map, state[0], state[1])

@@ -3,17 +3,19 @@ use std::borrow::Cow;
 use crate::inputs::{Broadcast, Inputs, Targets};
 
 /// Host tensors as f32 and i32, whatever they are stored as: widening is exact.
+#[derive(Clone)]
 pub(super) struct Tensors<'a> {
     pub logits: Cow<'a, [f32]>,
     /// Empty where there are none.
     pub labels: Cow<'a, [i32]>,
     /// One per class.
     pub targets: Option<Cow<'a, [f32]>>,
+    pub teacher: Option<Cow<'a, [f32]>>,
     pub weights: Option<(&'a [f32], Broadcast)>,
     pub row_weights: Option<&'a [f32]>,
     pub dloss: Option<Cow<'a, [f32]>>,
     pub divisor: Option<f32>,
-    pub row_state: Option<&'a [f32]>,
+    pub row_state: Option<Cow<'a, [f32]>>,
 }
 
 impl<'a> Tensors<'a> {
@@ -28,11 +30,12 @@ impl<'a> Tensors<'a> {
             logits: inputs.logits.widen(),
             labels,
             targets,
+            teacher: inputs.teacher.map(|teacher| teacher.widen()),
             weights: inputs.weights,
             row_weights: inputs.row_weights,
             dloss: inputs.dloss.map(|dloss| dloss.widen()),
             divisor: inputs.divisor,
-            row_state: inputs.row_state,
+            row_state: inputs.row_state.map(Cow::Borrowed),
         }
     }
 }

@@ -26,7 +26,7 @@ pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Cas
     let fused = case.evaluate(Pass::ForwardBackward);
     let mut backward = fused.clone();
     backward.values.clear();
-    backward.side = None;
+    (backward.parts, backward.side) = (None, None);
     for (what, engine) in engines {
         let mut saved = None;
         for (pass, oracle) in [(Pass::Forward, &forward), (Pass::ForwardBackward, &fused), (Pass::Backward, &backward)]

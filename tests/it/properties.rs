@@ -1,6 +1,7 @@
 //! What holds on every engine, whatever the numbers.
 mod bits;
 mod corners;
+mod distillation;
 mod identities;
 mod policy;
 mod pytorch_corners;

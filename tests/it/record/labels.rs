@@ -1,7 +1,10 @@
 //! Labels on the device: in range, ignored, or out of range.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, GpuEngine, Loss, NegativeLogLikelihood, Pass, Reduction, SoftmaxFocal};
+use surprisal::{
+    CrossEntropy, Distillation, Form, GpuEngine, KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction,
+    SoftmaxFocal,
+};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case};
@@ -10,6 +13,7 @@ use crate::support::losses::with_reduction;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 
 const NAN: u32 = 0x7fc0_0000;
+const N_ROWS: usize = 5;
 const ROW: usize = 2;
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
 
@@ -20,21 +24,23 @@ fn losses() -> Vec<Loss> {
         SoftmaxFocal::new(2.0).alpha([0.25, 0.75]).into(),
         SoftmaxFocal::new(0.5).ignore_index(1_000_000).into(),
         NegativeLogLikelihood::new().ignore_index(-100).class_weights([0.5, 2.0]).into(),
+        Distillation::new(CrossEntropy::new().ignore_index(-100), KlDivergence::from_logits(Form::Probs)).into(),
     ]
 }
 
 /// Five rows; the label of row 2 is this one.
 fn labelled(loss: &Loss, n_classes: usize, label: i32) -> Case {
-    let mut case = random_case(loss.clone(), Batch::new(5, n_classes));
+    let mut case = random_case(loss.clone(), Batch::new(N_ROWS, n_classes));
     case.labels.as_mut().expect("a loss with labels")[ROW] = label;
     case.name = format!("{} with label {label} in row {ROW}", case.name);
     case
 }
 
-/// The results with row 2 replaced: one value and one gradient for every number of the row.
+/// The results with row 2 replaced: every value and every number of the gradient.
 fn with_row(bits: &Bits, n_classes: usize, value: u32) -> Bits {
     let mut bits = bits.clone();
-    bits.values.iter_mut().skip(ROW).take(1).for_each(|v| *v = value);
+    let n_values = bits.values.len() / N_ROWS;
+    bits.values.iter_mut().skip(ROW * n_values).take(n_values).for_each(|v| *v = value);
     bits.dlogits.iter_mut().skip(ROW * n_classes).take(n_classes).for_each(|g| *g = value);
     bits.row_state.clear();
     bits

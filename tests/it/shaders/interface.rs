@@ -74,13 +74,15 @@ fn every_binding_is_used_and_written_as_the_table_says() {
 }
 
 #[test]
-fn the_uniform_buffer_is_params_at_binding_0() {
-    for_every_kernel(|Parsed { label, module, .. }| {
-        let uniforms: Vec<_> =
-            module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::Uniform).collect();
-        let [(_, params)] = uniforms[..] else { panic!("{label}: {} uniform buffers", uniforms.len()) };
-        let binding = params.binding.as_ref().map(|binding| (binding.group, binding.binding));
-        assert_eq!((params.name.as_deref(), binding), (Some("params"), Some((0, 0))), "{label}");
+fn uniform_buffers_are_params_at_binding_0_and_those_of_a_second_part() {
+    for_every_kernel(|Parsed { label, kernel, module, .. }| {
+        let uniforms = module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::Uniform);
+        let mut found: Vec<_> = uniforms
+            .map(|(_, v)| (v.name.as_deref(), v.binding.as_ref().map(|binding| (binding.group, binding.binding))))
+            .collect();
+        found.sort();
+        let all = [(Some("params"), Some((0, 0))), (Some("soft_params"), Some((0, 64)))];
+        assert_eq!(found, all[..if kernel.has_soft_params() { 2 } else { 1 }], "{label}");
     });
 }
 

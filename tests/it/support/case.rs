@@ -141,11 +141,11 @@ impl Case {
     pub fn inputs(&self) -> Inputs<'_> {
         let packed = self.stored();
         let mut inputs = Inputs::new(stored(&self.logits, &packed.logits));
-        inputs.targets = match (&packed.labels, &self.labels, &self.values) {
-            (Some(labels), ..) => labels.into(),
-            (None, Some(labels), _) => labels.into(),
-            (None, None, Some(values)) => Targets::Values(stored(values, &packed.values)),
-            (None, None, None) => Targets::None,
+        let values = self.values.as_ref().map(|values| stored(values, &packed.values));
+        (inputs.targets, inputs.teacher) = match (&packed.labels, &self.labels) {
+            (Some(labels), _) => (labels.into(), values),
+            (None, Some(labels)) => (labels.into(), values),
+            (None, None) => (values.map_or(Targets::None, Targets::Values), None),
         };
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));
         inputs.row_weights = self.row_weights.as_deref();

@@ -1,7 +1,9 @@
 use surprisal::{Broadcast, Form, Loss, Reduction};
 
 use super::case::{Case, case};
-use super::losses::{N_CLASSES, forms, ignored, reduced, representatives, row_weights, sized, with_reduction};
+use super::losses::{
+    N_CLASSES, forms, ignored, reduced, representatives, row_weights, sized, teacher_form, with_reduction,
+};
 use super::random::Random;
 
 const N_ROWS: usize = 5;
@@ -169,18 +171,19 @@ fn labels(batch: Batch) -> Vec<i32> {
 }
 
 fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>, Option<Vec<f32>>) {
+    let mut distributions = |form| match form {
+        Form::Probs => random.distributions(batch.n_rows, batch.n_classes),
+        Form::LogProbs => random.distributions(batch.n_rows, batch.n_classes).into_iter().map(f32::ln).collect(),
+        Form::Logits => batch.logits(random),
+    };
     if let Some((_, target)) = forms(loss) {
-        let values = match target {
-            Form::Probs => random.distributions(batch.n_rows, batch.n_classes),
-            Form::LogProbs => random.distributions(batch.n_rows, batch.n_classes).into_iter().map(f32::ln).collect(),
-            Form::Logits => batch.logits(random),
-        };
-        return (None, Some(values));
+        return (None, Some(distributions(target)));
     }
+    let teacher = teacher_form(loss).map(&mut distributions);
     if let Some(ignored) = ignored(loss) {
         let mut labels = labels(batch);
         labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignored.first().unwrap_or(label));
-        return (Some(labels), None);
+        return (Some(labels), teacher);
     }
     match loss {
         Loss::SoftCrossEntropy(_) => (None, Some(random.distributions(batch.n_rows, batch.n_classes))),

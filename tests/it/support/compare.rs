@@ -40,6 +40,13 @@ const FLUSHED: f64 = 512.0 * f32::MIN_POSITIVE as f64;
 /// Fails if any result of `got` is further from the oracle than the arithmetic allows, naming the worst.
 pub fn assert_matches(what: &str, shape: Shape, got: &Output, oracle: &Evaluation) {
     compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.storage[0]);
+    match (&got.parts, &oracle.parts) {
+        (Some(got), Some(reals)) => {
+            compare(&format!("{what}: parts"), 2, got.as_flattened(), reals.as_flattened(), Storage::F32);
+        }
+        (None, None) => {}
+        _ => panic!("{what}: parts in one result only"),
+    }
     match (&got.dlogits, &oracle.dlogits) {
         (Some(got), Some(reals)) => {
             compare(&format!("{what}: dlogits"), shape.dlogits_stride, got, reals, oracle.storage[1]);

@@ -1,7 +1,7 @@
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss,
+    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss,
     NegativeLogLikelihood, PerClass, Reduction, ReverseKlDivergence, RowWeights, Side, SigmoidFocal, Smoothing,
-    SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    SoftCrossEntropy, SoftPart, SoftmaxFocal, TotalVariation,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -154,6 +154,21 @@ pub fn entropies() -> Vec<Loss> {
     vec![Entropy::of_logits().into(), Entropy::of_probs().into()]
 }
 
+/// Every divergence, every form of the teacher, every option of the cross-entropy that changes the sum.
+pub fn distillations() -> Vec<Loss> {
+    let ce = CrossEntropy::new;
+    let hinton = KlDivergence::from_logits(Form::Logits).temperature(2.0).scaled_by_t_squared();
+    let weighted = ce().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).ignore_index(1);
+    let to_probs = ReverseKlDivergence::from_logits(Form::Probs);
+    vec![
+        Distillation::new(ce().temperature(0.75), hinton).weights(0.25, 0.75).into(),
+        Distillation::new(weighted.z_loss(0.25), KlDivergence::from_logits(Form::Probs)).weights(-0.5, 2.0).into(),
+        Distillation::new(ce().class_weights(CLASS_WEIGHTS), to_probs).into(),
+        Distillation::new(ce().ignore_index(1), JensenShannon::from_logits(Form::Logits).beta(0.125)).into(),
+        Distillation::new(ce(), TotalVariation::from_logits(Form::LogProbs).temperature(3.0)).weights(0.0, 1.5).into(),
+    ]
+}
+
 pub fn softmaxes() -> Vec<Loss> {
     vec![Loss::LogSoftmax, Loss::Softmax]
 }
@@ -216,6 +231,7 @@ pub fn ignored(loss: &Loss) -> Option<&[i32]> {
         Loss::CrossEntropy(spec) => Some(&spec.ignore_index),
         Loss::NegativeLogLikelihood(spec) => Some(&spec.ignore_index),
         Loss::SoftmaxFocal(spec) => Some(&spec.ignore_index),
+        Loss::Distillation(spec) => Some(&spec.hard.ignore_index),
         _ => None,
     }
 }
@@ -256,6 +272,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(BinaryCrossEntropy::of_probs().into());
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
     losses.extend(entropies());
+    losses.extend(distillations().into_iter().skip(1).step_by(2));
     losses
 }
 
@@ -274,6 +291,7 @@ pub fn all() -> Vec<Loss> {
         binary_cross_entropies(),
         sigmoid_focals(),
         entropies(),
+        distillations(),
     ];
     lists.concat()
 }
@@ -285,6 +303,8 @@ pub fn of_softmax() -> Vec<Loss> {
     let mut losses = [cross_entropies(), soft_cross_entropies(), of_divergences, softmax_focals()].concat();
     losses.retain(from_logits);
     losses.extend([Entropy::of_logits().into(), Loss::LogSoftmax]);
+    let is_shift_invariant = |loss: &Loss| !matches!(loss, Loss::Distillation(spec) if spec.hard.rows.z_loss != 0.0);
+    losses.extend(distillations().into_iter().filter(is_shift_invariant));
     losses
 }
 
@@ -308,6 +328,18 @@ pub fn each_divergence(input: Form, target: Form) -> [Loss; 4] {
 /// Whether the targets have a gradient too.
 pub fn has_teacher_gradient(loss: &Loss) -> bool {
     matches!(loss, Loss::KlDivergence(kl) if kl.kind.teacher_gradient)
+}
+
+/// What the teacher of a distillation gives.
+pub fn teacher_form(loss: &Loss) -> Option<Form> {
+    let Loss::Distillation(spec) = loss else { return None };
+    match &spec.soft {
+        SoftPart::Kl(soft) => Some(soft.target),
+        SoftPart::ReverseKl(soft) => Some(soft.target),
+        SoftPart::JensenShannon(soft) => Some(soft.target),
+        SoftPart::TotalVariation(soft) => Some(soft.target),
+        _ => None,
+    }
 }
 
 /// What Q and P of a divergence are given as.
@@ -334,6 +366,7 @@ pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
         Loss::BinaryCrossEntropy(spec) => Some(spec.reduction),
         Loss::SigmoidFocal(spec) => Some(spec.reduction),
         Loss::Entropy(spec) => Some(spec.reduction),
+        Loss::Distillation(spec) => Some(spec.hard.reduction),
         _ => None,
     }
 }
@@ -364,6 +397,7 @@ pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
         Loss::BinaryCrossEntropy(spec) => spec.reduction = reduction,
         Loss::SigmoidFocal(spec) => spec.reduction = reduction,
         Loss::Entropy(spec) => spec.reduction = reduction,
+        Loss::Distillation(spec) => spec.hard.reduction = reduction,
         other => panic!("{other:?} has no reduction"),
     }
     loss
@@ -383,6 +417,10 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
         }
         Loss::NegativeLogLikelihood(mut spec) => {
             spec.class_weights = spec.class_weights.map(cycle);
+            spec.into()
+        }
+        Loss::Distillation(mut spec) => {
+            spec.hard.class_weights = spec.hard.class_weights.map(cycle);
             spec.into()
         }
         Loss::SoftCrossEntropy(mut spec) => {

@@ -135,6 +135,7 @@ impl<'a> Staged<'a> {
                 Slot::Values => buffers.values(slice),
                 Slot::Dlogits => buffers.dlogits(slice),
                 Slot::Dtargets => buffers.dtargets(slice),
+                Slot::Teacher => buffers.teacher(slice),
                 _ => buffers,
             };
         }
@@ -245,6 +246,9 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
         Targets::None => {}
         Targets::ClassIndex(labels) => input(Slot::Targets, label_bytes(labels), labels.len()),
         Targets::Values(values) => input(Slot::Targets, bytes(values), values.len()),
+    }
+    if let Some(teacher) = inputs.teacher {
+        input(Slot::Teacher, bytes(teacher), teacher.len());
     }
     let mut floats = |slot, numbers: &[f32]| input(slot, bytes(numbers.into()), numbers.len());
     floats(Slot::Weights, inputs.weights.map_or(&[], |(weights, _)| weights));

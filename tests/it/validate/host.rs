@@ -2,9 +2,9 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Engine, Entropy, Error, Form, Inputs, JensenShannon, KlDivergence,
-    Loss, NegativeLogLikelihood, Pass, Reduction, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy,
-    SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Distillation, Engine, Entropy, Error, Form, Inputs, JensenShannon,
+    KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, ReverseKlDivergence, Shape, SigmoidFocal,
+    SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use Pass::{Backward, Forward, ForwardBackward};
@@ -43,6 +43,10 @@ fn valued() -> Inputs<'static> {
     logits().targets(&VALUES)
 }
 
+fn distillation() -> Distillation {
+    Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Probs))
+}
+
 fn divided_by_input() -> CrossEntropy {
     CrossEntropy::new().reduction(Reduction::SumDividedByInput)
 }
@@ -67,6 +71,7 @@ fn a_refused_spec_is_refused_here_too() {
 )]
 #[case(CrossEntropy::new(), Backward, labelled(), "cross_entropy needs row_state for Backward, found none")]
 #[case(Entropy::of_logits(), Backward, logits(), "entropy needs row_state for Backward, found none")]
+#[case(distillation(), Forward, labelled(), "distillation needs teacher for Forward, found none")]
 fn tensors_that_are_needed_are_missed(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -81,6 +86,12 @@ fn tensors_that_are_needed_are_missed(
 #[rstest]
 #[case(Entropy::of_logits(), Forward, valued(), "entropy does not use targets in Forward, found one")]
 #[case(Loss::Softmax, Forward, labelled(), "softmax does not use targets in Forward, found one")]
+#[case(
+    CrossEntropy::new(),
+    Forward,
+    labelled().teacher(&VALUES),
+    "cross_entropy does not use teacher in Forward, found one"
+)]
 #[case(
     CrossEntropy::new(),
     Forward,
@@ -168,6 +179,9 @@ fn targets_of_the_other_kind_are_refused(
 #[case(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, labelled().dloss(&[1.0]), "dloss", 2, 1)]
 #[case(BinaryCrossEntropy::new().reduction(Reduction::None), Backward, valued().dloss(&[1.0; 2]), "dloss", 6, 2)]
 #[case(Loss::Softmax, ForwardBackward, logits().dloss(&[1.0; 8]), "dloss", 6, 8)]
+#[case(distillation(), Forward, labelled().teacher(&VALUES[..5]), "teacher", 8, 5)]
+#[case(distillation(), Backward, labelled().teacher(&VALUES).row_state(&ZEROS[..6]), "row_state", 10, 6)]
+#[case(distillation(), ForwardBackward, labelled().teacher(&VALUES).dloss(&[1.0; 3]), "dloss", 1, 3)]
 #[case(CrossEntropy::new(), Backward, labelled().row_state(&ZEROS[..3]), "row_state", 4, 3)]
 #[case(Entropy::of_logits(), Backward, logits().row_state(&ZEROS[..4]), "row_state", 6, 4)]
 #[case(KlDivergence::from_logits(Form::Logits), Backward, valued().row_state(&ZEROS[..6]), "row_state", 8, 6)]

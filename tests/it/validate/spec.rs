@@ -2,9 +2,9 @@
 
 use rstest::rstest;
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Entropy, Error, Form, JensenShannon, KlDivergence, Loss, NegativeLogLikelihood,
-    Pass, Problem, Reduction, ReverseKlDivergence, RowWeights, Shape, SigmoidFocal, Smoothing, SoftCrossEntropy,
-    SoftmaxFocal, TotalVariation,
+    BinaryCrossEntropy, CrossEntropy, Distillation, Entropy, Error, Form, JensenShannon, KlDivergence, Loss,
+    NegativeLogLikelihood, Pass, Problem, Reduction, ReverseKlDivergence, RowWeights, Shape, Side, SigmoidFocal,
+    Smoothing, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 const INF: f32 = f32::INFINITY;
@@ -273,4 +273,36 @@ fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static s
     let error = refused(loss, SHAPE);
     assert_eq!(error, Error::NoRowWeights { loss: name });
     assert_eq!(error.to_string(), format!("{name} is computed element by element and takes no row weights"));
+}
+
+#[rstest]
+#[case(CrossEntropy::new().row_weights(RowWeights::Mask), kl(), "row_weights of the cross-entropy")]
+#[case(CrossEntropy::new().side(Side::new().lse()), kl(), "side outputs of the cross-entropy")]
+#[case(CrossEntropy::new().softcap(2.0), kl(), "softcap of the cross-entropy, which the divergence lacks")]
+#[case(CrossEntropy::new(), kl().row_weights(RowWeights::Mask), "row_weights of the divergence")]
+#[case(CrossEntropy::new(), kl().reduction(Reduction::Sum), "a reduction of the divergence")]
+#[case(CrossEntropy::new(), KlDivergence::from_log_probs(Form::Probs), "log-probabilities of the student")]
+#[case(CrossEntropy::new(), kl().teacher_gradient(), "the teacher's gradient")]
+fn what_a_part_cannot_say_for_the_whole_is_refused(
+    #[case] hard: CrossEntropy,
+    #[case] soft: KlDivergence,
+    #[case] option: &'static str,
+) {
+    let error = refused(Distillation::new(hard, soft), SHAPE);
+    assert_eq!(error, Error::PartOption { option });
+    let message = format!("a part of a distillation takes no options of its own for the whole: {option}");
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn options_of_both_parts_are_held_to_their_ranges() {
+    let of = |hard, soft| Distillation::new(hard, soft);
+    let option = |loss| refused(loss, SHAPE).to_string();
+    assert_eq!(option(of(CrossEntropy::new(), kl()).weights(NAN, 1.0)), "expected hard_weight finite, found NaN");
+    assert_eq!(option(of(CrossEntropy::new(), kl()).weights(1.0, INF)), "expected soft_weight finite, found inf");
+    let smoothed = of(CrossEntropy::new().label_smoothing(2.0), kl());
+    assert_eq!(option(smoothed), "expected label_smoothing in 0..=1, found 2");
+    let cold = of(CrossEntropy::new(), kl().temperature(0.0));
+    assert_eq!(option(cold), "expected temperature finite and greater than 0, found 0");
+    assert_accepted(of(CrossEntropy::new().ignore_index(1).z_loss(0.1), kl()).weights(-1.0, 0.0), SHAPE);
 }

@@ -1,0 +1,127 @@
+//! Cross-entropy against a label and a divergence from a teacher, each times its weight, in one read of the logits
+//! (Hinton et al. 2015). Each part is its own family's text, its names with hard_ or soft_ before them:
+//!
+//!     row loss = a hard + b share soft,    dx_j = a dhard_j + b share dsoft_j
+//!
+//! share brings the teacher's part, which no class weight touches, to the divisor of the other. A row whose label is ignored
+//! has neither part; one that either part leaves without a value has none.
+
+const STATE_WIDTH: u32 = hard_STATE_WIDTH + soft_STATE_WIDTH;
+const LOSS_FROM_GRADIENT_PASS: bool = soft_LOSS_FROM_GRADIENT_PASS;
+
+alias Truth = hard_Truth;
+
+fn truth_of(row: u32) -> Truth {
+    return hard_truth_of(row);
+}
+
+fn is_settled(truth: Truth) -> bool {
+    return hard_is_settled(truth);
+}
+
+/// The teacher's row stands where the part looks for its targets.
+fn beside_teacher(place: Place) -> Place {
+    var beside = place;
+    beside.targets = params.teacher + row_start(place.row, params.teacher_stride);
+    return beside;
+}
+
+struct Element {
+    hard: hard_Element,
+    soft: soft_Element,
+}
+
+fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
+    let hard = hard_load4(place, j, left);
+    let soft = soft_load4(beside_teacher(place), j, left);
+    return array(
+        Element(hard[0], soft[0]),
+        Element(hard[1], soft[1]),
+        Element(hard[2], soft[2]),
+        Element(hard[3], soft[3]),
+    );
+}
+
+struct Sums {
+    hard: hard_Sums,
+    soft: soft_Sums,
+}
+
+const EMPTY: Sums = Sums(hard_EMPTY, soft_EMPTY);
+
+fn push(s: Sums, e: Element) -> Sums {
+    return Sums(hard_push(s.hard, e.hard), soft_push(s.soft, e.soft));
+}
+
+fn merge_Sums(a: Sums, b: Sums) -> Sums {
+    return Sums(hard_merge_Sums(a.hard, b.hard), soft_merge_Sums(a.soft, b.soft));
+}
+
+/// Bits of the weighted sum and of both parts.
+struct Value {
+    total: u32,
+    hard: u32,
+    soft: u32,
+}
+
+struct Row {
+    hard: hard_Row,
+    soft: soft_Row,
+    /// The factor on the teacher's part: b share.
+    soft_weight: f32,
+    value: Value,
+    ignored: bool,
+    poisoned: bool,
+}
+
+fn finish(truth: Truth, sums: Sums) -> Row {
+    return row_of(hard_finish(truth, sums.hard), soft_finish(soft_Truth(0u), sums.soft));
+}
+
+fn row_of(hard: hard_Row, soft: soft_Row) -> Row {
+    let soft_weight = soft_params.part_weight * hard_divisor_over_kept();
+    let poisoned = hard.poisoned || (!hard.ignored && soft.poisoned);
+    return Row(hard, soft, soft_weight, Value(0u, 0u, 0u), hard.ignored, poisoned);
+}
+
+fn valued(row: Row, soft: u32) -> Value {
+    if (row.ignored) {
+        return Value(0u, 0u, 0u);
+    }
+    if (row.poisoned) {
+        return Value(NAN, NAN, NAN);
+    }
+    let hard = times_Total(total_of(row.hard.value), params.part_weight);
+    let total = merge_Total(hard, times_Total(total_of(soft), row.soft_weight));
+    return Value(bits_of(total), row.hard.value, soft);
+}
+
+fn gradient(row: Row, e: Element, j: u32) -> f32 {
+    return params.part_weight * hard_gradient(row.hard, e.hard, j)
+        + row.soft_weight * soft_params.scale * soft_gradient(row.soft, e.soft, j);
+}
+
+fn loss_term(row: Row, e: Element) -> f32 {
+    return soft_loss_term(row.soft, e.soft);
+}
+
+fn value_of(row: Row, terms: f32) -> Value {
+    return valued(row, soft_value_of(row.soft, terms));
+}
+
+fn state_of(row: Row) -> State {
+    var state = hard_state_of(row.hard);
+    let soft = soft_state_of(row.soft);
+    for (var i = 0u; i < soft_STATE_WIDTH; i++) {
+        state[hard_STATE_WIDTH + i] = soft[i];
+    }
+    return state;
+}
+
+fn row_from(truth: Truth, state: State) -> Row {
+    var soft: State;
+    for (var i = 0u; i < soft_STATE_WIDTH; i++) {
+        soft[i] = state[hard_STATE_WIDTH + i];
+    }
+    return row_of(hard_row_from(truth, state), soft_row_from(soft_Truth(0u), soft));
+}

@@ -1,0 +1,54 @@
+//! A family's text as a part of a larger one: every name it declares has the part's name before it.
+
+use std::collections::HashMap;
+
+/// The texts of a part, with `part_` before the names they declare, and `outside` in place of some that they do not.
+pub(super) fn renamed(part: &str, outside: &[(&str, &str)], texts: &[&str]) -> Vec<String> {
+    let mut names: HashMap<&str, String> = outside.iter().map(|&(from, to)| (from, to.to_string())).collect();
+    names.extend(texts.iter().flat_map(|text| declared(text)).map(|name| (name, format!("{part}_{name}"))));
+    texts.iter().map(|text| text.lines().map(|line| renamed_line(line, &names) + "\n").collect()).collect()
+}
+
+/// What a text declares at module scope, where no line is indented.
+fn declared(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let (keyword, rest) = line.split_once(' ')?;
+        let name = match keyword {
+            "fn" | "struct" | "alias" | "const" | "override" => rest,
+            _ if keyword.starts_with("var<") => rest,
+            _ => return None,
+        };
+        name.split(|c: char| !is_word(c)).next()
+    })
+}
+
+/// Members keep their names: after a dot, and where a struct declares them.
+fn renamed_line(line: &str, names: &HashMap<&str, String>) -> String {
+    let code = line.find("//").unwrap_or(line.len());
+    let member = is_member(&line[..code]);
+    let (mut out, mut at, mut before) = (String::new(), 0, ' ');
+    while at < code {
+        let rest = &line[at..code];
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(1);
+        let word = &rest[..end];
+        let kept = before == '.' || (member && out.trim().is_empty());
+        match names.get(word) {
+            Some(name) if !kept => out += name,
+            _ => out += word,
+        }
+        before = word.chars().next_back().unwrap_or(before);
+        at += end;
+    }
+    out + &line[code..]
+}
+
+/// Whether a line is `name: type,` alone.
+fn is_member(code: &str) -> bool {
+    let word = code.trim_start();
+    let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
+    code.starts_with(' ') && word[end..].starts_with(": ") && code.trim_end().ends_with(',')
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}

@@ -1,0 +1,172 @@
+use super::{
+    CrossEntropy, Divisor, Family, Form, JensenShannon, KlDivergence, Loss, Maths, Reduction, ReverseKlDivergence,
+    RowOptions, Shares, Spec, TargetKind, TotalVariation, check_option,
+};
+use crate::{Error, Shape};
+
+/// Knowledge distillation (Hinton et al. 2015): cross-entropy against labels and a divergence from a teacher's
+/// distribution, weighted and summed in one read of the logits.
+///
+/// A row's loss is `hard_weight hard + soft_weight soft`, hard the cross-entropy and soft the divergence, each with its own
+/// temperature; z-loss and smoothing are the cross-entropy's. Labels are the inputs' `targets`, P is their `teacher`
+/// `[N, C]`, in the form the divergence says. Reduction and `ignore_index` are the cross-entropy's and hold for both parts:
+/// an ignored row is exactly 0, and `Mean` divides each part by its own count of the rows kept, with class weights for the
+/// cross-entropy and without for the divergence.
+///
+/// The parts come back too, unweighted: as [`crate::Output::parts`], and in a device buffer beside the sum.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Distillation, Engine, Form, Inputs, KlDivergence, Pass, Shape};
+///
+/// let hard = CrossEntropy::new().ignore_index(-100).z_loss(1e-4);
+/// let soft = KlDivergence::from_logits(Form::Logits).temperature(2.0).scaled_by_t_squared();
+/// let loss = Distillation::new(hard, soft).weights(0.3, 0.7);
+///
+/// let (student, teacher) = ([2.0, 1.0, 0.1, 0.0, 0.0, 9.0], [1.0, 1.0, 0.5, 0.0, 0.0, 0.0]);
+/// let inputs = Inputs::new(&student).targets(&[0, -100]).teacher(&teacher);
+/// let out = Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(2, 3), inputs)?;
+///
+/// let [hard, soft] = out.parts.expect("a sum of two")[0];
+/// assert!((out.values[0] - (0.3 * hard + 0.7 * soft)).abs() < 1e-6);
+/// assert_eq!(out.dlogits.expect("asked for")[3..], [0.0; 3]);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Distillation {
+    /// Against the labels. Its reduction and ignored labels hold for the sum.
+    pub hard: CrossEntropy,
+    /// Against the teacher.
+    pub soft: SoftPart,
+    /// Factor on the cross-entropy.
+    pub hard_weight: f32,
+    /// Factor on the divergence.
+    pub soft_weight: f32,
+}
+
+/// The divergence of [`Distillation`]: from logits, with the reduction and row weights it was made with.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum SoftPart {
+    /// Kullback-Leibler divergence.
+    Kl(KlDivergence),
+    /// Kullback-Leibler divergence of the teacher from the student.
+    ReverseKl(ReverseKlDivergence),
+    /// Jensen-Shannon divergence.
+    JensenShannon(JensenShannon),
+    /// Total variation distance.
+    TotalVariation(TotalVariation),
+}
+
+macro_rules! into_soft_part {
+    ($($variant:ident: $divergence:ty),*) => {$(
+        impl From<$divergence> for SoftPart {
+            fn from(divergence: $divergence) -> Self {
+                SoftPart::$variant(divergence)
+            }
+        }
+    )*};
+}
+into_soft_part!(
+    Kl: KlDivergence,
+    ReverseKl: ReverseKlDivergence,
+    JensenShannon: JensenShannon,
+    TotalVariation: TotalVariation
+);
+
+impl SoftPart {
+    pub(crate) fn loss(&self) -> Loss {
+        match self {
+            SoftPart::Kl(divergence) => divergence.into(),
+            SoftPart::ReverseKl(divergence) => divergence.into(),
+            SoftPart::JensenShannon(divergence) => divergence.into(),
+            SoftPart::TotalVariation(divergence) => divergence.into(),
+        }
+    }
+
+    pub(crate) fn spec(&self) -> &dyn Spec {
+        match self {
+            SoftPart::Kl(divergence) => divergence,
+            SoftPart::ReverseKl(divergence) => divergence,
+            SoftPart::JensenShannon(divergence) => divergence,
+            SoftPart::TotalVariation(divergence) => divergence,
+        }
+    }
+}
+
+impl Distillation {
+    /// The sum of both, each with weight 1.
+    pub fn new(hard: CrossEntropy, soft: impl Into<SoftPart>) -> Self {
+        Distillation { hard, soft: soft.into(), hard_weight: 1.0, soft_weight: 1.0 }
+    }
+
+    /// Sets both weights.
+    pub fn weights(mut self, hard: f32, soft: f32) -> Self {
+        (self.hard_weight, self.soft_weight) = (hard, soft);
+        self
+    }
+}
+
+impl Spec for Distillation {
+    fn name(&self) -> &'static str {
+        "distillation"
+    }
+    fn family(&self) -> Family {
+        let soft = self.soft.spec();
+        match soft.family() {
+            Family::Distribution { teacher, terms, .. } => Family::Distillation { soft: soft.name(), teacher, terms },
+            other => unreachable!("a divergence is no {other:?}"),
+        }
+    }
+    fn maths(&self) -> Maths<'_> {
+        Maths::Distillation
+    }
+    fn targets(&self) -> TargetKind {
+        TargetKind::ClassIndex
+    }
+    fn reduction(&self) -> Option<Reduction> {
+        Some(self.hard.reduction)
+    }
+    fn mean_divisor(&self, shape: &Shape) -> Divisor {
+        self.hard.mean_divisor(shape)
+    }
+    fn check(&self, shape: &Shape) -> Result<(), Error> {
+        check_option("hard_weight", self.hard_weight, "finite", self.hard_weight.is_finite())?;
+        check_option("soft_weight", self.soft_weight, "finite", self.soft_weight.is_finite())?;
+        self.hard.check(shape)?;
+        let soft = self.soft.spec();
+        soft.check(shape)?;
+        let refused = |option| Err(Error::PartOption { option });
+        match soft.family() {
+            _ if self.hard.rows.row_weights.is_some() => refused("row_weights of the cross-entropy"),
+            _ if self.hard.rows.side.width() > 0 => refused("side outputs of the cross-entropy"),
+            _ if self.hard.rows.softcap.is_some() => {
+                refused("softcap of the cross-entropy, which the divergence lacks")
+            }
+            _ if soft.row_weights().is_some() => refused("row_weights of the divergence"),
+            _ if soft.reduction() != Some(Reduction::BatchMean) => refused("a reduction of the divergence"),
+            Family::Distribution { student: Form::LogProbs, .. } => refused("log-probabilities of the student"),
+            family if family.has_teacher_gradient() => refused("the teacher's gradient"),
+            _ => Ok(()),
+        }
+    }
+    fn ignore_index(&self) -> &[i32] {
+        &self.hard.ignore_index
+    }
+    fn rows(&self) -> &RowOptions {
+        &self.hard.rows
+    }
+    fn poly1(&self) -> f32 {
+        self.hard.poly1
+    }
+    fn class_factors(&self) -> &[f32] {
+        self.hard.class_factors()
+    }
+    fn shares(&self, n_classes: usize) -> Shares {
+        self.hard.shares(n_classes)
+    }
+    fn distillation(&self) -> Option<&Distillation> {
+        Some(self)
+    }
+}

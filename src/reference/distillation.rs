@@ -1,0 +1,65 @@
+use std::borrow::Cow;
+
+use super::{Real, Row, Tensors, class_index, distribution, is_ignored};
+use crate::loss::{Distillation, Maths};
+use crate::validate::Problem;
+
+/// The two losses of a sum, each with the tensors it would have by itself.
+pub(super) struct Parts<'a> {
+    weights: [f32; 2],
+    hard: (Problem, Tensors<'a>),
+    soft: (Problem, Tensors<'a>),
+}
+
+impl<'a> Parts<'a> {
+    pub fn new(problem: &Problem, parts: &Distillation, inputs: &Tensors<'a>) -> Self {
+        let hard = problem.part(&parts.hard);
+        let soft = problem.part(parts.soft.loss());
+        let [hard_state, soft_state] = split_states(&inputs.row_state, hard.state_width(), soft.state_width());
+        let tensors = |row_state| Tensors { row_state, row_weights: None, weights: None, ..inputs.clone() };
+        let hard_tensors = Tensors { targets: None, ..tensors(hard_state) };
+        let soft_tensors =
+            Tensors { targets: inputs.teacher.clone(), labels: Default::default(), ..tensors(soft_state) };
+        Parts {
+            weights: [parts.hard_weight, parts.soft_weight],
+            hard: (hard, hard_tensors),
+            soft: (soft, soft_tensors),
+        }
+    }
+
+    /// Both losses of a row, weighted and summed, and both by themselves. `share` brings terms without class weights to the
+    /// divisor of the others.
+    pub fn row(&self, n: usize, share: Real) -> Option<Row> {
+        let ((problem, inputs), (soft_problem, soft_inputs)) = (&self.hard, &self.soft);
+        let (Maths::ClassIndex(hard), Maths::Distribution(soft)) =
+            (problem.spec().maths(), soft_problem.spec().maths())
+        else {
+            return None;
+        };
+        let hard = class_index::row(problem, inputs, n, share, hard)?;
+        if is_ignored(problem, inputs.labels[n]) {
+            let silent = vec![Real::NAN; soft_problem.state_width()];
+            return Some(Row { parts: vec![Real::ZERO; 2], state: [hard.state.clone(), silent].concat(), ..hard });
+        }
+        let soft = distribution::row(soft_problem, soft_inputs, n, soft)?;
+        let weighted =
+            |hard: Real, soft: Real| Real::from(self.weights[0]).times(hard) + (share * self.weights[1]).times(soft);
+        let both = |hard: &[Real], soft: &[Real]| hard.iter().zip(soft).map(|(&h, &s)| weighted(h, s)).collect();
+        Some(Row {
+            values: both(&hard.values, &soft.values),
+            gradient: both(&hard.gradient, &soft.gradient),
+            parts: [hard.values, soft.values].concat(),
+            state: [hard.state, soft.state].concat(),
+            side: Vec::new(),
+        })
+    }
+}
+
+/// The saved states of both parts, which lie side by side in each row.
+fn split_states<'a>(states: &Option<Cow<'a, [f32]>>, hard: usize, soft: usize) -> [Option<Cow<'a, [f32]>>; 2] {
+    let part = |skip: usize, take: usize| {
+        let rows = states.as_ref()?.chunks(hard + soft);
+        Some(rows.flat_map(|row| row[skip..skip + take].iter().copied()).collect())
+    };
+    [part(0, hard), part(hard, soft)]
+}

@@ -1,0 +1,56 @@
+//! A distillation is the weighted sum of what its parts are by themselves.
+
+use surprisal::reference::Evaluation;
+use surprisal::{Distillation, Loss, Pass, Reduction, RowWeights, SoftPart};
+
+use crate::support::case::Case;
+use crate::support::cases::{Batch, random_case, with_random_dloss};
+use crate::support::compare::{assert_close, numbers};
+use crate::support::losses::{distillations, with_reduction};
+
+/// The divergence by itself, of the rows that are not ignored.
+fn divergence(loss: &Distillation, reduction: Reduction) -> Loss {
+    let loss = match loss.soft.clone() {
+        SoftPart::Kl(soft) => Loss::from(soft.row_weights(RowWeights::Mask)),
+        SoftPart::ReverseKl(soft) => soft.row_weights(RowWeights::Mask).into(),
+        SoftPart::JensenShannon(soft) => soft.row_weights(RowWeights::Mask).into(),
+        SoftPart::TotalVariation(soft) => soft.row_weights(RowWeights::Mask).into(),
+        other => panic!("a divergence that no test knows: {other:?}"),
+    };
+    with_reduction(&loss, if reduction == Reduction::Mean { Reduction::BatchMean } else { reduction })
+}
+
+fn weighted(weights: [f32; 2], hard: &[f64], soft: &[f64]) -> Vec<f64> {
+    let [a, b] = weights.map(f64::from);
+    hard.iter().zip(soft).map(|(hard, soft)| a * hard + b * soft).collect()
+}
+
+fn gradient(evaluation: &Evaluation) -> Vec<f64> {
+    numbers(evaluation.dlogits.as_ref().expect("a gradient"))
+}
+
+#[test]
+fn values_parts_and_gradient_are_those_of_the_parts() {
+    for loss in distillations() {
+        let Loss::Distillation(parts) = &loss else { panic!("{loss:?} is no distillation") };
+        for reduction in [Reduction::None, Reduction::Sum, Reduction::Mean, Reduction::SumDividedBy(3.5)] {
+            let case = with_random_dloss(&random_case(with_reduction(&loss, reduction), Batch::new(5, 6)));
+            let labels = case.labels.as_ref().expect("labels");
+            let kept = labels.iter().map(|label| f32::from(!parts.hard.ignore_index.contains(label))).collect();
+            let hard = Case { loss: parts.hard.clone().reduction(reduction).into(), values: None, ..case.clone() };
+            let loss = divergence(parts, reduction);
+            let soft = Case { loss, labels: None, row_weights: Some(kept), ..case.clone() };
+            let [whole, hard, soft] = [&case, &hard, &soft].map(|case| case.evaluate(Pass::ForwardBackward));
+
+            let weights = [parts.hard_weight, parts.soft_weight];
+            let (hard_values, soft_values) = (numbers(&hard.values), numbers(&soft.values));
+            assert_close(&case.name, &numbers(&whole.values), &weighted(weights, &hard_values, &soft_values), 1e-12);
+            let expected = weighted(weights, &gradient(&hard), &gradient(&soft));
+            assert_close(&case.name, &gradient(&whole), &expected, 1e-12);
+            let found = whole.parts.as_ref().expect("parts");
+            let part = |i: usize| found.iter().map(|part| part[i].value).collect::<Vec<_>>();
+            assert_close(&format!("hard part of {}", case.name), &part(0), &hard_values, 1e-12);
+            assert_close(&format!("soft part of {}", case.name), &part(1), &soft_values, 1e-12);
+        }
+    }
+}

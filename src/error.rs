@@ -284,6 +284,18 @@ pub enum Error {
         limit: u64,
     },
 
+    /// One class of a slab alone exceeds what the device can bind at once: request a larger
+    /// `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
+    #[error("one class of a slab of {tensor} takes {found} bytes, the device binds at most {limit}")]
+    ClassTooLarge {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Bytes in one class of a slab.
+        found: u64,
+        /// `max_storage_buffer_binding_size`, less the room for alignment.
+        limit: u64,
+    },
+
     /// No adapter fits. Install a driver, or use [`crate::Engine::cpu`]; `SURPRISAL_ADAPTER=software` admits software
     /// adapters such as lavapipe.
     #[error("no GPU adapter fits: {reason}")]

@@ -8,6 +8,8 @@ pub struct Params {
     pub n_rows: u32,
     pub n_classes: u32,
     pub inner: u32,
+    pub first_class: u32,
+    pub end_class: u32,
     pub last_row: u32,
     pub grid_width: u32,
     pub logits: u32,
@@ -52,6 +54,8 @@ pub struct Params {
     pub zero: u32,
     pub dtargets: u32,
     pub dtargets_stride: u32,
+    pub truths: u32,
     pub padding_0: u32,
+    pub padding_1: u32,
     pub loss_args: [f32; 4],
 }

@@ -52,10 +52,12 @@ impl Kernel {
     fn monoids(&self) -> &'static [&'static str] {
         let (family, entry, values) = match self.program {
             Program::Loss { family, entry, values, .. } => (family, entry, values),
-            Program::CountErrors => return &[],
+            Program::CountErrors | Program::GatherTruths => return &[],
             _ => return &["Total"],
         };
         match (family, entry) {
+            (_, Entry::Accumulate) => &["Sums"],
+            (_, Entry::AddTerms | Entry::Finish | Entry::FinishTerms) => &["Total"],
             (Family::Elementwise, Entry::Backward) => &[],
             (Family::Elementwise, _) if values == Values::PerElement => &[],
             (Family::Elementwise, _) => &["Total"],
@@ -63,7 +65,7 @@ impl Kernel {
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
-            (_, Entry::Backward) => &[],
+            (_, Entry::Backward | Entry::BackwardGathered) => &[],
             _ => &["Sums", "Total"],
         }
     }
@@ -97,9 +99,9 @@ impl Kernel {
 
     /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
     fn reads_single(&self, slot: Slot) -> bool {
-        let Program::Loss { family, .. } = self.program else { return false };
+        let Program::Loss { family, entry, .. } = self.program else { return false };
         match slot {
-            Slot::Logits => family.has_labels(),
+            Slot::Logits => family.has_labels() && !entry.is_gathered(),
             Slot::Dloss => family != Family::Softmax,
             _ => false,
         }
@@ -117,11 +119,12 @@ impl Kernel {
             }
             Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
             Program::CountErrors => list.extend([LABEL, IGNORED, COUNT_ERRORS]),
+            Program::GatherTruths => list.extend([LABEL, IGNORED, TRUTH, GATHER]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
-                if entry != Entry::Forward && family != Family::Softmax {
+                if entry.writes_gradient() && family != Family::Softmax {
                     list.extend([SCALE_DIVISOR, SCALE_UPSTREAM]);
-                } else if family == Family::ClassIndex {
+                } else if family == Family::ClassIndex && entry.writes_values() {
                     list.push(SCALE_DIVISOR);
                 }
                 if family.saves_state() {
@@ -137,7 +140,7 @@ impl Kernel {
                 if family.weighs_rows() {
                     list.push(if self.weighs_rows() { ROW_WEIGHTS } else { NO_ROW_WEIGHTS });
                 }
-                if entry != Entry::Forward {
+                if entry.writes_gradient() {
                     list.push(match self.gradient {
                         Gradient::Separate => GRADIENT_SEPARATE,
                         Gradient::InPlace => GRADIENT_IN_PLACE,
@@ -172,9 +175,13 @@ const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const SCALE_KEPT: Fragment = fragment!("scale/kept.wgsl");
+const NO_KEPT: Fragment = fragment!("scale/no_kept.wgsl");
 const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
 const TRUTH: Fragment = fragment!("class_index/truth.wgsl");
+const LOGIT_OF_TARGET: Fragment = fragment!("class_index/logit_of_target.wgsl");
+const GATHER: Fragment = fragment!("class_index/gather.wgsl");
+const GATHERED: Fragment = fragment!("class_index/gathered.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
 const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
 const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
@@ -265,17 +272,18 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
     let mut list = match family {
         Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
         Family::ClassIndex => {
-            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, TRUTH];
+            let mut list = vec![CLASS_FACTORS, if entry == Entry::Accumulate { NO_KEPT } else { SCALE_KEPT }];
+            list.extend(truth_fragments(entry));
             list.push(fragment!("class_index/family.wgsl"));
-            list.extend(side_fragments(values));
+            list.extend(side_fragments(entry, values));
             list
         }
-        Family::GivenLogProb => vec![CLASS_FACTORS, LABEL, IGNORED, TRUTH],
+        Family::GivenLogProb => [&[CLASS_FACTORS], truth_fragments(entry)].concat(),
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher, terms, .. } => {
             let mut list = vec![
-                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
+                if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS },
                 NO_TRUTH,
                 student_fragment(student),
                 teacher_fragment(teacher),
@@ -286,6 +294,9 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         }
     };
     list.push(loss_fragment(loss));
+    if !entry.is_finish() {
+        list.extend(load_fragment(family));
+    }
     match family {
         Family::Softmax => list.extend(match entry {
             Entry::Forward => [fragment!("softmax/load_logits.wgsl"), fragment!("softmax/forward.wgsl")],
@@ -293,6 +304,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
                 [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/forward_backward.wgsl")]
             }
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
+            _ => unreachable!("a softmax has no windows of classes"),
         }),
         Family::GivenLogProb => list.extend(given_log_prob_fragments(entry)),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
@@ -305,32 +317,60 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
 fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment> {
     let gradient = fragment!("rows/gradient.wgsl");
     let dtargets = match family.has_teacher_gradient() {
-        true if entry == Entry::Forward => fragment!("distribution/forward_of_dtargets.wgsl"),
+        true if !entry.writes_gradient() => fragment!("distribution/forward_of_dtargets.wgsl"),
         true => fragment!("distribution/dtargets.wgsl"),
         false => fragment!("rows/no_dtargets.wgsl"),
     };
-    if entry == Entry::Backward {
-        return vec![dtargets, gradient, fragment!("rows/backward.wgsl")];
-    }
-    let reads = match family {
-        Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
-        _ => fragment!("rows/one_read.wgsl"),
+    let (one_read, lane_terms) = (fragment!("rows/one_read.wgsl"), fragment!("distribution/lane_terms.wgsl"));
+    let reads: &[Fragment] = match family {
+        _ if entry == Entry::FinishTerms => &[fragment!("distribution/saved_terms.wgsl")],
+        Family::Distribution { terms: Terms::Normalised, .. } => {
+            &[lane_terms, fragment!("distribution/second_read.wgsl")]
+        }
+        _ => &[one_read],
     };
-    let mut list = vec![dtargets, LANE_SUMS, fragment!("rows/sums.wgsl"), reads, fragment!("rows/value.wgsl")];
-    match entry {
-        Entry::Forward => list.push(fragment!("rows/forward.wgsl")),
-        _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
-    }
-    if values != Values::SumsAndSide {
+    let (sums, value) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/value.wgsl"));
+    let (saved_sums, forward) = (fragment!("rows/saved_sums.wgsl"), fragment!("rows/forward.wgsl"));
+    let way = match entry {
+        Entry::Forward => [&sums, reads, &[value, forward]].concat(),
+        Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("rows/backward.wgsl")],
+        Entry::Accumulate => [&sums[..], &[fragment!("rows/accumulate.wgsl")]].concat(),
+        Entry::AddTerms => vec![lane_terms, fragment!("distribution/add_terms.wgsl")],
+        Entry::Finish | Entry::FinishTerms => [&[saved_sums], reads, &[value, forward]].concat(),
+    };
+    let mut list = vec![dtargets];
+    if values != Values::SumsAndSide && !entry.reads_state() {
         list.push(NO_SIDE);
     }
+    list.extend(way);
     list
 }
 
+/// A row's label, and where its logit is.
+fn truth_fragments(entry: Entry) -> &'static [Fragment] {
+    match entry.is_gathered() {
+        true => &[IGNORED, TRUTH, GATHERED],
+        false => &[IGNORED, TRUTH, LABEL, LOGIT_OF_TARGET],
+    }
+}
+
+/// How classes are loaded; a softmax's way depends on its pass.
+fn load_fragment(family: Family) -> Option<Fragment> {
+    match family {
+        Family::ClassIndex => Some(fragment!("class_index/load.wgsl")),
+        Family::Distribution { .. } => Some(fragment!("distribution/load.wgsl")),
+        Family::RowEntropy => Some(fragment!("row_entropy/load.wgsl")),
+        Family::Softmax | Family::GivenLogProb | Family::Elementwise => None,
+    }
+}
+
 /// What a class index's sums carry for side outputs.
-fn side_fragments(values: Values) -> Vec<Fragment> {
+fn side_fragments(entry: Entry, values: Values) -> Vec<Fragment> {
+    let seen = fragment!("side/seen.wgsl");
     match values {
-        Values::SumsAndSide => vec![SOFTMAX_MOMENT, fragment!("side/outputs.wgsl")],
+        Values::SumsAndSide if !entry.writes_values() => vec![SOFTMAX_MOMENT, seen],
+        Values::SumsAndSide => vec![SOFTMAX_MOMENT, seen, fragment!("side/outputs.wgsl")],
         _ => vec![fragment!("side/none.wgsl")],
     }
 }
@@ -345,9 +385,10 @@ fn side_shuffle(values: Values) -> Fragment {
 fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
     let (value, gradient) = (fragment!("rows/value.wgsl"), fragment!("given_log_prob/gradient.wgsl"));
     match entry {
-        Entry::Forward => vec![value, fragment!("given_log_prob/forward.wgsl")],
+        Entry::Forward | Entry::Finish => vec![value, fragment!("given_log_prob/forward.wgsl")],
         Entry::ForwardBackward => vec![value, gradient, fragment!("given_log_prob/forward_backward.wgsl")],
-        Entry::Backward => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
+        Entry::Accumulate | Entry::AddTerms | Entry::FinishTerms => unreachable!("nothing is summed over the classes"),
     }
 }
 
@@ -364,6 +405,7 @@ fn each_fragments(entry: Entry) -> Vec<Fragment> {
             let no_values = fragment!("distribution/each/no_values.wgsl");
             vec![no_values, gradient, fragment!("distribution/each/backward.wgsl")]
         }
+        _ => unreachable!("single terms have no windows of classes"),
     }
 }
 
@@ -384,6 +426,7 @@ fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Ve
             vec![targets, written, total, gradient, fragment!("elementwise/forward_backward.wgsl")]
         }
         Entry::Backward => vec![targets, gradient, fragment!("elementwise/backward.wgsl")],
+        _ => unreachable!("nothing is kept between windows of classes"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::rows::{Rows, Window};
 use super::{Builder, Divisors, Partials, WORD};
 use crate::Error;
-use crate::kernel::{Constants, Entry, Kernel, Program, forward_by_class};
+use crate::kernel::{Constants, Entry, Kernel, Program, Slot, forward_by_class};
 use crate::loss::{Family, Pass};
 use crate::validate::Extent;
 
@@ -43,10 +43,9 @@ impl Builder<'_> {
         let entries = self.entries_by_class().ok_or(refusal)?;
         let kernels = self.gathering().into_iter().chain(entries.iter().map(|&entry| self.loss_kernel(rows, entry)));
         let stages = kernels.map(|kernel| self.stage(rows, kernel)).collect::<Result<Vec<_>, _>>()?;
-        let n_rows = rows.inner;
-        self.truths = self.scratch((TRUTH_WIDTH * n_rows) as u64);
-        self.saved_sums = self.scratch((self.sums_width(rows) * n_rows) as u64);
-        self.saved_terms = self.scratch((TERMS_WIDTH * n_rows) as u64);
+        for slot in [Slot::Truths, Slot::SavedSums, Slot::SavedTerms] {
+            self.keep(rows, &stages, slot);
+        }
         if entries.len() > 1 && self.problem.pass == Pass::ForwardBackward {
             self.keep_row_state();
         }
@@ -89,11 +88,24 @@ impl Builder<'_> {
         has_labels.then(|| self.strided(self.kernel(Program::GatherTruths)))
     }
 
+    /// Room for what a slab's windows keep of it, if they do.
+    fn keep(&mut self, rows: &Rows, stages: &[Stage], slot: Slot) {
+        let bound = stages.iter().any(|stage| stage.kernel.bindings().iter().any(|binding| binding.slot == slot));
+        if bound {
+            let kept = self.scratch(self.planes(slot, rows).plane as u64);
+            match slot {
+                Slot::Truths => self.truths = kept,
+                Slot::SavedSums => self.saved_sums = kept,
+                _ => self.saved_terms = kept,
+            }
+        }
+    }
+
     fn stage(&self, rows: &Rows, kernel: Kernel) -> Result<Stage, Error> {
         let constants = self.loss_constants(rows, kernel);
         let windows = match kernel.reads_classes() {
             true => class_windows(rows, self.room()),
-            false => vec![0..rows.n_classes],
+            false => std::iter::once(0..rows.n_classes).collect(),
         };
         let room = self.room();
         for binding in kernel.bindings() {

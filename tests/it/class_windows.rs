@@ -55,7 +55,7 @@ fn losses() -> Vec<Loss> {
 
 /// By row where `i` is odd.
 fn random(i: usize, loss: &Loss, batch: Batch) -> Case {
-    let reduction = if i % 2 == 0 { Reduction::Mean } else { Reduction::None };
+    let reduction = if i.is_multiple_of(2) { Reduction::Mean } else { Reduction::None };
     with_random_dloss(&random_case(with_reduction(loss, reduction), batch.deviation(3.0)))
 }
 

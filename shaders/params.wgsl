@@ -1,12 +1,17 @@
 //! What a call tells a kernel, and where a lane stands. Positions and strides count elements within the slot's
-//! binding (words where those are 64-bit labels); a batch larger than a binding arrives as several windows of rows.
+//! binding (words where those are 64-bit labels); a batch larger than a binding arrives as several windows of rows, and a
+//! row larger than one as several windows of classes.
 
 struct Params {
     n_rows: u32,
     n_classes: u32,
     /// Rows that lie side by side, and so elements from one class to the next: 1 where a row's classes are side by side.
     inner: u32,
-    /// Elements in the last row of this window: shorter than n_classes where a flat tensor is read as rows.
+    /// The classes this dispatch sees, first_class..end_class: all of them, unless a row exceeds a binding. Positions and
+    /// strides are such that a row's class is found by its index in the row.
+    first_class: u32,
+    end_class: u32,
+    /// Where the last row of this window ends: before end_class where a flat tensor is read as rows.
     last_row: u32,
     /// Workgroups along x; the rest of the grid lies along y.
     grid_width: u32,
@@ -66,6 +71,8 @@ struct Params {
     teacher_stride: u32,
     /// Factor on a part of a weighted sum of losses.
     part_weight: f32,
+    /// Labels beside their logits, two words a row.
+    truths: u32,
     padding_0: u32,
     padding_1: u32,
     /// What the loss's own fragment names.
@@ -117,8 +124,9 @@ struct Place {
     row: u32,
     /// This lane among the row's lanes.
     rank: u32,
-    /// Elements of the row; 0 past the last row.
-    len: u32,
+    /// This lane's first class, and where the row's classes end in this dispatch: at 0 past the last row.
+    first: u32,
+    end: u32,
     /// Where the row's elements start in each tensor.
     logits: u32,
     targets: u32,
@@ -128,13 +136,14 @@ struct Place {
 fn place_of(lane: u32, workgroup_id: vec3<u32>) -> Place {
     let group = workgroup_id.x + workgroup_id.y * params.grid_width;
     let row = group * (WORKGROUP_SIZE / LANES) + lane / LANES;
-    var len = select(params.n_classes, params.last_row, row + 1u == params.n_rows);
+    let rank = lane % LANES;
+    var end = select(params.end_class, params.last_row, row + 1u == params.n_rows);
     if (row >= params.n_rows) {
-        len = 0u;
+        end = 0u;
     }
     zero = params.zero;
     return Place(
-        group, row, lane % LANES, len,
+        group, row, rank, params.first_class + rank * 4u, end,
         params.logits + row_start(row, params.logits_stride),
         params.targets + row_start(row, params.targets_stride),
         params.dlogits + row_start(row, params.dlogits_stride),

@@ -280,13 +280,30 @@ pub enum Error {
         other: &'static str,
     },
 
-    /// One row alone, or one slab of class-strided rows, exceeds what the device can bind at once: request a larger
-    /// `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
-    #[error("one row or slab of {tensor} takes {found} bytes, the device binds at most {limit}")]
+    /// One row alone, or one slab of class-strided rows, exceeds what the device can bind at once, and has to be bound whole:
+    /// request a larger `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
+    ///
+    /// Losses with one value per row and elementwise losses are cut along their classes. Whole remain the tensors of
+    /// log-softmax, softmax, the divergence per element and the entropy of given probabilities by row, factors per class,
+    /// and what there is per row: labels, row state, and `saved_sums`, the at most 36 bytes a row that are kept between
+    /// windows of classes.
+    #[error("one row or slab of {tensor} takes {found} bytes and is bound whole, the device binds at most {limit}")]
     RowTooLarge {
         /// The tensor's name.
         tensor: &'static str,
         /// Bytes in one row or slab.
+        found: u64,
+        /// `max_storage_buffer_binding_size`, less the room for alignment.
+        limit: u64,
+    },
+
+    /// One class of a slab alone exceeds what the device can bind at once: request a larger
+    /// `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
+    #[error("one class of a slab of {tensor} takes {found} bytes, the device binds at most {limit}")]
+    ClassTooLarge {
+        /// The tensor's name.
+        tensor: &'static str,
+        /// Bytes in one class of a slab.
         found: u64,
         /// `max_storage_buffer_binding_size`, less the room for alignment.
         limit: u64,

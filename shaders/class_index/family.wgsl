@@ -26,28 +26,6 @@ struct Element {
     j: u32,
 }
 
-fn spread_weight(j: u32, exists: bool) -> f32 {
-    return select(0f, params.even_share * class_factor(j), exists);
-}
-
-fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
-    if (!LABEL_SMOOTHING) {
-        return array(
-            Element(x.x, 0f, j),
-            Element(x.y, 0f, j + 1u),
-            Element(x.z, 0f, j + 2u),
-            Element(x.w, 0f, j + 3u),
-        );
-    }
-    return array(
-        Element(x.x, spread_weight(j, true), j),
-        Element(x.y, spread_weight(j + 1u, left > 1u), j + 1u),
-        Element(x.z, spread_weight(j + 2u, left > 2u), j + 2u),
-        Element(x.w, spread_weight(j + 3u, left > 3u), j + 3u),
-    );
-}
-
 struct Sums {
     softmax: Softmax,
     /// With smoothing: sum of h w_c (x_c - m)/T, and of h w_c, over the classes seen.
@@ -75,7 +53,7 @@ fn push(s: Sums, e: Element) -> Sums {
         sums.flags |= select(0u, SPREAD_POS_INF, masked && e.weight > 0f);
         sums.flags |= select(0u, SPREAD_NEG_INF, masked && e.weight < 0f);
         if (PYTORCH_CORNERS) {
-            sums.flags |= select(0u, SPREAD_NAN, masked && e.weight == 0f && e.j < params.n_classes);
+            sums.flags |= select(0u, SPREAD_NAN, masked && e.weight == 0f && e.j < params.end_class);
         }
     }
     return sums;

@@ -14,7 +14,7 @@ fn truth_of(row: u32) -> Truth {
     let ignored = is_ignored(label);
     let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
     let t = select(u32(label), 0u, ignored || poisoned);
-    return Truth(t, logits_bits(class_at(params.logits + row_start(row, params.logits_stride), t)), ignored, poisoned);
+    return Truth(t, logit_of_target(row, t), ignored, poisoned);
 }
 
 /// w (-log 0): infinite, with the sign of w; nothing where w is 0, or PyTorch's NaN.

@@ -31,9 +31,9 @@ fn write_dtargets(place: Place, row: Row, j: u32, e: array<Element, 4>, factor: 
         dtarget(row, e[2], factor),
         dtarget(row, e[3], factor),
     );
-    store_dtargets(dtargets_at(place, j), place.len - j, bits);
+    store_dtargets(dtargets_at(place, j), place.end - j, bits);
 }
 
 fn fill_dtargets(place: Place, j: u32, bits: u32) {
-    store_dtargets(dtargets_at(place, j), place.len - j, vec4<u32>(bits));
+    store_dtargets(dtargets_at(place, j), place.end - j, vec4<u32>(bits));
 }

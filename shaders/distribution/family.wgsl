@@ -24,17 +24,6 @@ struct Element {
     exists: bool,
 }
 
-fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
-    let y = load_targets(class_at(place.targets, j), left, TEACHER_FILL);
-    return array(
-        Element(x.x, y.x, class_factor(j), true),
-        Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u), left > 1u),
-        Element(x.z, y.z, select(0f, class_factor(j + 2u), left > 2u), left > 2u),
-        Element(x.w, y.w, select(0f, class_factor(j + 3u), left > 3u), left > 3u),
-    );
-}
-
 struct Sums {
     student: Softmax,
     teacher: Softmax,
@@ -99,6 +88,12 @@ fn row_of(student: Softmax, teacher: Softmax, mass: f32, slopes: f32, poisoned: 
         student, teacher, log_d(student), log_d(teacher), 1f / (1f + student.D), 1f / (1f + teacher.D), mass, slopes, 0f,
         0u, false, false, false, poisoned || student.D < 0f || teacher.D < 0f,
     );
+}
+
+/// Sums of loss terms and of slopes over classes.
+struct Terms {
+    loss: f32,
+    slopes: f32,
 }
 
 /// One class of both distributions; the lowest numbers stand for the logarithm of 0.

@@ -98,13 +98,16 @@ fn slope(c: Class) -> f32 {
 }
 
 /// A class's share of a divergence, plus the other distribution's mass there, less w.
-fn loss_term(row: Row, e: Element) -> f32 {
-    let c = class_of(row, e);
+fn divergence(c: Class) -> f32 {
     let u = -log_ratio(c.log_p, c.log_q);
     if (UNDER_P) {
         return gap(c.p, c.q, u);
     }
     return gap(c.q, c.p, u);
+}
+
+fn loss_term(row: Row, e: Element) -> f32 {
+    return divergence(class_of(row, e));
 }
 
 /// sum of w less that of the other distribution, for logits of Q.
@@ -121,6 +124,12 @@ fn value_of(row: Row, terms: f32) -> u32 {
         return row.value;
     }
     return bitcast<u32>(not_negative(terms + surplus(row), surplus(row)) * params.scale);
+}
+
+fn with_terms(row: Row, terms: Terms) -> Row {
+    var complete = row;
+    complete.value = value_of(row, terms.loss);
+    return complete;
 }
 
 /// By Gibbs' inequality a divergence is not negative unless w has less mass; masses within rounding count as equal.

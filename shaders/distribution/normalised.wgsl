@@ -7,6 +7,13 @@ fn loss_term(row: Row, e: Element) -> f32 {
     return divergence(class_of(row, e));
 }
 
+fn with_terms(row: Row, terms: Terms) -> Row {
+    var complete = row;
+    complete.slopes = terms.slopes;
+    complete.value = select(bitcast<u32>(terms.loss * params.scale), NAN, row.poisoned);
+    return complete;
+}
+
 fn value_of(row: Row, terms: f32) -> u32 {
     return row.value;
 }

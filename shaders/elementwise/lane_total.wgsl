@@ -3,12 +3,12 @@
 /// The lane's sum of values; values and gradients of single elements are written on the way.
 fn lane_total(place: Place) -> Total {
     var total = NOTHING;
-    var j = place.rank * 4u;
-    while (j < place.len) {
+    var j = place.first;
+    while (j < place.end) {
         var block = array(NOTHING, NOTHING, NOTHING, NOTHING);
-        let end = min(place.len, j + TILES_PER_BLOCK * 4u * LANES);
+        let end = min(place.end, j + TILES_PER_BLOCK * 4u * LANES);
         for (; j < end; j += 4u * LANES) {
-            let left = place.len - j;
+            let left = place.end - j;
             let e = load4(place, j, left);
             let value = values4(e);
             write_values4(place.row, j, left, value);

@@ -5,9 +5,9 @@ fn write_dlogits(place: Place, row: Row) {
     let undefined = row.poisoned || (!row.ignored && divides_by_nothing());
     let elsewhere = select(0u, NAN, undefined);
     let at_t = select(bitcast<u32>(row.slope * factor), elsewhere, row.ignored || undefined);
-    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
+    for (var j = place.first; j < place.end; j += 4u * LANES) {
         let is_target = vec4<u32>(j, j + 1u, j + 2u, j + 3u) == vec4<u32>(row.t);
         let bits = select(vec4<u32>(elsewhere), vec4<u32>(at_t), is_target);
-        store_dlogits(class_at(place.dlogits, j), place.len - j, bits);
+        store_dlogits(class_at(place.dlogits, j), place.end - j, bits);
     }
 }

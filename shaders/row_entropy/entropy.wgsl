@@ -7,11 +7,6 @@ struct Element {
     logit: u32,
 }
 
-fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
-    return array(Element(x.x), Element(x.y), Element(x.z), Element(x.w));
-}
-
 struct Sums {
     softmax: Softmax,
     moment: f32,

@@ -9,12 +9,12 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
     }
     let factor = upstream(place.row, 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
     var terms = 0f;
-    var j = place.rank * 4u;
-    while (j < place.len) {
+    var j = place.first;
+    while (j < place.end) {
         var block = vec4<f32>();
-        let end = min(place.len, j + TILES_PER_BLOCK * 4u * LANES);
+        let end = min(place.end, j + TILES_PER_BLOCK * 4u * LANES);
         for (; j < end; j += 4u * LANES) {
-            let e = load4(place, j, place.len - j);
+            let e = load4(place, j, place.end - j);
             let dx = vec4<f32>(
                 gradient(row, e[0], j),
                 gradient(row, e[1], j + 1u),
@@ -22,7 +22,7 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
                 gradient(row, e[3], j + 3u),
             );
             let at = class_at(place.dlogits, j);
-            store_dlogits(at, place.len - j, bitcast<vec4<u32>>(dx * factor));
+            store_dlogits(at, place.end - j, bitcast<vec4<u32>>(dx * factor));
             write_dtargets(place, row, j, e, factor);
             if (LOSS_FROM_GRADIENT_PASS) {
                 block += vec4<f32>(
@@ -40,9 +40,9 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
 
 /// The gradient of a row whose logits do not matter.
 fn fill_dlogits(place: Place, bits: u32) {
-    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
+    for (var j = place.first; j < place.end; j += 4u * LANES) {
         let at = class_at(place.dlogits, j);
-        store_dlogits(at, place.len - j, vec4<u32>(bits));
+        store_dlogits(at, place.end - j, vec4<u32>(bits));
         fill_dtargets(place, j, bits);
     }
 }

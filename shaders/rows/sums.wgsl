@@ -2,6 +2,6 @@
 
 fn row_sums(lane: Lane, place: Place, truth: Truth, weight: u32) -> Sums {
     look_out_for(truth);
-    let len = select(place.len, 0u, is_settled(truth) || is_zero(weight));
-    return reduce_Sums(lane, lane_sums(place, len, EMPTY), LANES);
+    let row_end = select(place.end, 0u, is_settled(truth) || is_zero(weight));
+    return reduce_Sums(lane, lane_sums(place, row_end, EMPTY), LANES);
 }

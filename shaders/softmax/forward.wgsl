@@ -5,7 +5,7 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. (m, D) of the row.
-    let sums = reduce_Sums(lane, lane_sums(place, place.len, EMPTY), LANES);
+    let sums = reduce_Sums(lane, lane_sums(place, place.end, EMPTY), LANES);
     let row = row_of(sums.softmax, 0f, sums.bad != 0u);
     // 2. The state.
     if (place.row < params.n_rows && place.rank == 0u) {
@@ -14,8 +14,8 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
         row_state[at + 1u] = bitcast<u32>(row.softmax.D);
     }
     // 3. The values.
-    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
-        let left = place.len - j;
+    for (var j = place.first; j < place.end; j += 4u * LANES) {
+        let left = place.end - j;
         let at = class_at(params.values + row_start(place.row, params.values_stride), j);
         store_values(at, left, values4(row, load4(place, j, left)));
     }

@@ -265,7 +265,7 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
         Slot::RowState => shape.n_rows * problem.state_width(),
         Slot::Dlogits => shape.dlogits_len(),
         Slot::Dtargets => shape.dtargets_len(),
-        Slot::Classes | Slot::Terms => 0,
+        Slot::Classes | Slot::Terms | Slot::SavedSums | Slot::SavedTerms | Slot::Truths => 0,
     }
 }
 

@@ -5,7 +5,7 @@ mod part;
 mod source;
 
 use crate::Storage;
-use crate::loss::{Family, Form, Terms};
+use crate::loss::{Family, Form, Pass, Terms};
 
 /// One kernel: its text is a function of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +44,8 @@ pub enum Program {
     SumRowWeights,
     /// Labels and row weights to the number of rows they leave without a value.
     CountErrors,
+    /// Labels and a window of classes to each label with its logit.
+    GatherTruths,
 }
 
 /// The entry point for a [`crate::Pass`].
@@ -55,6 +57,66 @@ pub enum Entry {
     ForwardBackward,
     /// Dlogits from row state.
     Backward,
+    /// A window of classes to the sums over it and the classes before.
+    Accumulate,
+    /// A window of classes of rows whose sums are known to the loss terms over it and the classes before.
+    AddTerms,
+    /// Sums over all classes to values and row state.
+    Finish,
+    /// Sums and loss terms over all classes to values and row state.
+    FinishTerms,
+    /// Dlogits of a window of classes from row state, the label's logit from where it was gathered.
+    BackwardGathered,
+}
+
+impl Entry {
+    /// The pass over whole rows.
+    pub(crate) fn of(pass: Pass) -> Entry {
+        match pass {
+            Pass::Forward => Entry::Forward,
+            Pass::ForwardBackward => Entry::ForwardBackward,
+            Pass::Backward => Entry::Backward,
+        }
+    }
+
+    pub(crate) fn writes_gradient(self) -> bool {
+        matches!(self, Entry::ForwardBackward | Entry::Backward | Entry::BackwardGathered)
+    }
+
+    pub(crate) fn writes_values(self) -> bool {
+        matches!(self, Entry::Forward | Entry::ForwardBackward) || self.is_finish()
+    }
+
+    fn writes_state(self) -> bool {
+        self == Entry::Forward || self.is_finish()
+    }
+
+    pub(crate) fn reads_state(self) -> bool {
+        matches!(self, Entry::Backward | Entry::BackwardGathered)
+    }
+
+    /// Whether a row's values are made of what its windows of classes left, no class being read.
+    pub(crate) fn is_finish(self) -> bool {
+        matches!(self, Entry::Finish | Entry::FinishTerms)
+    }
+
+    /// Whether a row arrives as several windows of classes, and its label apart from them.
+    pub(crate) fn is_gathered(self) -> bool {
+        matches!(self, Entry::Accumulate | Entry::AddTerms | Entry::BackwardGathered) || self.is_finish()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Entry::Forward => "forward",
+            Entry::ForwardBackward => "forward_backward",
+            Entry::Backward => "backward",
+            Entry::Accumulate => "accumulate",
+            Entry::AddTerms => "add_terms",
+            Entry::Finish => "finish",
+            Entry::FinishTerms => "finish_terms",
+            Entry::BackwardGathered => "backward_gathered",
+        }
+    }
 }
 
 /// What a loss puts out: a tensor of values, or one per row or workgroup. A backward pass puts out neither, and says
@@ -144,8 +206,14 @@ pub enum Slot {
     Errors = 13,
     /// `[N, C]`: the gradient with respect to the targets.
     Dtargets = 14,
+    /// What a family sums over the classes of a row, between its windows of classes.
+    SavedSums = 15,
+    /// Labels and their logits, two words a row.
+    Truths = 16,
+    /// What a second read of a row sums over its classes, between its windows of classes.
+    SavedTerms = 17,
     /// `[N, C]`: what the student is held against beside labels.
-    Teacher = 15,
+    Teacher = 18,
 }
 
 /// The uniform buffer of the step's `Params`.
@@ -158,7 +226,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 15] = [
+    pub const ALL: [Slot; 18] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -173,6 +241,9 @@ impl Slot {
         Slot::Side,
         Slot::Errors,
         Slot::Dtargets,
+        Slot::SavedSums,
+        Slot::Truths,
+        Slot::SavedTerms,
         Slot::Teacher,
     ];
 
@@ -193,6 +264,9 @@ impl Slot {
             Slot::Side => "side",
             Slot::Errors => "errors",
             Slot::Dtargets => "dtargets",
+            Slot::SavedSums => "saved_sums",
+            Slot::Truths => "truths",
+            Slot::SavedTerms => "saved_terms",
             Slot::Teacher => "teacher",
         }
     }
@@ -254,6 +328,11 @@ pub(crate) struct Constants {
 }
 
 impl Constants {
+    /// Rows that a workgroup stands on.
+    pub fn rows_per_group(&self) -> u64 {
+        (self.workgroup_size / self.lanes).into()
+    }
+
     /// The overrides that the kernel's text declares, by name.
     pub fn overrides(&self, kernel: Kernel) -> Vec<(&'static str, f64)> {
         let value = |name| match name {
@@ -287,11 +366,12 @@ impl Kernel {
     /// The entry point's name.
     pub fn entry_point(&self) -> &'static str {
         match self.program {
-            Program::Loss { entry: Entry::Forward, .. } => "forward",
-            Program::Loss { entry: Entry::ForwardBackward, .. } => "forward_backward",
-            Program::Loss { entry: Entry::Backward, .. } => "backward",
+            Program::Loss { entry: Entry::Finish | Entry::FinishTerms, .. } => "forward",
+            Program::Loss { entry: Entry::BackwardGathered, .. } => "backward",
+            Program::Loss { entry, .. } => entry.name(),
             Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights => "sum",
             Program::CountErrors => "count",
+            Program::GatherTruths => "gather",
         }
     }
 
@@ -309,12 +389,17 @@ impl Kernel {
             Program::SumTargetWeights => "target_weights".into(),
             Program::SumRowWeights => "row_weights".into(),
             Program::CountErrors => "errors".into(),
+            Program::GatherTruths => "truths".into(),
+        };
+        let pass = match self.program {
+            Program::Loss { entry, .. } => entry.name(),
+            _ => self.entry_point(),
         };
         let variant = match self.variant {
             Variant::Workgroup => "workgroup",
             Variant::Subgroup => "subgroup",
         };
-        let mut label = format!("{name}/{}/{variant}/{}", self.entry_point(), self.width.folder());
+        let mut label = format!("{name}/{pass}/{variant}/{}", self.width.folder());
         if let Program::Loss { values, family, .. } = self.program {
             label += match values {
                 _ if family.is_per_class() => "/per_element",
@@ -350,6 +435,8 @@ impl Kernel {
                 storage: self.storage_override(slot),
                 element: match slot {
                     Slot::Errors => "atomic<u32>",
+                    Slot::SavedSums => "Sums",
+                    Slot::SavedTerms => "Terms",
                     _ if tensor => self.width.element(written),
                     _ => "u32",
                 },
@@ -361,8 +448,8 @@ impl Kernel {
     /// Slots, and whether the kernel writes them.
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
-            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, Side, Targets, Teacher,
-            Terms, Values, Weights,
+            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, SavedSums, SavedTerms,
+            Side, Targets, Teacher, Terms, Truths, Values, Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -373,9 +460,17 @@ impl Kernel {
             Program::CountErrors => {
                 return vec![(Targets, false), (Classes, false), (RowWeights, false), (Errors, true)];
             }
+            Program::GatherTruths => {
+                return vec![(Logits, false), (Targets, false), (Classes, false), (Truths, true)];
+            }
             Program::Loss { family, loss, entry, values } => (family, loss, entry, values),
         };
         let inputs: &[Slot] = match family {
+            // The log-probabilities are bound for the gradient that overwrites them.
+            Family::GivenLogProb if entry.is_gathered() && self.gradient == Gradient::Separate => &[Classes],
+            Family::ClassIndex if entry.is_finish() => &[Classes],
+            Family::ClassIndex | Family::GivenLogProb if entry.is_gathered() => &[Logits, Classes],
+            _ if entry.is_finish() => &[],
             Family::Softmax | Family::RowEntropy => &[Logits],
             Family::Distribution { .. } if !has_class_factors(loss) => &[Logits, Targets],
             Family::ClassIndex | Family::GivenLogProb | Family::Distribution { .. } | Family::Distillation { .. } => {
@@ -385,29 +480,40 @@ impl Kernel {
             Family::Elementwise => &[Logits, Classes, Weights],
         };
         let mut slots: Vec<_> = inputs.iter().map(|&slot| (slot, false)).collect();
-        if entry != Entry::Forward {
+        if entry.writes_gradient() {
             slots.push((Dloss, false));
         }
-        if family.has_mixed_divisors() || (entry != Entry::Forward && family != Family::Softmax) {
+        if (family.has_mixed_divisors() && entry.writes_values())
+            || (entry.writes_gradient() && family != Family::Softmax)
+        {
             slots.push((Divisor, false));
         }
-        if entry != Entry::ForwardBackward && family.saves_state() {
-            slots.push((RowState, entry == Entry::Forward));
+        if (entry.writes_state() || entry.reads_state()) && family.saves_state() {
+            slots.push((RowState, entry.writes_state()));
         }
-        if entry != Entry::Backward {
+        if entry.writes_values() {
             slots.push((Values, true));
         }
-        if entry != Entry::Forward {
+        if entry.writes_gradient() {
             slots.push((Dlogits, true));
         }
         if self.weighs_rows() {
             slots.push((RowWeights, false));
         }
-        if values == self::Values::SumsAndSide {
+        if values == self::Values::SumsAndSide && entry.writes_values() {
             slots.push((Side, true));
         }
-        if entry != Entry::Forward && family.has_teacher_gradient() {
+        if entry.writes_gradient() && family.has_teacher_gradient() {
             slots.push((Dtargets, true));
+        }
+        if entry.is_gathered() && !entry.reads_state() && family.saves_state() {
+            slots.push((SavedSums, entry == Entry::Accumulate));
+        }
+        if entry.is_gathered() && family.has_labels() {
+            slots.push((Truths, false));
+        }
+        if matches!(entry, Entry::AddTerms | Entry::FinishTerms) {
+            slots.push((SavedTerms, entry == Entry::AddTerms));
         }
         if self.has_soft_params() {
             slots.push((Teacher, false));
@@ -425,10 +531,27 @@ impl Kernel {
     pub(crate) fn weighs_rows(&self) -> bool {
         match self.program {
             Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
+            Program::Loss { entry: Entry::AddTerms, .. } => false,
             Program::Loss { family, .. } => family.weighs_rows(),
-            Program::SumValues => false,
+            Program::SumValues | Program::GatherTruths => false,
             Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => true,
         }
+    }
+
+    /// Words of a row's sums between its windows of classes: those of the family's `Sums` in WGSL.
+    pub fn sums_width(&self) -> usize {
+        match self.program {
+            Program::Loss { family: Family::ClassIndex, values: Values::SumsAndSide, .. } => 8,
+            Program::Loss { family: Family::ClassIndex, .. } => 6,
+            Program::Loss { family: Family::RowEntropy, .. } => 4,
+            Program::Loss { family: Family::Distribution { .. }, .. } => 9,
+            _ => 0,
+        }
+    }
+
+    /// Whether what it reads or writes has a number for each class.
+    pub(crate) fn reads_classes(&self) -> bool {
+        !matches!(self.program, Program::Loss { entry, .. } if entry.is_finish())
     }
 
     /// The names of the overrides that the kernel's text declares.
@@ -450,7 +573,7 @@ impl Kernel {
         match self.program {
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { family: Family::Distillation { .. }, .. } => names.push("soft_TEMPERATURE"),
-            Program::Loss { .. } => {}
+            Program::Loss { .. } | Program::GatherTruths => {}
             Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
             Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
             Program::CountErrors => names.push("TERMS_PER_LANE"),
@@ -460,7 +583,9 @@ impl Kernel {
     }
 
     fn is_tensor(&self, slot: Slot) -> bool {
-        let Program::Loss { family, values, .. } = self.program else { return false };
+        let Program::Loss { family, values, .. } = self.program else {
+            return self.program == Program::GatherTruths && slot == Slot::Logits;
+        };
         match slot {
             Slot::Logits | Slot::Dlogits | Slot::Dtargets | Slot::Teacher => true,
             Slot::Targets => !family.has_labels(),
@@ -472,9 +597,11 @@ impl Kernel {
 
     /// Tensors are stored as one likes, and so is an upstream gradient that has one number per element.
     fn storage_override(&self, slot: Slot) -> Option<&'static str> {
-        let Program::Loss { family, .. } = self.program else { return None };
-        let is_open =
-            self.is_tensor(slot) || (slot == Slot::Dloss && (family == Family::Elementwise || family.is_per_class()));
+        let has_open_dloss = match self.program {
+            Program::Loss { family, .. } => family == Family::Elementwise || family.is_per_class(),
+            _ => false,
+        };
+        let is_open = self.is_tensor(slot) || (slot == Slot::Dloss && has_open_dloss);
         if is_open && self.width.is_packed() { slot.storage_override() } else { None }
     }
 }
@@ -500,24 +627,43 @@ impl Kernel {
 
 impl Program {
     fn all() -> Vec<Program> {
-        let mut programs =
-            vec![Program::SumValues, Program::SumTargetWeights, Program::SumRowWeights, Program::CountErrors];
+        let mut programs = vec![
+            Program::SumValues,
+            Program::SumTargetWeights,
+            Program::SumRowWeights,
+            Program::CountErrors,
+            Program::GatherTruths,
+        ];
         for &(loss, _, families) in source::LOSSES {
             for &family in families {
-                programs.push(Program::Loss { family, loss, entry: Entry::Backward, values: Values::Sums });
+                let program = |(entry, values)| Program::Loss { family, loss, entry, values };
+                programs.push(program((Entry::Backward, Values::Sums)));
+                if family.has_labels() && !forward_by_class(family, loss, Pass::Backward).is_empty() {
+                    programs.push(program((Entry::BackwardGathered, Values::Sums)));
+                }
                 for &values in output_kinds(family, loss) {
-                    let entries = [Entry::Forward, Entry::ForwardBackward];
-                    programs.extend(entries.map(|entry| Program::Loss { family, loss, entry, values }));
+                    let mut entries = vec![Entry::Forward, Entry::ForwardBackward];
+                    for pass in [Pass::Forward, Pass::ForwardBackward] {
+                        let by_class = forward_by_class(family, loss, pass);
+                        entries.extend(by_class.iter().filter(|entry| !entries.contains(entry)).collect::<Vec<_>>());
+                    }
+                    programs.extend(entries.into_iter().map(|entry| program((entry, values))));
                 }
             }
         }
         programs
     }
 
-    /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle.
+    /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle. A row in windows
+    /// of classes is read as planes of one position if need be.
     fn widths(self, variant: Variant) -> &'static [Width] {
         use Width::{Four, One, Packed, PackedFour, PackedStrided, Strided};
         match (self, variant) {
+            (Program::Loss { entry, .. }, Variant::Workgroup) if entry.is_finish() => &[One],
+            (Program::Loss { entry, .. }, Variant::Workgroup) if entry.is_gathered() => &[Strided, PackedStrided],
+            (Program::GatherTruths, Variant::Workgroup) => &[Strided, PackedStrided],
+            (Program::Loss { entry, .. }, Variant::Subgroup) if entry.is_gathered() => &[],
+            (Program::GatherTruths, Variant::Subgroup) => &[],
             (Program::Loss { .. }, Variant::Workgroup) => &[One, Four, Packed, PackedFour, Strided, PackedStrided],
             (Program::Loss { .. }, Variant::Subgroup) => &[One, Four, Packed, PackedFour],
             _ => &[One],
@@ -526,11 +672,34 @@ impl Program {
 
     fn gradients(self) -> &'static [Gradient] {
         match self {
-            Program::Loss { entry: Entry::ForwardBackward | Entry::Backward, .. } => {
-                &[Gradient::Separate, Gradient::InPlace]
-            }
+            Program::Loss { entry, .. } if entry.writes_gradient() => &[Gradient::Separate, Gradient::InPlace],
             _ => &[Gradient::Separate],
         }
+    }
+}
+
+/// The ways through windows of classes that make up a forward pass, or the part of a fused one before the gradient; none
+/// for losses that need whole rows.
+pub(crate) fn forward_by_class(family: Family, loss: &str, pass: Pass) -> &'static [Entry] {
+    use Entry::{Accumulate, AddTerms, Finish, FinishTerms};
+    match family {
+        Family::GivenLogProb => &[Finish],
+        Family::ClassIndex | Family::RowEntropy => &[Accumulate, Finish],
+        Family::Distribution { terms: Terms::PerElement, .. } => &[],
+        Family::Softmax | Family::Elementwise | Family::Distillation { .. } => &[],
+        _ if has_terms(family, loss, pass) => &[Accumulate, AddTerms, FinishTerms],
+        Family::Distribution { .. } => &[Accumulate, Finish],
+    }
+}
+
+/// Whether a second read sums loss terms: where the first one cannot, and beside a gradient where it cancels.
+fn has_terms(family: Family, loss: &str, pass: Pass) -> bool {
+    match family {
+        Family::Distribution { terms: Terms::Normalised, .. } => true,
+        Family::Distribution { student: Form::Logits, .. } => {
+            pass == Pass::ForwardBackward && loss != "soft_cross_entropy"
+        }
+        _ => false,
     }
 }
 

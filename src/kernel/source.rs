@@ -58,10 +58,12 @@ impl Kernel {
     fn monoids(&self) -> &'static [&'static str] {
         let (family, entry, values) = match self.program {
             Program::Loss { family, entry, values, .. } => (family, entry, values),
-            Program::CountErrors => return &[],
+            Program::CountErrors | Program::GatherTruths => return &[],
             _ => return &["Total"],
         };
         match (family, entry) {
+            (_, Entry::Accumulate) => &["Sums"],
+            (_, Entry::AddTerms | Entry::Finish | Entry::FinishTerms) => &["Total"],
             (Family::Elementwise, Entry::Backward) => &[],
             (Family::Elementwise, _) if values == Values::PerElement => &[],
             (Family::Elementwise, _) => &["Total"],
@@ -69,7 +71,7 @@ impl Kernel {
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
-            (_, Entry::Backward) => &[],
+            (_, Entry::Backward | Entry::BackwardGathered) => &[],
             _ => &["Sums", "Total"],
         }
     }
@@ -103,9 +105,9 @@ impl Kernel {
 
     /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
     fn reads_single(&self, slot: Slot) -> bool {
-        let Program::Loss { family, .. } = self.program else { return false };
+        let Program::Loss { family, entry, .. } = self.program else { return false };
         match slot {
-            Slot::Logits => family.has_labels(),
+            Slot::Logits => family.has_labels() && !entry.is_gathered(),
             Slot::Dloss => family != Family::Softmax,
             _ => false,
         }
@@ -123,11 +125,12 @@ impl Kernel {
             }
             Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
             Program::CountErrors => list.extend([LABEL, IGNORED, COUNT_ERRORS]),
+            Program::GatherTruths => list.extend([LABEL, IGNORED, TRUTH, GATHER]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
-                if entry != Entry::Forward && family != Family::Softmax {
+                if entry.writes_gradient() && family != Family::Softmax {
                     list.extend([SCALE_DIVISOR, SCALE_UPSTREAM]);
-                } else if family.has_mixed_divisors() {
+                } else if family.has_mixed_divisors() && entry.writes_values() {
                     list.push(SCALE_DIVISOR);
                 }
                 if family.saves_state() && !self.has_soft_params() {
@@ -142,7 +145,7 @@ impl Kernel {
                 } else if family.weighs_rows() || self.has_soft_params() {
                     list.extend(NO_ROW_WEIGHTS);
                 }
-                if entry != Entry::Forward {
+                if entry.writes_gradient() {
                     list.push(match self.gradient {
                         Gradient::Separate => GRADIENT_SEPARATE,
                         Gradient::InPlace => GRADIENT_IN_PLACE,
@@ -177,9 +180,13 @@ const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const SCALE_KEPT: Fragment = fragment!("scale/kept.wgsl");
+const NO_KEPT: Fragment = fragment!("scale/no_kept.wgsl");
 const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
 const TRUTH: Fragment = fragment!("class_index/truth.wgsl");
+const LOGIT_OF_TARGET: Fragment = fragment!("class_index/logit_of_target.wgsl");
+const GATHER: Fragment = fragment!("class_index/gather.wgsl");
+const GATHERED: Fragment = fragment!("class_index/gathered.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
 const ALL_ROWS_COUNT: Fragment = fragment!("rows/no_weights.wgsl");
 const NO_ROW_WEIGHTS: [Fragment; 2] = [ALL_ROWS_COUNT, fragment!("rows/unweighed.wgsl")];
@@ -189,6 +196,7 @@ const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
 const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
 const SOFTMAX_MOMENT: Fragment = fragment!("softmax_moment.wgsl");
 const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
+const LANE_TERMS: Fragment = fragment!("distribution/lane_terms.wgsl");
 const LANE_SUMS: Fragment = fragment!("lane_sums.wgsl");
 const GRADIENT_SEPARATE: Fragment = fragment!("gradient/separate.wgsl");
 const GRADIENT_IN_PLACE: Fragment = fragment!("gradient/in_place.wgsl");
@@ -217,7 +225,8 @@ impl Kernel {
         let divergence = Family::Distribution { student: Form::Logits, teacher, terms, gradients: Gradients::Student };
         let part = |(family, loss)| {
             let mut list = vec![SOFTMAX_STATE];
-            list.extend(row_maths(family, loss, Values::Sums));
+            list.extend(row_maths(family, loss, entry, Values::Sums));
+            list.extend(load_fragment(family));
             if shuffled {
                 list.extend(shuffles(family, Values::Sums));
             }
@@ -226,7 +235,7 @@ impl Kernel {
         };
         let mut soft_fragments = part((divergence, soft));
         if entry != Entry::Backward {
-            soft_fragments.push(reads(divergence));
+            soft_fragments.extend(reads(divergence, entry));
         }
         vec![("hard", &[], part(hard)), ("soft", SOFT_NAMES, soft_fragments)]
     }
@@ -301,8 +310,11 @@ fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
 
 /// The family's machinery, the loss's own file, and the way through the data.
 fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
-    let mut list = row_maths(family, loss, values);
+    let mut list = row_maths(family, loss, entry, values);
     list.push(loss_fragment(loss));
+    if !entry.is_finish() {
+        list.extend(load_fragment(family));
+    }
     match family {
         Family::Softmax => list.extend(match entry {
             Entry::Forward => [fragment!("softmax/load_logits.wgsl"), fragment!("softmax/forward.wgsl")],
@@ -310,6 +322,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
                 [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/forward_backward.wgsl")]
             }
             Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
+            _ => unreachable!("a softmax has no windows of classes"),
         }),
         Family::GivenLogProb => list.extend(given_log_prob_fragments(entry)),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
@@ -320,22 +333,23 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
 }
 
 /// The family's machinery: what a row's sums are and what comes of them.
-fn row_maths(family: Family, loss: &'static str, values: Values) -> Vec<Fragment> {
+fn row_maths(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
     match family {
         Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
         Family::ClassIndex => {
-            let mut list = vec![CLASS_FACTORS, SCALE_KEPT, LABEL, IGNORED, TRUTH];
+            let mut list = vec![CLASS_FACTORS, if entry == Entry::Accumulate { NO_KEPT } else { SCALE_KEPT }];
+            list.extend(truth_fragments(entry));
             list.push(fragment!("class_index/family.wgsl"));
-            list.extend(side_fragments(values));
+            list.extend(side_fragments(entry, values));
             list
         }
-        Family::GivenLogProb => vec![CLASS_FACTORS, LABEL, IGNORED, TRUTH],
+        Family::GivenLogProb => [&[CLASS_FACTORS], truth_fragments(entry)].concat(),
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Distillation { .. } => vec![fragment!("distillation/soft_params.wgsl")],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher, terms, .. } => {
             let mut list = vec![
-                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
+                if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS },
                 NO_TRUTH,
                 student_fragment(student),
                 teacher_fragment(teacher),
@@ -350,41 +364,71 @@ fn row_maths(family: Family, loss: &'static str, values: Values) -> Vec<Fragment
 fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment> {
     let gradient = fragment!("rows/gradient.wgsl");
     let dtargets = match family.has_teacher_gradient() {
-        true if entry == Entry::Forward => fragment!("distribution/forward_of_dtargets.wgsl"),
+        true if !entry.writes_gradient() => fragment!("distribution/forward_of_dtargets.wgsl"),
         true => fragment!("distribution/dtargets.wgsl"),
         false => fragment!("rows/no_dtargets.wgsl"),
     };
-    if entry == Entry::Backward {
-        return vec![dtargets, gradient, fragment!("rows/backward.wgsl")];
-    }
-    let mut list = vec![dtargets, LANE_SUMS, fragment!("rows/sums.wgsl")];
-    match family {
-        // Its first part needs one read, and its second brings its own.
-        Family::Distillation { .. } => list.push(fragment!("distillation/value.wgsl")),
-        _ => list.extend([reads(family), fragment!("rows/value.wgsl")]),
-    }
-    match entry {
-        Entry::Forward => list.push(fragment!("rows/forward.wgsl")),
-        _ => list.extend([gradient, fragment!("rows/forward_backward.wgsl")]),
-    }
-    if values != Values::SumsAndSide {
+    let (sums, saved_sums) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/saved_sums.wgsl"));
+    let (reads, value, forward) = (reads(family, entry), value_fragment(family), fragment!("rows/forward.wgsl"));
+    let way = match entry {
+        Entry::Forward => [&sums, reads, &[value, forward]].concat(),
+        Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("rows/backward.wgsl")],
+        Entry::Accumulate => [&sums[..], &[fragment!("rows/accumulate.wgsl")]].concat(),
+        Entry::AddTerms => vec![LANE_TERMS, fragment!("distribution/add_terms.wgsl")],
+        Entry::Finish | Entry::FinishTerms => [&[saved_sums], reads, &[value, forward]].concat(),
+    };
+    let mut list = vec![dtargets];
+    if values != Values::SumsAndSide && !entry.reads_state() {
         list.push(NO_SIDE);
     }
+    list.extend(way);
     list
 }
 
-/// How often a row is read before its gradient.
-fn reads(family: Family) -> Fragment {
+/// How often a row is read before its gradient; a distillation's second part brings its own way.
+fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
     match family {
-        Family::Distribution { terms: Terms::Normalised, .. } => fragment!("distribution/second_read.wgsl"),
-        _ => fragment!("rows/one_read.wgsl"),
+        _ if entry == Entry::FinishTerms => &[fragment!("distribution/saved_terms.wgsl")],
+        Family::Distribution { terms: Terms::Normalised, .. } => {
+            &[LANE_TERMS, fragment!("distribution/second_read.wgsl")]
+        }
+        Family::Distillation { .. } => &[],
+        _ => &[fragment!("rows/one_read.wgsl")],
+    }
+}
+
+fn value_fragment(family: Family) -> Fragment {
+    match family {
+        Family::Distillation { .. } => fragment!("distillation/value.wgsl"),
+        _ => fragment!("rows/value.wgsl"),
+    }
+}
+
+/// A row's label, and where its logit is.
+fn truth_fragments(entry: Entry) -> &'static [Fragment] {
+    match entry.is_gathered() {
+        true => &[IGNORED, TRUTH, GATHERED],
+        false => &[IGNORED, TRUTH, LABEL, LOGIT_OF_TARGET],
+    }
+}
+
+/// How classes are loaded; a softmax's way depends on its pass, a distillation's parts have one each.
+fn load_fragment(family: Family) -> Option<Fragment> {
+    match family {
+        Family::ClassIndex => Some(fragment!("class_index/load.wgsl")),
+        Family::Distribution { .. } => Some(fragment!("distribution/load.wgsl")),
+        Family::RowEntropy => Some(fragment!("row_entropy/load.wgsl")),
+        Family::Softmax | Family::GivenLogProb | Family::Elementwise | Family::Distillation { .. } => None,
     }
 }
 
 /// What a class index's sums carry for side outputs.
-fn side_fragments(values: Values) -> Vec<Fragment> {
+fn side_fragments(entry: Entry, values: Values) -> Vec<Fragment> {
+    let seen = fragment!("side/seen.wgsl");
     match values {
-        Values::SumsAndSide => vec![SOFTMAX_MOMENT, fragment!("side/outputs.wgsl")],
+        Values::SumsAndSide if !entry.writes_values() => vec![SOFTMAX_MOMENT, seen],
+        Values::SumsAndSide => vec![SOFTMAX_MOMENT, seen, fragment!("side/outputs.wgsl")],
         _ => vec![fragment!("side/none.wgsl")],
     }
 }
@@ -399,9 +443,10 @@ fn side_shuffle(values: Values) -> Fragment {
 fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
     let (value, gradient) = (fragment!("rows/value.wgsl"), fragment!("given_log_prob/gradient.wgsl"));
     match entry {
-        Entry::Forward => vec![value, fragment!("given_log_prob/forward.wgsl")],
+        Entry::Forward | Entry::Finish => vec![value, fragment!("given_log_prob/forward.wgsl")],
         Entry::ForwardBackward => vec![value, gradient, fragment!("given_log_prob/forward_backward.wgsl")],
-        Entry::Backward => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
+        Entry::Accumulate | Entry::AddTerms | Entry::FinishTerms => unreachable!("nothing is summed over the classes"),
     }
 }
 
@@ -418,6 +463,7 @@ fn each_fragments(entry: Entry) -> Vec<Fragment> {
             let no_values = fragment!("distribution/each/no_values.wgsl");
             vec![no_values, gradient, fragment!("distribution/each/backward.wgsl")]
         }
+        _ => unreachable!("single terms have no windows of classes"),
     }
 }
 
@@ -438,6 +484,7 @@ fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Ve
             vec![targets, written, total, gradient, fragment!("elementwise/forward_backward.wgsl")]
         }
         Entry::Backward => vec![targets, gradient, fragment!("elementwise/backward.wgsl")],
+        _ => unreachable!("nothing is kept between windows of classes"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What to launch: windows of rows, dispatches, scratch. Pure: numbers in, numbers out, no device.
 
+mod classes;
 mod counts;
 mod rows;
 mod sums;
+
+use rows::Rows;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Variant, Width};
@@ -110,7 +113,17 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     let most = problem.spec().family().most_lanes();
     let caps =
         &Caps { workgroup_size: caps.workgroup_size.min(most), max_lanes: caps.max_lanes.min(most), ..caps.clone() };
-    let mut builder = Builder { problem, caps, placement, row_state, side, schedule: Schedule::default() };
+    let mut builder = Builder {
+        problem,
+        caps,
+        placement,
+        row_state,
+        side,
+        truths: Source::Caller(Slot::Truths),
+        saved_sums: Source::Caller(Slot::SavedSums),
+        saved_terms: Source::Caller(Slot::SavedTerms),
+        schedule: Schedule::default(),
+    };
     builder.schedule.soft_params = problem.spec().distillation().map(|parts| builder.soft_params(parts));
     if placement.counts_errors {
         builder.count_errors();
@@ -119,16 +132,16 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     if builder.side_is_mean() {
         builder.side = builder.scratch((problem.shape.n_rows * problem.spec().rows().side.width()) as u64);
     }
-    let sums = match problem.pass {
+    let rows = Rows::new(problem, placement);
+    let entries = match problem.pass {
         Pass::ForwardBackward if problem.writes_side() && problem.takes_row_weights() => {
-            builder.row_state = builder.scratch((problem.shape.n_rows * problem.state_width()) as u64);
-            let sums = builder.run_loss(Entry::Forward, divisors)?;
-            builder.run_loss(Entry::Backward, divisors)?;
-            sums
+            vec![Entry::Forward, Entry::Backward]
         }
-        Pass::Forward => builder.run_loss(Entry::Forward, divisors)?,
-        Pass::ForwardBackward => builder.run_loss(Entry::ForwardBackward, divisors)?,
-        Pass::Backward => builder.run_loss(Entry::Backward, divisors)?,
+        pass => vec![Entry::of(pass)],
+    };
+    let sums = match builder.run_rows(&rows, &entries, divisors) {
+        Err(refusal @ Error::RowTooLarge { .. }) => builder.run_classes(&rows, divisors, refusal)?,
+        sums => sums?,
     };
     if problem.writes_values() && problem.extent() == Extent::Scalar {
         builder.sum_values(sums, divisors);
@@ -164,6 +177,8 @@ struct Partials {
 }
 
 impl Partials {
+    const NONE: Partials = Partials { source: Source::Constant(Slot::Terms), first: 0, len: 0, stride: 1 };
+
     fn contiguous(source: Source, first: u64, len: u64) -> Partials {
         Partials { source, first, len, stride: 1 }
     }
@@ -176,6 +191,10 @@ struct Builder<'a> {
     /// Where row state and side outputs per row are.
     row_state: Source,
     side: Source,
+    /// What is kept of a slab from one window of its classes to the next.
+    truths: Source,
+    saved_sums: Source,
+    saved_terms: Source,
     schedule: Schedule,
 }
 

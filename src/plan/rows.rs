@@ -1,8 +1,11 @@
 //! Launching a pass of a loss over windows of rows, or of slabs: a row is a slab of one.
 
+use std::ops::Range;
+
+use super::classes::{TERMS_WIDTH, TRUTH_WIDTH};
 use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
 use crate::inputs::Broadcast;
-use crate::kernel::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
+use crate::kernel::{Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
 use crate::loss::{Family, TargetKind};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
@@ -13,10 +16,10 @@ use crate::{Error, Shape, Storage};
 const FLAT_ROW: usize = 256;
 
 /// The rows of a loss, as its kernel sees them: `outer` slabs of `inner` rows.
-struct Rows {
-    outer: u64,
-    inner: usize,
-    n_classes: usize,
+pub(super) struct Rows {
+    pub outer: u64,
+    pub inner: usize,
+    pub n_classes: usize,
     /// Elements in the very last row.
     last_row: usize,
     flat: bool,
@@ -26,9 +29,37 @@ struct Rows {
     dtargets_stride: usize,
 }
 
+/// What a dispatch sees: slabs, and a range of the classes of each.
+#[derive(Clone, Debug)]
+pub(super) struct Window {
+    pub first_slab: u64,
+    pub slabs: u64,
+    pub classes: Range<usize>,
+}
+
+/// How a slot's numbers lie.
+pub(super) struct Planes {
+    /// Elements from one slab to the next; 0 where all share one.
+    stride: usize,
+    /// Elements in a plane.
+    pub plane: usize,
+    /// Whether a slab has a plane for each class, or one.
+    pub per_class: bool,
+}
+
+impl Planes {
+    /// Where a slab's part of these classes starts, and its elements.
+    fn part(&self, classes: &Range<usize>) -> (usize, usize) {
+        match self.per_class {
+            true => (classes.start * self.plane, classes.len() * self.plane),
+            false => (0, self.plane),
+        }
+    }
+}
+
 impl Rows {
     /// A contiguous elementwise batch whose classes are alike is one run of elements, cut to rows of a good length.
-    fn new(problem: &Problem, placement: &Placement) -> Rows {
+    pub fn new(problem: &Problem, placement: &Placement) -> Rows {
         let Shape { n_classes, inner, logits_stride, targets_stride, dlogits_stride, dtargets_stride, .. } =
             problem.shape;
         let spec = problem.spec();
@@ -71,7 +102,7 @@ impl Rows {
     }
 
     /// Workgroups that so many slabs take.
-    fn groups(&self, slabs: u64, rows_per_group: u64) -> u64 {
+    pub fn groups(&self, slabs: u64, rows_per_group: u64) -> u64 {
         (slabs * self.inner as u64).div_ceil(rows_per_group)
     }
 
@@ -84,76 +115,130 @@ impl Rows {
 }
 
 impl Builder<'_> {
-    /// Launches a pass of the loss; returns the partial sums it leaves, if its output is a scalar.
-    pub(super) fn run_loss(&mut self, entry: Entry, divisors: Divisors) -> Result<Partials, Error> {
-        let problem = self.problem;
-        let rows = Rows::new(problem, self.placement);
-        let lanes = match (problem.spec().family(), entry) {
-            // One number of a row is read.
-            (Family::GivenLogProb, Entry::Forward) => 1,
-            _ => lanes(rows.n_classes, rows.inner, self.caps),
-        };
-        let rows_per_group = u64::from(self.caps.workgroup_size / lanes);
-        let kernel = self.loss_kernel(&rows, entry);
-        let bindings = kernel.bindings();
-        let mut constants = self.constants(lanes);
-        for binding in bindings.iter().filter(|binding| binding.storage.is_some()) {
-            constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
+    /// Launches passes over whole rows, of which the first leaves the partial sums returned, if the output is a scalar.
+    /// Fails before anything is launched.
+    pub(super) fn run_rows(&mut self, rows: &Rows, entries: &[Entry], divisors: Divisors) -> Result<Partials, Error> {
+        let windows = entries.iter().map(|&entry| self.slab_windows(rows, entry)).collect::<Result<Vec<_>, _>>()?;
+        if entries.len() > 1 {
+            self.keep_row_state();
         }
-        let each = problem.spec().family().values_per_loss() as u64;
-        let written = entry != Entry::Backward && problem.extent() == Extent::Scalar && rows.outer > 0;
-        let mut partials = Partials::contiguous(Source::Constant(Slot::Terms), 0, 0);
-        let window = self.window_slabs(&rows, &bindings, rows_per_group)?;
-        let windows: Vec<_> =
-            (0..rows.outer.div_ceil(window)).map(|k| (k * window, window.min(rows.outer - k * window))).collect();
-        if written {
-            let len = windows.iter().map(|(_, len)| rows.groups(*len, rows_per_group)).sum();
-            partials = Partials { source: self.scratch(len * each), first: 0, len, stride: each };
+        let mut left = Partials::NONE;
+        for (&entry, windows) in entries.iter().zip(&windows) {
+            let partials = self.run_loss(rows, entry, windows, divisors);
+            left = if entry.writes_values() { partials } else { left };
         }
-        let mut first_group = 0;
-        for (first, len) in windows {
-            let groups = rows.groups(len, rows_per_group);
-            let grid = self.grid(groups);
-            let is_last = first + len == rows.outer;
-            let mut params = Params {
-                n_rows: len as u32 * rows.inner as u32,
-                n_classes: rows.n_classes as u32,
-                inner: rows.inner as u32,
-                last_row: if is_last { rows.last_row } else { rows.n_classes } as u32,
-                grid_width: grid.0,
-                ..self.params()
-            };
-            let mut regions = Vec::new();
-            for binding in &bindings {
-                let tail = rows.n_classes - params.last_row as usize;
-                let region = match binding.slot {
-                    Slot::Values if written => {
-                        let (region, base) = self.region(partials.source, first_group * each, groups * each);
-                        params.values = base;
-                        region
-                    }
-                    Slot::Divisor => self.divisor(&mut params, divisors),
-                    slot => self.window_region(slot, &rows, first, len, tail, &mut params),
-                };
-                regions.push((binding.slot, region));
-            }
-            first_group += groups;
-            self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
-        }
-        Ok(partials)
+        Ok(left)
     }
 
-    fn loss_kernel(&self, rows: &Rows, entry: Entry) -> Kernel {
+    /// Row state from one pass to the next, where the caller wants none.
+    pub(super) fn keep_row_state(&mut self) {
+        let problem = self.problem;
+        self.row_state = self.scratch((problem.shape.n_rows * problem.state_width()) as u64);
+    }
+
+    fn slab_windows(&self, rows: &Rows, entry: Entry) -> Result<Vec<Window>, Error> {
+        let kernel = self.loss_kernel(rows, entry);
+        let rows_per_group = self.loss_constants(rows, kernel).rows_per_group();
+        let most = self.window_slabs(rows, &kernel.bindings(), rows_per_group)?;
+        let window = |k| {
+            let first_slab = k * most;
+            Window { first_slab, slabs: most.min(rows.outer - first_slab), classes: 0..rows.n_classes }
+        };
+        Ok((0..rows.outer.div_ceil(most)).map(window).collect())
+    }
+
+    fn run_loss(&mut self, rows: &Rows, entry: Entry, windows: &[Window], divisors: Divisors) -> Partials {
+        let kernel = self.loss_kernel(rows, entry);
+        let constants = self.loss_constants(rows, kernel);
+        let groups = |window: &Window| rows.groups(window.slabs, constants.rows_per_group());
+        let partials = match entry.writes_values() {
+            true => self.loss_partials(windows.iter().map(groups).sum()),
+            false => Partials::NONE,
+        };
+        let mut first_group = 0;
+        for window in windows {
+            first_group += self.launch(rows, kernel, constants, window, divisors, (partials, first_group));
+        }
+        partials
+    }
+
+    /// Room for so many partial sums, if the output is a scalar.
+    pub(super) fn loss_partials(&mut self, len: u64) -> Partials {
+        match self.problem.extent() == Extent::Scalar && len > 0 {
+            true => {
+                let stride = self.problem.spec().family().values_per_loss() as u64;
+                Partials { source: self.scratch(len * stride), first: 0, len, stride }
+            }
+            false => Partials::NONE,
+        }
+    }
+
+    pub(super) fn loss_constants(&self, rows: &Rows, kernel: Kernel) -> Constants {
+        let lanes = match kernel.program {
+            // One number of a row is read, or none.
+            Program::Loss { family: Family::GivenLogProb, entry: Entry::Forward, .. } | Program::GatherTruths => 1,
+            Program::Loss { entry, .. } if entry.is_finish() => 1,
+            _ => lanes(rows.n_classes, rows.inner, self.caps),
+        };
+        let mut constants = self.constants(lanes);
+        for binding in kernel.bindings().iter().filter(|binding| binding.storage.is_some()) {
+            constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
+        }
+        constants
+    }
+
+    /// One dispatch over a window, its partial sums from the place given; returns how many workgroups it takes.
+    pub(super) fn launch(
+        &mut self,
+        rows: &Rows,
+        kernel: Kernel,
+        constants: Constants,
+        window: &Window,
+        divisors: Divisors,
+        (partials, first_group): (Partials, u64),
+    ) -> u64 {
+        let groups = rows.groups(window.slabs, constants.rows_per_group());
+        let grid = self.grid(groups);
+        let is_last = window.first_slab + window.slabs == rows.outer;
+        let mut params = Params {
+            n_rows: window.slabs as u32 * rows.inner as u32,
+            n_classes: rows.n_classes as u32,
+            inner: rows.inner as u32,
+            first_class: window.classes.start as u32,
+            end_class: window.classes.end as u32,
+            last_row: if is_last && rows.flat { rows.last_row } else { window.classes.end } as u32,
+            grid_width: grid.0,
+            ..self.params()
+        };
+        let mut regions = Vec::new();
+        for binding in kernel.bindings() {
+            let region = match binding.slot {
+                Slot::Values if partials.len > 0 => {
+                    let (first, len) = (first_group * partials.stride, groups * partials.stride);
+                    let (region, base) = self.region(partials.source, partials.first + first, len);
+                    params.values = base;
+                    region
+                }
+                Slot::Divisor => self.divisor(&mut params, divisors),
+                slot => self.window_region(slot, rows, window, &mut params),
+            };
+            regions.push((binding.slot, region));
+        }
+        self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
+        groups
+    }
+
+    pub(super) fn loss_kernel(&self, rows: &Rows, entry: Entry) -> Kernel {
         let problem = self.problem;
         let values = match problem.extent() {
-            _ if entry == Entry::Backward => Values::Sums,
+            _ if entry.reads_state() => Values::Sums,
             Extent::Element => Values::PerElement,
             _ if problem.writes_side() => Values::SumsAndSide,
             _ => Values::Sums,
         };
         let (family, loss) = (problem.spec().family(), problem.spec().name());
         let mut kernel = self.kernel(Program::Loss { family, loss, entry, values });
-        if self.placement.in_place && entry != Entry::Forward {
+        if self.placement.in_place && entry.writes_gradient() {
             kernel.gradient = Gradient::InPlace;
         }
         let quads = |n: usize| n.is_multiple_of(4);
@@ -166,10 +251,12 @@ impl Builder<'_> {
         };
         let aligned =
             |binding: &Binding| !binding.tensor || self.placement.offset(binding.slot).is_multiple_of(alignment);
-        if rows.inner > 1 {
+        if entry.is_finish() {
             kernel.variant = Variant::Workgroup;
-            kernel.width = if is_f32 { Width::Strided } else { Width::PackedStrided };
             return kernel;
+        }
+        if rows.inner > 1 || entry.is_gathered() {
+            return self.strided(kernel);
         }
         kernel.width = any;
         if quads(rows.n_classes)
@@ -182,36 +269,49 @@ impl Builder<'_> {
         kernel
     }
 
-    /// Elements between slabs of a slot, and in one slab.
-    fn slab_extent(&self, slot: Slot, rows: &Rows) -> (usize, usize) {
+    /// The kernel that reads planes `[outer, C, inner]`, of one position if need be.
+    pub(super) fn strided(&self, kernel: Kernel) -> Kernel {
+        let is_f32 = kernel.bindings().iter().all(|binding| self.storage(binding.slot) == Storage::F32);
+        let width = if is_f32 { Width::Strided } else { Width::PackedStrided };
+        Kernel { variant: Variant::Workgroup, width, ..kernel }
+    }
+
+    pub(super) fn planes(&self, slot: Slot, rows: &Rows) -> Planes {
         let problem = self.problem;
-        let (n, c) = (rows.inner, rows.inner * rows.n_classes);
-        let (state, side) = (problem.state_width() * n, problem.spec().rows().side.width() * n);
+        let n = rows.inner;
+        let tensor = |stride| Planes { stride, plane: n, per_class: true };
+        let per_row = |width: usize| Planes { stride: width * n, plane: width * n, per_class: false };
+        let shared = |plane| Planes { stride: 0, plane, per_class: false };
         let per_value = match problem.extent() {
-            Extent::Element => (c, c),
-            Extent::Row => (n, n),
-            Extent::Scalar => (0, 1),
+            Extent::Element => tensor(rows.n_classes * n),
+            Extent::Row => per_row(1),
+            Extent::Scalar => shared(1),
         };
         let each = problem.spec().family().values_per_loss();
         match slot {
-            Slot::Logits => (rows.logits_stride, c),
-            Slot::Dlogits => (rows.dlogits_stride, c),
-            Slot::Dtargets => (rows.dtargets_stride, c),
-            Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (n, n),
-            Slot::Targets | Slot::Teacher => (rows.targets_stride, c),
-            Slot::RowState => (state, state),
-            Slot::Values => (per_value.0 * each, per_value.1 * each),
+            Slot::Logits => tensor(rows.logits_stride),
+            Slot::Dlogits => tensor(rows.dlogits_stride),
+            Slot::Dtargets => tensor(rows.dtargets_stride),
+            Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => per_row(1),
+            Slot::Targets | Slot::Teacher => tensor(rows.targets_stride),
+            Slot::RowState => per_row(problem.state_width()),
+            Slot::Values if problem.extent() == Extent::Row => per_row(each),
+            Slot::Values => per_value,
             Slot::Dloss if self.placement.has_dloss => per_value,
             Slot::Weights => match self.placement.weights {
-                None => (0, 1),
-                Some(Broadcast::PerRow) => (n, n),
-                Some(Broadcast::PerClass) => (0, rows.n_classes),
-                Some(Broadcast::PerElement) => (c, c),
+                None => shared(1),
+                Some(Broadcast::PerRow) => per_row(1),
+                Some(Broadcast::PerClass) => shared(rows.n_classes),
+                Some(Broadcast::PerElement) => tensor(rows.n_classes * n),
             },
-            Slot::Classes => (0, problem.classes_len()),
-            Slot::RowWeights if problem.takes_row_weights() => (n, n),
-            Slot::Side => (side, side),
-            Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms | Slot::Errors => (0, 1),
+            Slot::Classes => shared(problem.classes_len()),
+            Slot::RowWeights if problem.takes_row_weights() => per_row(1),
+            Slot::Side => per_row(problem.spec().rows().side.width()),
+            // What is kept of a slab serves the next one too.
+            Slot::SavedSums => shared(self.sums_width(rows) * n),
+            Slot::SavedTerms => shared(TERMS_WIDTH * n),
+            Slot::Truths => shared(TRUTH_WIDTH * n),
+            Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms | Slot::Errors => shared(1),
         }
     }
 
@@ -221,23 +321,24 @@ impl Builder<'_> {
         let most_rows = self.most_groups() * rows_per_group;
         let mut most = rows.outer.clamp(1, (most_rows / rows.inner as u64).max(1));
         for binding in bindings {
-            let (stride, len) = self.slab_extent(binding.slot, rows);
+            let planes = self.planes(binding.slot, rows);
             let element = self.problem.element_bytes(binding.slot);
-            let slab = len as u64 * element;
+            let slab = planes.part(&(0..rows.n_classes)).1 as u64 * element;
             if slab > room {
                 return Err(Error::RowTooLarge { tensor: binding.slot.name(), found: slab, limit: room });
             }
-            if stride > 0 {
-                most = most.min((room - slab) / (stride as u64 * element) + 1);
+            if planes.stride > 0 {
+                most = most.min((room - slab) / (planes.stride as u64 * element) + 1);
             }
         }
         let unit = rows.slabs_of_groups(rows_per_group);
         Ok(if most > unit { most - most % unit } else { most })
     }
 
-    /// A slot's bytes for slabs `first..first + len`; fills in where they start and how they stride.
-    fn window_region(&self, slot: Slot, rows: &Rows, first: u64, len: u64, tail: usize, params: &mut Params) -> Region {
-        let (stride, slab) = self.slab_extent(slot, rows);
+    /// A slot's bytes in a window; fills in where they start and how they stride.
+    fn window_region(&self, slot: Slot, rows: &Rows, window: &Window, params: &mut Params) -> Region {
+        let planes = self.planes(slot, rows);
+        let (stride, (skipped, part)) = (planes.stride, planes.part(&window.classes));
         let given = match slot {
             Slot::Classes => false,
             Slot::Weights => self.placement.weights.is_some(),
@@ -246,18 +347,24 @@ impl Builder<'_> {
             _ => true,
         };
         // A flat tensor's last row is short: the slice ends with it.
-        let short = if rows.flat && slab == rows.n_classes { tail as u64 } else { 0 };
+        let short = if planes.per_class { window.classes.end - params.last_row as usize } else { 0 };
         let (region, base) = if given {
-            let span = (len - 1) * stride as u64 + slab as u64 - short;
+            let first = window.first_slab * stride as u64 + skipped as u64;
+            let span = (window.slabs - 1) * stride as u64 + (part - short) as u64;
             let source = match slot {
                 Slot::RowState => self.row_state,
                 Slot::Side => self.side,
+                Slot::SavedSums => self.saved_sums,
+                Slot::SavedTerms => self.saved_terms,
+                Slot::Truths => self.truths,
                 _ => Source::Caller(slot),
             };
-            self.region(source, first * stride as u64, span)
+            self.region(source, first, span)
         } else {
             (self.constant(slot), 0)
         };
+        // Kernels count from class 0, wherever that would be.
+        let base = base.wrapping_sub(skipped as u32);
         let stride = stride as u32;
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
@@ -286,7 +393,8 @@ impl Builder<'_> {
                 let class_stride = if per_element { rows.inner as u32 } else { 0 };
                 (params.dloss, params.dloss_row_stride, params.dloss_class_stride) = (base, stride, class_stride);
             }
-            Slot::Divisor | Slot::Terms | Slot::Errors => {}
+            Slot::Truths => params.truths = base,
+            Slot::Divisor | Slot::Terms | Slot::Errors | Slot::SavedSums | Slot::SavedTerms => {}
         }
         if slot == Slot::Logits && self.placement.in_place {
             (params.dlogits, params.dlogits_stride) = (base, stride);

@@ -1,6 +1,7 @@
 //! One binary; modules mirror src.
 
 mod bind;
+mod class_windows;
 mod losses;
 mod options;
 mod planes;

@@ -1,7 +1,7 @@
 //! Tensors of 16-bit numbers, in every mix with f32: the same results, rounded once.
 mod conversions;
 mod labels;
-mod layouts;
+pub mod layouts;
 mod results;
 
 use surprisal::{Loss, Pass, Shape, Storage};

@@ -13,8 +13,8 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
         }
     }
     // 2. Values.
-    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
-        let left = place.len - j;
+    for (var j = place.first; j < place.end; j += 4u * LANES) {
+        let left = place.end - j;
         write_values4(place, j, left, row, load4(place, j, left));
     }
 }

@@ -14,12 +14,12 @@ fn slopes4(place: Place, j: u32, left: u32, row: Row, e: array<Element, 4>) -> v
 /// The lane's sum of g slope; values are written on the way.
 fn lane_slopes(place: Place, row: Row) -> f32 {
     var slopes = 0f;
-    var j = place.rank * 4u;
-    while (j < place.len) {
+    var j = place.first;
+    while (j < place.end) {
         var block = vec4<f32>();
-        let end = min(place.len, j + TILES_PER_BLOCK * 4u * LANES);
+        let end = min(place.end, j + TILES_PER_BLOCK * 4u * LANES);
         for (; j < end; j += 4u * LANES) {
-            let left = place.len - j;
+            let left = place.end - j;
             let e = load4(place, j, left);
             write_values4(place, j, left, row, e);
             block += slopes4(place, j, left, row, e);
@@ -35,8 +35,8 @@ fn row_slopes(lane: Lane, place: Place, row: Row) -> f32 {
 
 fn write_dlogits(place: Place, row: Row) {
     let factor = inverse_divisor() * params.scale;
-    for (var j = place.rank * 4u; j < place.len; j += 4u * LANES) {
-        let left = place.len - j;
+    for (var j = place.first; j < place.end; j += 4u * LANES) {
+        let left = place.end - j;
         let e = load4(place, j, left);
         let s = slopes4(place, j, left, row, e);
         let d = vec4<f32>(

@@ -37,7 +37,8 @@ fn results(engine: &GpuEngine, kernel: Kernel, n_groups: u32) -> Vec<Vec<u32>> {
     let pipeline = pipeline(engine, kernel, &label);
     let strides =
         Params { logits_stride: 4, targets_stride: 4, dlogits_stride: 4, values_stride: 4, ..Params::default() };
-    let shape = Params { n_rows: 1, n_classes: N_CLASSES, inner: 1, last_row: N_CLASSES, ..strides };
+    let row = Params { n_classes: N_CLASSES, end_class: N_CLASSES, last_row: N_CLASSES, ..strides };
+    let shape = Params { n_rows: 1, inner: 1, ..row };
     let params = Params { grid_width: n_groups, ..shape };
     let params = buffer(engine, bytemuck::cast_slice(&[params]), wgpu::BufferUsages::UNIFORM);
     let words = |written| [if written { POISON } else { 0 }; WORDS];

@@ -28,6 +28,11 @@ fn declared(module: &Module, variable: &GlobalVariable) -> Option<Declared> {
 fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
     let TypeInner::Array { base, .. } = module.types[variable.ty].inner else { panic!("{variable:?}: no array") };
     match module.types[base].inner {
+        TypeInner::Struct { .. } => match module.types[base].name.as_deref() {
+            Some("Sums") => "Sums",
+            Some("Terms") => "Terms",
+            _ => "another struct",
+        },
         TypeInner::Scalar(Scalar::U32) => "u32",
         TypeInner::Atomic(Scalar::U32) => "atomic<u32>",
         TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::U32 } => "vec2<u32>",
@@ -39,6 +44,8 @@ fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
 fn expected(kernel: Kernel, binding: Binding) -> Declared {
     let element = match kernel.width {
         _ if binding.slot == Slot::Errors => "atomic<u32>",
+        _ if binding.slot == Slot::SavedSums => "Sums",
+        _ if binding.slot == Slot::SavedTerms => "Terms",
         Width::Four if binding.tensor => "vec4<u32>",
         Width::PackedFour if binding.tensor => "vec2<u32>",
         Width::Packed | Width::PackedStrided if binding.tensor && binding.written => "atomic<u32>",
@@ -55,6 +62,20 @@ fn storage_buffers_are_those_of_the_binding_table() {
         let expected: Vec<_> = kernel.bindings().into_iter().map(|binding| expected(*kernel, binding)).collect();
         assert_eq!(found, expected, "{label}");
         assert!(found.len() <= STORAGE_BUFFERS, "{label}: {} storage buffers", found.len());
+    });
+}
+
+/// What is kept of a row between windows of classes is as large as the host makes room for.
+#[test]
+fn saved_sums_have_the_width_that_scratch_is_made_for() {
+    for_every_kernel(|Parsed { label, kernel, module, .. }| {
+        if kernel.bindings().iter().any(|binding| binding.slot == Slot::SavedSums) {
+            let sums = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Sums"));
+            let Some(TypeInner::Struct { span, .. }) = sums.map(|(_, ty)| &ty.inner) else {
+                panic!("{label}: no sums")
+            };
+            assert_eq!(*span as usize, 4 * kernel.sums_width(), "{label}");
+        }
     });
 }
 

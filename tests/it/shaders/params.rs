@@ -26,7 +26,8 @@ macro_rules! members {
 
 fn rust_members() -> Vec<Member> {
     members!(
-        n_rows: u32, n_classes: u32, inner: u32, last_row: u32, grid_width: u32,
+        n_rows: u32, n_classes: u32, inner: u32, first_class: u32, end_class: u32, last_row: u32,
+        grid_width: u32,
         logits: u32, logits_stride: u32, targets: u32, targets_stride: u32, dlogits: u32, dlogits_stride: u32,
         values: u32, values_stride: u32, row_state: u32, side: u32, side_width: u32,
         row_weights: u32, row_weights_stride: u32,
@@ -36,7 +37,8 @@ fn rust_members() -> Vec<Member> {
         divisor: u32, n_divisors: u32, divisor_value: f32, kept: u32, n_kept: u32,
         target_share: f32, even_share: f32, even_sum: f32, inv_temperature: f32, softcap: f32, inv_softcap: f32,
         z_loss: f32, poly1: f32, top_k: u32, scale: f32, zero: u32, dtargets: u32, dtargets_stride: u32,
-        teacher: u32, teacher_stride: u32, part_weight: f32, padding_0: u32, padding_1: u32, loss_args: vec4f
+        teacher: u32, teacher_stride: u32, part_weight: f32, truths: u32, padding_0: u32, padding_1: u32,
+        loss_args: vec4f
     )
 }
 

@@ -44,7 +44,7 @@ fn gpu((_, engine): &(String, Engine)) -> &GpuEngine {
 }
 
 /// Each pass in these layouts, and with the gradient in place.
-fn check(engine: &GpuEngine, case: &Case, layouts: &[Layout]) {
+pub fn check(engine: &GpuEngine, case: &Case, layouts: &[Layout]) {
     for pass in PASSES {
         let saved = saved_state(engine, &case.widened(), pass);
         for in_place in [false, true] {
@@ -62,7 +62,7 @@ fn check(engine: &GpuEngine, case: &Case, layouts: &[Layout]) {
 }
 
 /// Slices that start with a word, within a word, with others in their buffer, and with others in their words.
-const LAYOUTS: [Layout; 6] = [
+pub const LAYOUTS: [Layout; 6] = [
     APART,
     Layout { shift: 2, ..APART },
     Layout { odd: true, ..APART },

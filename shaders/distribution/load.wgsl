@@ -1,0 +1,12 @@
+//! Four classes of both distributions as they are loaded.
+
+fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
+    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
+    let y = load_targets(class_at(place.targets, j), left, TEACHER_FILL);
+    return array(
+        Element(x.x, y.x, class_factor(j), true),
+        Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u), left > 1u),
+        Element(x.z, y.z, select(0f, class_factor(j + 2u), left > 2u), left > 2u),
+        Element(x.w, y.w, select(0f, class_factor(j + 3u), left > 3u), left > 3u),
+    );
+}

@@ -1,0 +1,134 @@
+//! Launching a loss on slabs that exceed a binding: one after the other, each in windows of classes. What its family sums
+//! over a row's classes, and the logits of labels, are kept from window to window.
+
+use std::ops::Range;
+
+use super::rows::{Rows, Window};
+use super::{Builder, Divisors, Partials, WORD};
+use crate::Error;
+use crate::kernel::{Constants, Entry, Kernel, Program, Slot, forward_by_class};
+use crate::loss::{Family, Pass};
+use crate::validate::Extent;
+
+/// Words of a label and its logit.
+pub(super) const TRUTH_WIDTH: usize = 2;
+/// Words of a row's terms: `Terms` in WGSL.
+pub(super) const TERMS_WIDTH: usize = 2;
+/// Classes that a lane reads at once.
+const TILE: u64 = 4;
+
+/// A kernel, and the windows of classes it is launched over.
+struct Stage {
+    kernel: Kernel,
+    constants: Constants,
+    windows: Vec<Range<usize>>,
+}
+
+impl Stage {
+    /// Partial sums it leaves of a slab.
+    fn partials(&self, rows: &Rows) -> u64 {
+        match self.kernel.program {
+            Program::Loss { entry, .. } if entry.writes_values() => {
+                self.windows.len() as u64 * rows.groups(1, self.constants.rows_per_group())
+            }
+            _ => 0,
+        }
+    }
+}
+
+impl Builder<'_> {
+    /// Launches the problem's pass; returns the partial sums it leaves, if its output is a scalar. A loss that needs whole
+    /// rows is refused with the error given.
+    pub(super) fn run_classes(&mut self, rows: &Rows, divisors: Divisors, refusal: Error) -> Result<Partials, Error> {
+        let entries = self.entries_by_class().ok_or(refusal)?;
+        let kernels = self.gathering().into_iter().chain(entries.iter().map(|&entry| self.loss_kernel(rows, entry)));
+        let stages = kernels.map(|kernel| self.stage(rows, kernel)).collect::<Result<Vec<_>, _>>()?;
+        for slot in [Slot::Truths, Slot::SavedSums, Slot::SavedTerms] {
+            self.keep(rows, &stages, slot);
+        }
+        if entries.len() > 1 && self.problem.pass == Pass::ForwardBackward {
+            self.keep_row_state();
+        }
+        let of_slab: u64 = stages.iter().map(|stage| stage.partials(rows)).sum();
+        let partials = self.loss_partials(rows.outer * of_slab);
+        let mut first_group = 0;
+        for first_slab in 0..rows.outer {
+            for stage in &stages {
+                for classes in &stage.windows {
+                    let window = Window { first_slab, slabs: 1, classes: classes.clone() };
+                    let groups =
+                        self.launch(rows, stage.kernel, stage.constants, &window, divisors, (partials, first_group));
+                    first_group += if stage.partials(rows) > 0 { groups } else { 0 };
+                }
+            }
+        }
+        Ok(partials)
+    }
+
+    /// The passes over windows of classes that make up the problem's, if the loss has such.
+    fn entries_by_class(&self) -> Option<Vec<Entry>> {
+        let (problem, family) = (self.problem, self.problem.spec().family());
+        if family == Family::Elementwise {
+            return (problem.extent() != Extent::Row).then(|| vec![Entry::of(problem.pass)]);
+        }
+        let forward = forward_by_class(family, problem.spec().name(), problem.pass);
+        if forward.is_empty() {
+            return None;
+        }
+        let mut entries = if problem.pass == Pass::Backward { Vec::new() } else { forward.to_vec() };
+        if problem.pass != Pass::Forward {
+            entries.push(if family.has_labels() { Entry::BackwardGathered } else { Entry::Backward });
+        }
+        Some(entries)
+    }
+
+    /// What finds each label's logit, if there are labels.
+    fn gathering(&self) -> Option<Kernel> {
+        let has_labels = self.problem.spec().family().has_labels();
+        has_labels.then(|| self.strided(self.kernel(Program::GatherTruths)))
+    }
+
+    /// Room for what a slab's windows keep of it, if they do.
+    fn keep(&mut self, rows: &Rows, stages: &[Stage], slot: Slot) {
+        let bound = stages.iter().any(|stage| stage.kernel.bindings().iter().any(|binding| binding.slot == slot));
+        if bound {
+            let kept = self.scratch(self.planes(slot, rows).plane as u64);
+            match slot {
+                Slot::Truths => self.truths = kept,
+                Slot::SavedSums => self.saved_sums = kept,
+                _ => self.saved_terms = kept,
+            }
+        }
+    }
+
+    fn stage(&self, rows: &Rows, kernel: Kernel) -> Result<Stage, Error> {
+        let constants = self.loss_constants(rows, kernel);
+        let windows = match kernel.reads_classes() {
+            true => class_windows(rows, self.room()),
+            false => std::iter::once(0..rows.n_classes).collect(),
+        };
+        let room = self.room();
+        for binding in kernel.bindings() {
+            let (tensor, planes) = (binding.slot.name(), self.planes(binding.slot, rows));
+            let found = planes.plane as u64 * self.problem.element_bytes(binding.slot);
+            if found > room {
+                return Err(match planes.per_class {
+                    true => Error::ClassTooLarge { tensor, found, limit: room },
+                    false => Error::RowTooLarge { tensor, found, limit: room },
+                });
+            }
+        }
+        Ok(Stage { kernel, constants, windows })
+    }
+
+    pub(super) fn sums_width(&self, rows: &Rows) -> usize {
+        self.loss_kernel(rows, Entry::Accumulate).sums_width()
+    }
+}
+
+/// Windows of as many classes as a binding holds in f32: which they are depends on C, on `inner` and on the device alone.
+fn class_windows(rows: &Rows, room: u64) -> Vec<Range<usize>> {
+    let most = (room / (WORD * rows.inner as u64)).max(1);
+    let window = if most > TILE { most - most % TILE } else { most } as usize;
+    (0..rows.n_classes).step_by(window).map(|first| first..rows.n_classes.min(first + window)).collect()
+}

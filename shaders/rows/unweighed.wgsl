@@ -1,8 +1,4 @@
-//! What rows without weights come to.
-
-fn weighed(row: Row, weight: u32) -> Row {
-    return row;
-}
+//! What a row without a weight comes to.
 
 fn weighed_value(row: Row, weight: u32, value: Value) -> Value {
     return value;

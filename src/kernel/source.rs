@@ -143,7 +143,10 @@ impl Kernel {
                 if self.weighs_rows() {
                     list.push(ROW_WEIGHTS);
                 } else if family.weighs_rows() || self.has_soft_params() {
-                    list.extend(NO_ROW_WEIGHTS);
+                    list.push(NO_ROW_WEIGHTS);
+                    if entry.writes_values() {
+                        list.push(UNWEIGHED);
+                    }
                 }
                 if entry.writes_gradient() {
                     list.push(match self.gradient {
@@ -188,8 +191,8 @@ const LOGIT_OF_TARGET: Fragment = fragment!("class_index/logit_of_target.wgsl");
 const GATHER: Fragment = fragment!("class_index/gather.wgsl");
 const GATHERED: Fragment = fragment!("class_index/gathered.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
-const ALL_ROWS_COUNT: Fragment = fragment!("rows/no_weights.wgsl");
-const NO_ROW_WEIGHTS: [Fragment; 2] = [ALL_ROWS_COUNT, fragment!("rows/unweighed.wgsl")];
+const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
+const UNWEIGHED: Fragment = fragment!("rows/unweighed.wgsl");
 const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
 const ROW_SHARE: Fragment = fragment!("sum/row_share.wgsl");
 const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
@@ -453,7 +456,7 @@ fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
 fn each_fragments(entry: Entry) -> Vec<Fragment> {
     let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
     let gradient = fragment!("distribution/each/gradient.wgsl");
-    let reads = [LANE_SUMS, ALL_ROWS_COUNT, NO_SIDE, sums, values];
+    let reads = [LANE_SUMS, NO_ROW_WEIGHTS, NO_SIDE, sums, values];
     match entry {
         Entry::Forward => [&reads[..], &[fragment!("distribution/each/forward.wgsl")]].concat(),
         Entry::ForwardBackward => {

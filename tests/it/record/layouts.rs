@@ -68,7 +68,10 @@ fn bits(case: &Case, output: Output) -> Bits {
         bits(gradient.unwrap_or_default().chunks(stride).flat_map(|row| row[..c].to_vec()).collect())
     };
     Bits {
-        values: bits(output.values),
+        values: bits(match output.parts {
+            None => output.values,
+            Some(parts) => output.values.iter().zip(parts).flat_map(|(&sum, [hard, soft])| [sum, hard, soft]).collect(),
+        }),
         dlogits: unpadded(output.dlogits, stride),
         dtargets: unpadded(output.dtargets, case.shape.dtargets_stride),
         row_state: bits(output.row_state.unwrap_or_default()),

@@ -75,6 +75,7 @@ struct Params {
     truths: u32,
     padding_0: u32,
     padding_1: u32,
+    padding_2: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }

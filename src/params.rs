@@ -60,5 +60,6 @@ pub struct Params {
     pub truths: u32,
     pub padding_0: u32,
     pub padding_1: u32,
+    pub padding_2: u32,
     pub loss_args: [f32; 4],
 }

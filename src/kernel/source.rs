@@ -17,7 +17,7 @@ impl Kernel {
         for fragment in self.fragments() {
             push(fragment, fragment.1);
         }
-        for (name, outside, fragments) in self.parts() {
+        for Part { name, outside, fragments } in self.parts() {
             let texts: Vec<_> = fragments.iter().map(|fragment| fragment.1).collect();
             for (fragment, text) in fragments.iter().zip(part::renamed(name, outside, &texts)) {
                 push(*fragment, &text);
@@ -209,6 +209,15 @@ const SUM_TARGET_WEIGHTS: Fragment = fragment!("sum/target_weights.wgsl");
 const SUM_ROW_WEIGHTS: Fragment = fragment!("sum/row_weights.wgsl");
 const COUNT_ERRORS: Fragment = fragment!("sum/errors.wgsl");
 
+/// One loss of a sum.
+struct Part {
+    /// What the names it declares begin with.
+    name: &'static str,
+    /// Names of its that are declared outside, and what they are there.
+    outside: &'static [(&'static str, &'static str)],
+    fragments: Vec<Fragment>,
+}
+
 /// What the text of a sum's second part means by names that are not declared in it.
 const SOFT_NAMES: &[(&str, &str)] = &[
     ("params", "soft_params"),
@@ -218,8 +227,8 @@ const SOFT_NAMES: &[(&str, &str)] = &[
 ];
 
 impl Kernel {
-    /// The parts of a sum of losses: what their names begin with, names of theirs that are declared outside, fragments.
-    fn parts(&self) -> Vec<(&'static str, &'static [(&'static str, &'static str)], Vec<Fragment>)> {
+    /// The parts of a sum of losses.
+    fn parts(&self) -> Vec<Part> {
         let Program::Loss { family: Family::Distillation { soft, teacher, terms }, entry, .. } = self.program else {
             return Vec::new();
         };
@@ -240,7 +249,10 @@ impl Kernel {
         if entry != Entry::Backward {
             soft_fragments.extend(reads(divergence, entry));
         }
-        vec![("hard", &[], part(hard)), ("soft", SOFT_NAMES, soft_fragments)]
+        vec![
+            Part { name: "hard", outside: &[], fragments: part(hard) },
+            Part { name: "soft", outside: SOFT_NAMES, fragments: soft_fragments },
+        ]
     }
 
     fn layout(&self) -> Fragment {

@@ -62,7 +62,12 @@ struct Params {
     zero: u32,
     dtargets: u32,
     dtargets_stride: u32,
+    /// Of a top-k teacher: the classes a row names, their numbers, and what the others have.
+    target_probs: u32,
+    k: u32,
+    rest: u32,
     padding_0: u32,
+    padding_1: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }

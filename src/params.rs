@@ -52,6 +52,10 @@ pub struct Params {
     pub zero: u32,
     pub dtargets: u32,
     pub dtargets_stride: u32,
+    pub target_probs: u32,
+    pub k: u32,
+    pub rest: u32,
     pub padding_0: u32,
+    pub padding_1: u32,
     pub loss_args: [f32; 4],
 }

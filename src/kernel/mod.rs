@@ -4,7 +4,7 @@
 mod source;
 
 use crate::Storage;
-use crate::loss::{Family, Form, Terms};
+use crate::loss::{Family, Form, Support, Terms};
 
 /// One kernel: its text is a function of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,7 +117,7 @@ pub enum Gradient {
 pub enum Slot {
     /// `[N, C]`; written by gradients in place.
     Logits = 1,
-    /// Labels `[N]`, or `[N, C]`.
+    /// Labels `[N]` or `[N, k]`, or `[N, C]`.
     Targets = 2,
     /// Factors per class, or one for all.
     Classes = 3,
@@ -143,6 +143,8 @@ pub enum Slot {
     Errors = 13,
     /// `[N, C]`: the gradient with respect to the targets.
     Dtargets = 14,
+    /// `[N, k]`: what a top-k teacher has at the classes it names.
+    TargetProbs = 15,
 }
 
 impl Slot {
@@ -150,7 +152,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 14] = [
+    pub const ALL: [Slot; 15] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -165,6 +167,7 @@ impl Slot {
         Slot::Side,
         Slot::Errors,
         Slot::Dtargets,
+        Slot::TargetProbs,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -184,6 +187,7 @@ impl Slot {
             Slot::Side => "side",
             Slot::Errors => "errors",
             Slot::Dtargets => "dtargets",
+            Slot::TargetProbs => "target_probs",
         }
     }
 
@@ -196,6 +200,7 @@ impl Slot {
             Slot::Values => Some("values_storage"),
             Slot::Dlogits => Some("dlogits_storage"),
             Slot::Dtargets => Some("dtargets_storage"),
+            Slot::TargetProbs => Some("target_probs_storage"),
             _ => None,
         }
     }
@@ -284,8 +289,9 @@ impl Kernel {
     /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
     pub fn label(&self) -> String {
         let name = match self.program {
-            Program::Loss { loss, family: Family::Distribution { student, teacher, .. }, .. } => {
-                format!("{loss}.{}.{}", form_name(student), form_name(teacher))
+            Program::Loss { loss, family: Family::Distribution { student, teacher, support, .. }, .. } => {
+                let support = if support == Support::TopK { "top_k_" } else { "" };
+                format!("{loss}.{}.{support}{}", form_name(student), form_name(teacher))
             }
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),
@@ -344,8 +350,8 @@ impl Kernel {
     /// Slots, and whether the kernel writes them.
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
-            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, Side, Targets, Terms,
-            Values, Weights,
+            Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, Side, TargetProbs,
+            Targets, Terms, Values, Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -390,6 +396,9 @@ impl Kernel {
         }
         if entry != Entry::Forward && family.has_teacher_gradient() {
             slots.push((Dtargets, true));
+        }
+        if family.is_top_k() {
+            slots.push((TargetProbs, false));
         }
         slots
     }
@@ -436,18 +445,22 @@ impl Kernel {
         let Program::Loss { family, values, .. } = self.program else { return false };
         match slot {
             Slot::Logits | Slot::Dlogits | Slot::Dtargets => true,
-            Slot::Targets => !family.has_labels(),
+            Slot::Targets => !family.has_labels() && !family.is_top_k(),
             Slot::Dloss => family == Family::Softmax,
             Slot::Values => values == Values::PerElement,
             _ => false,
         }
     }
 
-    /// Tensors are stored as one likes, and so is an upstream gradient that has one number per element.
+    /// Tensors are stored as one likes, and so are an upstream gradient that has one number per element and a top-k
+    /// teacher's numbers.
     fn storage_override(&self, slot: Slot) -> Option<&'static str> {
         let Program::Loss { family, .. } = self.program else { return None };
-        let is_open =
-            self.is_tensor(slot) || (slot == Slot::Dloss && (family == Family::Elementwise || family.is_per_class()));
+        let is_open = match slot {
+            Slot::TargetProbs => true,
+            Slot::Dloss if family == Family::Elementwise || family.is_per_class() => true,
+            slot => self.is_tensor(slot),
+        };
         if is_open && self.width.is_packed() { slot.storage_override() } else { None }
     }
 }

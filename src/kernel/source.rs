@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, reads_targets,
 };
-use crate::loss::{Family, Form, Gradients, Terms};
+use crate::loss::{Family, Form, Gradients, Support, Terms};
 
 impl Kernel {
     /// The kernel's WGSL, without the `enable` lines that browsers want and naga refuses.
@@ -63,6 +63,7 @@ impl Kernel {
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
+            (_, Entry::Backward) if family.is_top_k() => &["Total"],
             (_, Entry::Backward) => &[],
             _ => &["Sums", "Total"],
         }
@@ -95,12 +96,14 @@ impl Kernel {
         list
     }
 
-    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
+    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor, and so
+    /// are a top-k teacher's numbers.
     fn reads_single(&self, slot: Slot) -> bool {
         let Program::Loss { family, .. } = self.program else { return false };
         match slot {
             Slot::Logits => family.has_labels(),
             Slot::Dloss => family != Family::Softmax,
+            Slot::TargetProbs => true,
             _ => false,
         }
     }
@@ -273,14 +276,11 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         Family::GivenLogProb => vec![CLASS_FACTORS, LABEL, IGNORED, TRUTH],
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
-        Family::Distribution { student, teacher, terms, .. } => {
-            let mut list = vec![
-                if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS },
-                NO_TRUTH,
-                student_fragment(student),
-                teacher_fragment(teacher),
-                fragment!("distribution/family.wgsl"),
-            ];
+        Family::Distribution { student, teacher, support, terms, .. } => {
+            let mut list =
+                vec![if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS }, student_fragment(student)];
+            list.extend(teacher_fragments(teacher, support));
+            list.push(fragment!("distribution/family.wgsl"));
             list.extend(terms_fragments(terms));
             list
         }
@@ -401,6 +401,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &TOP_K),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
@@ -425,14 +426,23 @@ const EVERY_FORM: [[Family; 6]; 5] = [
 
 const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
     use Form::{LogProbs, Logits, Probs};
+    let support = Support::Dense;
     [
-        Family::Distribution { student: Logits, teacher: Probs, terms, gradients },
-        Family::Distribution { student: Logits, teacher: LogProbs, terms, gradients },
-        Family::Distribution { student: Logits, teacher: Logits, terms, gradients },
-        Family::Distribution { student: LogProbs, teacher: Probs, terms, gradients },
-        Family::Distribution { student: LogProbs, teacher: LogProbs, terms, gradients },
-        Family::Distribution { student: LogProbs, teacher: Logits, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Probs, support, terms, gradients },
+        Family::Distribution { student: Logits, teacher: LogProbs, support, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Logits, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Probs, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: LogProbs, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Logits, support, terms, gradients },
     ]
+}
+
+/// A top-k teacher's numbers, beside logits.
+const TOP_K: [Family; 2] = [top_k(Form::Probs), top_k(Form::LogProbs)];
+
+const fn top_k(teacher: Form) -> Family {
+    let (terms, gradients) = (Terms::MeanUnderTeacher, Gradients::Student);
+    Family::Distribution { student: Form::Logits, teacher, support: Support::TopK, terms, gradients }
 }
 
 fn loss_fragment(loss: &'static str) -> Fragment {
@@ -456,10 +466,16 @@ fn student_fragment(student: Form) -> Fragment {
     }
 }
 
-fn teacher_fragment(teacher: Form) -> Fragment {
-    match teacher {
-        Form::Logits => fragment!("distribution/teacher_logits.wgsl"),
-        Form::LogProbs => fragment!("distribution/teacher_log_probs.wgsl"),
-        Form::Probs => fragment!("distribution/teacher_probs.wgsl"),
+/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class.
+fn teacher_fragments(teacher: Form, support: Support) -> Vec<Fragment> {
+    let probs = fragment!("distribution/teacher_probs.wgsl");
+    let dense = |numbers| vec![NO_TRUTH, numbers, fragment!("distribution/dense.wgsl")];
+    let top_k = |numbers| vec![LABEL, numbers, fragment!("distribution/top_k/teacher.wgsl"), probs];
+    match (support, teacher) {
+        (Support::TopK, Form::LogProbs) => top_k(fragment!("distribution/top_k/log_probs.wgsl")),
+        (Support::TopK, _) => top_k(fragment!("distribution/top_k/probs.wgsl")),
+        (Support::Dense, Form::Logits) => dense(fragment!("distribution/teacher_logits.wgsl")),
+        (Support::Dense, Form::LogProbs) => dense(fragment!("distribution/teacher_log_probs.wgsl")),
+        (Support::Dense, Form::Probs) => dense(probs),
     }
 }

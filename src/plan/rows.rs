@@ -3,7 +3,7 @@
 use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
 use crate::inputs::Broadcast;
 use crate::kernel::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
-use crate::loss::{Family, TargetKind};
+use crate::loss::Family;
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{Error, Shape, Storage};
@@ -185,6 +185,7 @@ impl Builder<'_> {
     fn slab_extent(&self, slot: Slot, rows: &Rows) -> (usize, usize) {
         let problem = self.problem;
         let (n, c) = (rows.inner, rows.inner * rows.n_classes);
+        let labels = problem.labels_per_row() * n;
         let (state, side) = (problem.state_width() * n, problem.spec().rows().side.width() * n);
         let per_value = match problem.extent() {
             Extent::Element => (c, c),
@@ -195,7 +196,8 @@ impl Builder<'_> {
             Slot::Logits => (rows.logits_stride, c),
             Slot::Dlogits => (rows.dlogits_stride, c),
             Slot::Dtargets => (rows.dtargets_stride, c),
-            Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => (n, n),
+            Slot::Targets if problem.targets_are_labels() => (labels, labels),
+            Slot::TargetProbs => (labels, labels),
             Slot::Targets => (rows.targets_stride, c),
             Slot::RowState => (state, state),
             Slot::Values => per_value,
@@ -259,12 +261,13 @@ impl Builder<'_> {
         let stride = stride as u32;
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
-            Slot::Targets if self.problem.spec().targets() == TargetKind::ClassIndex => {
+            Slot::Targets if self.problem.targets_are_labels() => {
                 (params.targets, params.targets_stride) = (base, self.label_stride());
             }
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
             Slot::Dtargets => (params.dtargets, params.dtargets_stride) = (base, stride),
+            Slot::TargetProbs => params.target_probs = base,
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
             Slot::Side => params.side = base,

@@ -80,7 +80,7 @@ pub enum Error {
         loss: &'static str,
     },
 
-    /// Name at least one class a row, and no more than there are, or than 1024.
+    /// Name at least one class a row, and no more than there are, or than 256.
     #[error("expected a top-k teacher of 1 to {limit} classes a row, found {found}")]
     TopK {
         /// k.

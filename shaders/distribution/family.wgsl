@@ -15,6 +15,21 @@ const MISSES_NEGATIVE: u32 = 2u;
 /// In PyTorch a term is 0 times infinity.
 const UNDEFINED: u32 = 4u;
 
+// naga 30 wants these before an array whose size is an override: a teacher that reduces has one.
+struct Sums {
+    student: Softmax,
+    teacher: Softmax,
+    /// Sums of q and p where they are given; those of a softmax are 1 + D.
+    given_q: f32,
+    given_p: f32,
+    /// The loss about the current maxima, and the weight under which it is infinite: mean.wgsl's.
+    mean: f32,
+    missed: f32,
+    flags: u32,
+}
+
+const EMPTY: Sums = Sums(NO_STUDENT, NO_TEACHER, 0f, 0f, 0f, 0f, 0u);
+
 /// One class as loaded: bits of Q's and P's numbers, and the class factor on p.
 struct Element {
     x: u32,
@@ -34,20 +49,6 @@ fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
         Element(x.w, y.w, select(0f, class_factor(j + 3u), left > 3u), left > 3u),
     );
 }
-
-struct Sums {
-    student: Softmax,
-    teacher: Softmax,
-    /// Sums of q and p where they are given; those of a softmax are 1 + D.
-    given_q: f32,
-    given_p: f32,
-    /// The loss about the current maxima, and the weight under which it is infinite: mean.wgsl's.
-    mean: f32,
-    missed: f32,
-    flags: u32,
-}
-
-const EMPTY: Sums = Sums(NO_STUDENT, NO_TEACHER, 0f, 0f, 0f, 0f, 0u);
 
 fn push(s: Sums, e: Element) -> Sums {
     let q = student_step(s.student, e.x);

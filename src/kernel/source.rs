@@ -279,8 +279,8 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
         Family::Distribution { student, teacher, support, terms, .. } => {
             let mut list =
                 vec![if has_class_factors(loss) { CLASS_FACTORS } else { NO_CLASS_FACTORS }, student_fragment(student)];
-            list.extend(teacher_fragments(teacher, support));
             list.push(fragment!("distribution/family.wgsl"));
+            list.extend(teacher_fragments(teacher, support));
             list.extend(terms_fragments(terms));
             list
         }

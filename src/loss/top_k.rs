@@ -16,7 +16,7 @@ use crate::{Error, Shape};
 /// counting as one of the named. A used slot whose number is negative (as a probability), NaN or infinite poisons its row.
 /// Nothing of a row that names no class, or none with mass, is kept but what `Spread` makes of it.
 ///
-/// `k` is at most 1024, and at most C.
+/// `k` is at most 256, and at most C: kernels are made for dozens of classes among tens of thousands.
 ///
 /// The conventions are those of [DistillKit](https://github.com/arcee-ai/DistillKit) (`lossfuncs/kl.py`: `ZERO` is
 /// `Renormalised`, since it divides by the sum of what is there) and of
@@ -59,8 +59,8 @@ pub enum Rest {
 }
 
 impl TopK {
-    /// Classes in a row at most: a class that may be named is looked for among them all.
-    pub(crate) const MAX: usize = 1024;
+    /// Classes in a row at most: a kernel looks for a class that may be named among them all.
+    const MAX: usize = 256;
 
     pub(super) fn check(self, shape: &Shape) -> Result<(), Error> {
         let (found, limit) = (self.k, shape.n_classes.min(TopK::MAX));

@@ -7,14 +7,18 @@ use crate::{Error, Shape};
 /// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says at
 /// the others; the loss is the divergence from that P, its gradient `(q_j sum_c P_c - P_j)/T`.
 ///
-/// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: `ids` of i32, u32 or
+/// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
 ///
 /// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A class
 /// named with `p_i = 0` is named all the same. On the host an id of C or more and a class named twice are refused; on a
 /// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up, each of its slots still
 /// counting as one of the named. A used slot whose number is negative (as a probability), NaN or infinite poisons its row.
-/// Nothing of a row that names no class, or none with mass, is kept but what `Spread` makes of it.
+/// A row that names no class, or none with mass, has loss and gradient 0, unless the rest is spread: P is then even.
+///
+/// KL with one value per element, with a gradient of the teacher or from a student's log-probabilities does not take such
+/// a teacher, nor does it count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity meet,
+/// [`crate::Corners`] makes no difference.
 ///
 /// `k` is at most 256, and at most C: kernels are made for dozens of classes among tens of thousands.
 ///

@@ -22,12 +22,15 @@ fn kl(form: Form, k: usize, rest: Rest) -> KlDivergence {
     KlDivergence::from_logits(form).top_k(k, rest).reduction(Reduction::None)
 }
 
+/// Two ids and their numbers.
+type Teacher = ([i32; 2], [f32; 2]);
+
 /// Every row of logits with every teacher of two classes.
-fn pairs(rows: &[[f32; 3]], teachers: &[([i32; 2], [f32; 2])]) -> (Vec<f32>, Vec<i32>, Vec<f32>) {
-    let pairs = || rows.iter().flat_map(|row| teachers.iter().map(move |teacher| (row, teacher)));
-    let of_teachers = |take: fn(&([i32; 2], [f32; 2])) -> [f32; 2]| pairs().flat_map(move |(_, t)| take(t)).collect();
-    let ids = pairs().flat_map(|(_, (ids, _))| *ids).collect();
-    (pairs().flat_map(|(row, _)| *row).collect(), ids, of_teachers(|(_, probs)| *probs))
+fn pairs(rows: &[[f32; 3]], teachers: &[Teacher]) -> (Vec<f32>, Vec<i32>, Vec<f32>) {
+    let pairs: Vec<_> = rows.iter().flat_map(|row| teachers.iter().map(move |teacher| (row, teacher))).collect();
+    let ids = pairs.iter().flat_map(|(_, (ids, _))| *ids).collect();
+    let probs = pairs.iter().flat_map(|(_, (_, probs))| *probs).collect();
+    (pairs.iter().flat_map(|(row, _)| **row).collect(), ids, probs)
 }
 
 #[rstest]

@@ -73,9 +73,10 @@ struct Params {
     part_weight: f32,
     /// Labels beside their logits, two words a row.
     truths: u32,
-    padding_0: u32,
-    padding_1: u32,
-    padding_2: u32,
+    /// Of a top-k teacher: the classes a row names, their numbers, and what the others have.
+    target_probs: u32,
+    k: u32,
+    rest: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }

@@ -80,6 +80,33 @@ pub enum Error {
         loss: &'static str,
     },
 
+    /// Name at least one class a row, and no more than there are, or than 256.
+    #[error("expected a top-k teacher of 1 to {limit} classes a row, found {found}")]
+    TopK {
+        /// k.
+        found: usize,
+        /// The largest k that works.
+        limit: usize,
+    },
+
+    /// Ask for what is expected, or give the teacher one number per class.
+    #[error("{loss} with a top-k teacher expects {expected}")]
+    TopKTeacher {
+        /// The loss's name.
+        loss: &'static str,
+        /// What a top-k teacher goes with.
+        expected: &'static str,
+    },
+
+    /// Add up the masses of a class before naming it, or leave one of its slots unused: give it a negative id.
+    #[error("expected a top-k teacher to name a class once, found {found} twice in row {row}")]
+    RepeatedTarget {
+        /// The first row that names a class twice.
+        row: usize,
+        /// The class.
+        found: i64,
+    },
+
     /// Give one number per class (or, where the option allows it, one number for all).
     #[error("expected {expected} values of {option}, one per class, found {found}")]
     ClassVectorLength {
@@ -219,7 +246,7 @@ pub enum Error {
         found: f32,
     },
 
-    /// Correct the label, or name it as `ignore_index`.
+    /// Correct the label, or name it as `ignore_index`; of a top-k teacher, give a slot without a class a negative id.
     #[error("expected a class index in 0..{n_classes}, found {found} in row {row}")]
     TargetRange {
         /// The first row whose label is out of range.

@@ -18,10 +18,12 @@ use crate::{LabelStorage, Problem, SideOutputs, Storage};
 pub struct Inputs<'a> {
     /// `[N, C]`, row stride `logits_stride`: logits, or what the loss reads in their place.
     pub logits: Numbers<'a>,
-    /// Labels `[N]`, or one number per class `[N, C]`.
+    /// Labels `[N]`, one number per class `[N, C]`, or the ids `[N, k]` of a top-k teacher's classes.
     pub targets: Targets<'a>,
     /// What a distillation holds the student against beside labels: `[N, C]`, row stride `targets_stride`.
     pub teacher: Option<Numbers<'a>>,
+    /// What a top-k teacher has at the classes that `targets` names, `[N, k]`.
+    pub target_probs: Option<Numbers<'a>>,
     /// Factors on the elements of an elementwise loss.
     pub weights: Option<(&'a [f32], Broadcast)>,
     /// One weight per row `[N]`, where the loss says what it does.
@@ -39,7 +41,7 @@ pub struct Inputs<'a> {
 pub enum Targets<'a> {
     /// Nothing: softmax and entropy.
     None,
-    /// One class index per row.
+    /// One class index per row, or the k of a top-k teacher.
     ClassIndex(Labels<'a>),
     /// One number per class: probabilities, log-probabilities, logits or labels, as the loss says.
     Values(Numbers<'a>),
@@ -85,6 +87,7 @@ impl<'a> Inputs<'a> {
             logits: logits.into(),
             targets: Targets::None,
             teacher: None,
+            target_probs: None,
             weights: None,
             row_weights: None,
             dloss: None,
@@ -103,6 +106,12 @@ impl<'a> Inputs<'a> {
     /// Adds what a distillation holds the student against beside labels.
     pub fn teacher(mut self, teacher: impl Into<Numbers<'a>>) -> Self {
         self.teacher = Some(teacher.into());
+        self
+    }
+
+    /// Adds what a top-k teacher has at the classes that `targets` names: probabilities or log-probabilities.
+    pub fn target_probs(mut self, target_probs: impl Into<Numbers<'a>>) -> Self {
+        self.target_probs = Some(target_probs.into());
         self
     }
 
@@ -210,21 +219,21 @@ impl<'a> Labels<'a> {
         }
     }
 
-    /// Those of some rows.
-    pub(crate) fn slice(&self, rows: Range<usize>) -> Labels<'a> {
+    /// Some of them.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Labels<'a> {
         match *self {
-            Labels::I32(labels) => Labels::I32(&labels[rows]),
-            Labels::U32(labels) => Labels::U32(&labels[rows]),
-            Labels::I64(labels) => Labels::I64(&labels[rows]),
+            Labels::I32(labels) => Labels::I32(&labels[range]),
+            Labels::U32(labels) => Labels::U32(&labels[range]),
+            Labels::I64(labels) => Labels::I64(&labels[range]),
         }
     }
 
-    /// The number that stands in a row.
-    pub(crate) fn number(&self, row: usize) -> i64 {
+    /// The number that stands at a place.
+    pub(crate) fn number(&self, at: usize) -> i64 {
         match self {
-            Labels::I32(labels) => labels[row].into(),
-            Labels::U32(labels) => labels[row].into(),
-            Labels::I64(labels) => labels[row],
+            Labels::I32(labels) => labels[at].into(),
+            Labels::U32(labels) => labels[at].into(),
+            Labels::I64(labels) => labels[at],
         }
     }
 

@@ -24,9 +24,9 @@ pub use half;
 pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{
     BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Family, Form, Gradients, JensenShannon, Jsd,
-    Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, ReverseKl, ReverseKlDivergence,
-    RowOptions, RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, Terms, TotalVariation,
-    Tv,
+    Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence,
+    RowOptions, RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, Support, Terms, TopK,
+    TotalVariation, Tv,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

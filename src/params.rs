@@ -58,8 +58,8 @@ pub struct Params {
     pub teacher_stride: u32,
     pub part_weight: f32,
     pub truths: u32,
-    pub padding_0: u32,
-    pub padding_1: u32,
-    pub padding_2: u32,
+    pub target_probs: u32,
+    pub k: u32,
+    pub rest: u32,
     pub loss_args: [f32; 4],
 }

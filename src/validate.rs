@@ -107,6 +107,7 @@ impl Problem {
         match slot {
             Slot::Logits => self.shape.logits_storage,
             Slot::Targets if self.spec().targets() == TargetKind::Values => self.shape.targets_storage,
+            Slot::TargetProbs => self.shape.targets_storage,
             Slot::Dloss if per_element => self.shape.dloss_storage,
             Slot::Values if per_element => self.shape.values_storage,
             Slot::Dlogits => self.shape.dlogits_storage,
@@ -119,7 +120,7 @@ impl Problem {
     /// Bytes of one element of a tensor.
     pub(crate) fn element_bytes(&self, slot: Slot) -> u64 {
         match slot {
-            Slot::Targets if self.spec().targets() == TargetKind::ClassIndex => self.shape.label_storage.bytes() as u64,
+            Slot::Targets if self.targets_are_labels() => self.shape.label_storage.bytes() as u64,
             slot => self.storage(slot).bytes() as u64,
         }
     }
@@ -133,6 +134,16 @@ impl Problem {
     /// The problem of one loss of a sum.
     pub(crate) fn part(&self, loss: impl Into<Loss>) -> Problem {
         Problem { loss: loss.into(), ..self.clone() }
+    }
+
+    /// Whether targets are class indices, so many per row.
+    pub(crate) fn targets_are_labels(&self) -> bool {
+        matches!(self.spec().targets(), TargetKind::ClassIndex | TargetKind::TopK)
+    }
+
+    /// Class indices in a row, where targets are such.
+    pub(crate) fn labels_per_row(&self) -> usize {
+        self.spec().top_k().map_or(1, |top_k| top_k.k)
     }
 
     /// What the sum of losses is divided by.
@@ -229,6 +240,12 @@ impl Problem {
             check_storage("teacher", shape.targets_storage.name(), teacher.storage().name())?;
             check_strided_len("teacher", teacher.len(), shape.targets_len(), shape.targets_stride, shape)?;
         }
+        let top_k = self.spec().top_k().is_some();
+        self.check_presence("target_probs", inputs.target_probs.is_some(), top_k, top_k)?;
+        if let Some(probs) = inputs.target_probs {
+            check_storage("target_probs", shape.targets_storage.name(), probs.storage().name())?;
+            check_len("target_probs", probs.len(), shape.n_rows * self.labels_per_row())?;
+        }
         self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
         if let Some((weights, broadcast)) = inputs.weights {
             check_len("weights", weights.len(), self.weights_len(broadcast))?;
@@ -300,11 +317,22 @@ impl Problem {
                 check_storage("targets", shape.targets_storage.name(), values.storage().name())?;
                 check_strided_len("targets", values.len(), shape.targets_len(), shape.targets_stride, shape)
             }
+            (TargetKind::TopK, Targets::ClassIndex(ids)) => {
+                let k = self.labels_per_row();
+                check_storage("targets", shape.label_storage.name(), ids.storage().name())?;
+                check_len("targets", ids.len(), shape.n_rows * k)?;
+                check_ids(ids, k, shape.n_classes)
+            }
             (TargetKind::None, _) => self.check_presence("targets", true, false, false),
             (_, Targets::None) => self.check_presence("targets", false, true, true),
             (TargetKind::ClassIndex, _) => Err(Error::TargetKind {
                 loss: spec.name(),
                 expected: "class indices, one per row",
+                found: "one number per class",
+            }),
+            (TargetKind::TopK, _) => Err(Error::TargetKind {
+                loss: spec.name(),
+                expected: "class indices, k per row",
                 found: "one number per class",
             }),
             (TargetKind::Values, _) => Err(Error::TargetKind {
@@ -412,4 +440,20 @@ fn check_labels(labels: &Labels<'_>, n_classes: usize, ignore_index: &[i32]) -> 
         Some(row) => Err(Error::TargetRange { row, found: labels.number(row), n_classes }),
         None => Ok(()),
     }
+}
+
+/// Negative ids are slots that are not used.
+fn check_ids(ids: &Labels<'_>, k: usize, n_classes: usize) -> Result<(), Error> {
+    let read = ids.read();
+    for (row, named) in read.chunks(k).enumerate() {
+        if let Some(i) = named.iter().position(|&id| usize::try_from(id).is_ok_and(|id| id >= n_classes)) {
+            return Err(Error::TargetRange { row, found: ids.number(row * k + i), n_classes });
+        }
+        let mut used: Vec<i32> = named.iter().copied().filter(|&id| id >= 0).collect();
+        used.sort_unstable();
+        if let Some(pair) = used.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::RepeatedTarget { row, found: pair[0].into() });
+        }
+    }
+    Ok(())
 }

@@ -13,11 +13,12 @@ fn logit_of_target(row: u32, t: u32) -> u32 {
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn gather(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
-    let place = place_of(lane_of(builtins).index, workgroup_id);
+    let lane = lane_of(builtins);
+    let place = place_of(lane.index, workgroup_id);
     if (place.row >= params.n_rows) {
         return;
     }
-    let truth = truth_of(place.row);
+    let truth = truth_of(lane, place.row);
     if (is_in_window(truth.t)) {
         let at = params.truths + 2u * place.row;
         truths[at] = bitcast<u32>(label_of(place.row));

@@ -9,7 +9,7 @@ struct Truth {
     poisoned: bool,
 }
 
-fn truth_of(row: u32) -> Truth {
+fn truth_of(lane: Lane, row: u32) -> Truth {
     let label = label_of(row);
     let ignored = is_ignored(label);
     let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);

@@ -11,8 +11,8 @@ const LOSS_FROM_GRADIENT_PASS: bool = soft_LOSS_FROM_GRADIENT_PASS;
 
 alias Truth = hard_Truth;
 
-fn truth_of(row: u32) -> Truth {
-    return hard_truth_of(row);
+fn truth_of(lane: Lane, row: u32) -> Truth {
+    return hard_truth_of(lane, row);
 }
 
 fn is_settled(truth: Truth) -> bool {

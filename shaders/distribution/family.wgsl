@@ -15,15 +15,7 @@ const MISSES_NEGATIVE: u32 = 2u;
 /// In PyTorch a term is 0 times infinity.
 const UNDEFINED: u32 = 4u;
 
-/// One class as loaded: bits of Q's and P's numbers, and the class factor on p.
-struct Element {
-    x: u32,
-    y: u32,
-    weight: f32,
-    /// Whether it is none that fills up a tile.
-    exists: bool,
-}
-
+// naga 30 wants these before an array whose size is an override: a teacher that reduces has one.
 struct Sums {
     student: Softmax,
     teacher: Softmax,
@@ -37,6 +29,15 @@ struct Sums {
 }
 
 const EMPTY: Sums = Sums(NO_STUDENT, NO_TEACHER, 0f, 0f, 0f, 0f, 0u);
+
+/// One class as loaded: bits of Q's and P's numbers, and the class factor on p.
+struct Element {
+    x: u32,
+    y: u32,
+    weight: f32,
+    /// Whether it is none that fills up a tile.
+    exists: bool,
+}
 
 fn push(s: Sums, e: Element) -> Sums {
     let q = student_step(s.student, e.x);

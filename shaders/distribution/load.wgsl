@@ -2,7 +2,7 @@
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
     let x = load_logits(class_at(place.logits, j), left, NEG_INF);
-    let y = load_targets(class_at(place.targets, j), left, TEACHER_FILL);
+    let y = load_teacher(place, j, left);
     return array(
         Element(x.x, y.x, class_factor(j), true),
         Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u), left > 1u),

@@ -50,7 +50,7 @@ fn push_mean(s: Sums, to: Sums, p: Step, q: Step, e: Element) -> Sums {
     sums.mean = times(w.kept, moved_mean(s, to)) + select(times(w.term, h), 0f, missed);
     sums.missed = w.kept * s.missed + select(0f, max(w.term, 0f), missed);
     sums.flags |= select(0u, MISSES_NEGATIVE, missed && w.term < 0f);
-    if (PYTORCH_CORNERS && UNDER_P) {
+    if (PYTORCH_CORNERS && UNDER_P && IS_DENSE) {
         sums.flags |= select(0u, UNDEFINED, e.exists && is_zero_times_infinity(e));
     }
     return sums;

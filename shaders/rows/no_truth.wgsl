@@ -4,7 +4,7 @@ struct Truth {
     none: u32,
 }
 
-fn truth_of(row: u32) -> Truth {
+fn truth_of(lane: Lane, row: u32) -> Truth {
     return Truth(0u);
 }
 

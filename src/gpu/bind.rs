@@ -217,6 +217,8 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     check(Slot::Targets, targets, targets)?;
     let taught = problem.spec().distillation().is_some();
     check(Slot::Teacher, taught, taught)?;
+    let top_k = problem.spec().top_k().is_some();
+    check(Slot::TargetProbs, top_k, top_k)?;
     check(Slot::Weights, false, problem.takes_weights())?;
     check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
     check(Slot::Side, problem.writes_side(), problem.writes_side())?;
@@ -254,7 +256,8 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
     let shape = &problem.shape;
     match slot {
         Slot::Logits => shape.logits_len(),
-        Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => shape.n_rows,
+        Slot::Targets if problem.targets_are_labels() => shape.n_rows * problem.labels_per_row(),
+        Slot::TargetProbs => shape.n_rows * problem.labels_per_row(),
         Slot::Targets | Slot::Teacher => shape.targets_len(),
         Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
         Slot::Dloss => problem.losses_len(),

@@ -21,7 +21,7 @@ impl<'a> Buffers<'a> {
         buffers.with(Slot::Logits, logits)
     }
 
-    /// Labels `[N]`, as [`crate::Shape::label_storage`] says, or one number per class `[N, C]`, as
+    /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one number per class `[N, C]`, as
     /// [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss and gradient NaN and nothing else.
     pub fn targets(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Targets, slice)
@@ -31,6 +31,11 @@ impl<'a> Buffers<'a> {
     /// that have one number per class.
     pub fn teacher(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Teacher, slice)
+    }
+
+    /// What a top-k teacher has at the classes that `targets` names, `[N, k]`, as [`crate::Shape::targets_storage`] says.
+    pub fn target_probs(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::TargetProbs, slice)
     }
 
     /// Factors on the elements of an elementwise loss, f32.

@@ -253,6 +253,7 @@ struct TransferInputs {
     logits: Pooled,
     targets: Option<Pooled>,
     teacher: Option<Pooled>,
+    target_probs: Option<Pooled>,
     weights: Option<(Pooled, Broadcast)>,
     row_weights: Option<Pooled>,
     dloss: Option<Pooled>,
@@ -269,6 +270,7 @@ impl Transfer {
             Targets::Values(values) => Some(values.bytes()),
         };
         let floats = |what, values: Option<&[f32]>| values.map(|v| send(what, bytemuck::cast_slice(v))).transpose();
+        let target_probs = inputs.target_probs.map(|probs| send("surprisal target_probs", probs.bytes()));
         let dloss = inputs.dloss.map(|dloss| send("surprisal dloss", dloss.bytes()));
         let divisor = inputs.divisor.as_ref().map(std::slice::from_ref);
         let weights = inputs.weights.map(|(weights, broadcast)| -> Result<_, Error> {
@@ -278,6 +280,7 @@ impl Transfer {
             logits: send("surprisal logits", inputs.logits.bytes())?,
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
             teacher: inputs.teacher.map(|teacher| send("surprisal teacher", teacher.bytes())).transpose()?,
+            target_probs: target_probs.transpose()?,
             weights: weights.transpose()?,
             row_weights: floats("surprisal row_weights", inputs.row_weights)?,
             dloss: dloss.transpose()?,
@@ -299,13 +302,17 @@ impl Transfer {
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs { logits, targets, teacher, weights, row_weights, dloss, divisor, row_state } = &self.inputs;
+        let TransferInputs { logits, targets, teacher, target_probs, weights, row_weights, dloss, divisor, row_state } =
+            &self.inputs;
         let mut buffers = Buffers::new(logits.slice(..));
         if let Some(targets) = targets {
             buffers = buffers.targets(targets.slice(..));
         }
         if let Some(teacher) = teacher {
             buffers = buffers.teacher(teacher.slice(..));
+        }
+        if let Some(target_probs) = target_probs {
+            buffers = buffers.target_probs(target_probs.slice(..));
         }
         if let Some((weights, broadcast)) = weights {
             buffers = buffers.weights(weights.slice(..), *broadcast);
@@ -378,12 +385,21 @@ impl Transfer {
             });
             queue.submit([encoder.finish()])
         })?;
-        let TransferInputs { logits, targets, teacher, weights, row_weights, dloss, divisor, row_state: saved } =
-            inputs;
+        let TransferInputs {
+            logits,
+            targets,
+            teacher,
+            target_probs,
+            weights,
+            row_weights,
+            dloss,
+            divisor,
+            row_state: saved,
+        } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let optional =
-            [targets, teacher, weights, row_weights, dloss, divisor, saved, dlogits, dtargets, row_state, side];
-        let buffers = [logits, values].into_iter().chain(optional.into_iter().flatten()).collect();
+        let read = [targets, teacher, target_probs, weights, row_weights, dloss, divisor, saved];
+        let written = [dlogits, dtargets, row_state, side];
+        let buffers = [logits, values].into_iter().chain(read.into_iter().chain(written).flatten()).collect();
         Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }
 }

@@ -29,18 +29,20 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
     let problem = problem.clone().with_outer(slabs.len());
     let (shape, extent) = (&problem.shape, problem.extent());
     let rows = slabs.start * shape.inner..slabs.end * shape.inner;
+    let labels = rows.start * problem.labels_per_row()..rows.end * problem.labels_per_row();
     let per_row = |values: &'a [f32], width: usize| &values[rows.start * width..rows.end * width];
     let strided =
         |values: Numbers<'a>, stride: usize, len: usize| values.slice(slabs.start * stride..slabs.start * stride + len);
-    let Inputs { logits, targets, teacher, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
+    let Inputs { logits, targets, teacher, target_probs, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
     let inputs = Inputs {
         logits: strided(logits, shape.logits_stride, shape.logits_len()),
         targets: match targets {
             Targets::None => Targets::None,
-            Targets::ClassIndex(labels) => Targets::ClassIndex(labels.slice(rows.clone())),
+            Targets::ClassIndex(all) => Targets::ClassIndex(all.slice(labels.clone())),
             Targets::Values(values) => Targets::Values(strided(values, shape.targets_stride, shape.targets_len())),
         },
         teacher: teacher.map(|teacher| strided(teacher, shape.targets_stride, shape.targets_len())),
+        target_probs: target_probs.map(|probs| probs.slice(labels)),
         weights: weights.map(|(weights, broadcast)| match broadcast {
             Broadcast::PerRow => (per_row(weights, 1), broadcast),
             Broadcast::PerClass => (weights, broadcast),
@@ -59,7 +61,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
 }
 
 /// Bytes of each buffer that a run takes: its inputs, and all its outputs together.
-fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 8] {
+fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 9] {
     let targets = match inputs.targets {
         Targets::None => 0,
         Targets::ClassIndex(labels) => labels.bytes().len(),
@@ -67,10 +69,11 @@ fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 8] {
     };
     let optional = [inputs.weights.map(|(weights, _)| weights), inputs.row_weights, inputs.row_state];
     let [weights, row_weights, row_state] = optional.map(|values| values.map_or(0, size_of_val));
-    let [teacher, dloss] = [inputs.teacher, inputs.dloss].map(|tensor| tensor.map_or(0, |tensor| tensor.bytes().len()));
+    let numbers = [inputs.teacher, inputs.target_probs, inputs.dloss];
+    let [teacher, target_probs, dloss] = numbers.map(|numbers| numbers.map_or(0, |numbers| numbers.bytes().len()));
     let outputs = OutputLens::new(problem).total_bytes() as usize;
-    [inputs.logits.bytes().len(), targets, teacher, weights, row_weights, dloss, row_state, outputs]
-        .map(|bytes| bytes as u64)
+    let logits = inputs.logits.bytes().len();
+    [logits, targets, teacher, target_probs, weights, row_weights, dloss, row_state, outputs].map(|bytes| bytes as u64)
 }
 
 #[cfg(test)]

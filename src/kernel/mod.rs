@@ -5,7 +5,7 @@ mod part;
 mod source;
 
 use crate::Storage;
-use crate::loss::{Family, Form, Pass, Terms};
+use crate::loss::{Family, Form, Pass, Support, Terms};
 
 /// One kernel: its text is a function of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -180,7 +180,7 @@ pub enum Gradient {
 pub enum Slot {
     /// `[N, C]`; written by gradients in place.
     Logits = 1,
-    /// Labels `[N]`, or `[N, C]`.
+    /// Labels `[N]` or `[N, k]`, or `[N, C]`.
     Targets = 2,
     /// Factors per class, or one for all.
     Classes = 3,
@@ -214,6 +214,8 @@ pub enum Slot {
     SavedTerms = 17,
     /// `[N, C]`: what the student is held against beside labels.
     Teacher = 18,
+    /// `[N, k]`: what a top-k teacher has at the classes it names.
+    TargetProbs = 19,
 }
 
 /// The uniform buffer of the step's `Params`.
@@ -226,7 +228,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 18] = [
+    pub const ALL: [Slot; 19] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -245,6 +247,7 @@ impl Slot {
         Slot::Truths,
         Slot::SavedTerms,
         Slot::Teacher,
+        Slot::TargetProbs,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -268,6 +271,7 @@ impl Slot {
             Slot::Truths => "truths",
             Slot::SavedTerms => "saved_terms",
             Slot::Teacher => "teacher",
+            Slot::TargetProbs => "target_probs",
         }
     }
 
@@ -281,6 +285,7 @@ impl Slot {
             Slot::Dlogits => Some("dlogits_storage"),
             Slot::Dtargets => Some("dtargets_storage"),
             Slot::Teacher => Some("teacher_storage"),
+            Slot::TargetProbs => Some("target_probs_storage"),
             _ => None,
         }
     }
@@ -378,8 +383,9 @@ impl Kernel {
     /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
     pub fn label(&self) -> String {
         let name = match self.program {
-            Program::Loss { loss, family: Family::Distribution { student, teacher, .. }, .. } => {
-                format!("{loss}.{}.{}", form_name(student), form_name(teacher))
+            Program::Loss { loss, family: Family::Distribution { student, teacher, support, .. }, .. } => {
+                let support = if support == Support::TopK { "top_k_" } else { "" };
+                format!("{loss}.{}.{support}{}", form_name(student), form_name(teacher))
             }
             Program::Loss { loss, family: Family::Distillation { soft, teacher, .. }, .. } => {
                 format!("{loss}.{soft}.{}", form_name(teacher))
@@ -449,7 +455,7 @@ impl Kernel {
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
             Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, SavedSums, SavedTerms,
-            Side, Targets, Teacher, Terms, Truths, Values, Weights,
+            Side, TargetProbs, Targets, Teacher, Terms, Truths, Values, Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -517,6 +523,9 @@ impl Kernel {
         }
         if self.has_soft_params() {
             slots.push((Teacher, false));
+        }
+        if family.is_top_k() {
+            slots.push((TargetProbs, false));
         }
         slots
     }
@@ -588,20 +597,23 @@ impl Kernel {
         };
         match slot {
             Slot::Logits | Slot::Dlogits | Slot::Dtargets | Slot::Teacher => true,
-            Slot::Targets => !family.has_labels(),
+            Slot::Targets => !family.has_labels() && !family.is_top_k(),
             Slot::Dloss => family == Family::Softmax,
             Slot::Values => values == Values::PerElement,
             _ => false,
         }
     }
 
-    /// Tensors are stored as one likes, and so is an upstream gradient that has one number per element.
+    /// Tensors are stored as one likes, and so are an upstream gradient that has one number per element and a top-k
+    /// teacher's numbers.
     fn storage_override(&self, slot: Slot) -> Option<&'static str> {
-        let has_open_dloss = match self.program {
-            Program::Loss { family, .. } => family == Family::Elementwise || family.is_per_class(),
-            _ => false,
+        let is_open = match (slot, self.program) {
+            (Slot::TargetProbs, _) => true,
+            (Slot::Dloss, Program::Loss { family, .. }) if family == Family::Elementwise || family.is_per_class() => {
+                true
+            }
+            _ => self.is_tensor(slot),
         };
-        let is_open = self.is_tensor(slot) || (slot == Slot::Dloss && has_open_dloss);
         if is_open && self.width.is_packed() { slot.storage_override() } else { None }
     }
 }
@@ -685,7 +697,9 @@ pub(crate) fn forward_by_class(family: Family, loss: &str, pass: Pass) -> &'stat
     match family {
         Family::GivenLogProb => &[Finish],
         Family::ClassIndex | Family::RowEntropy => &[Accumulate, Finish],
-        Family::Distribution { terms: Terms::PerElement, .. } => &[],
+        Family::Distribution { terms: Terms::PerElement, .. } | Family::Distribution { support: Support::TopK, .. } => {
+            &[]
+        }
         Family::Softmax | Family::Elementwise | Family::Distillation { .. } => &[],
         _ if has_terms(family, loss, pass) => &[Accumulate, AddTerms, FinishTerms],
         Family::Distribution { .. } => &[Accumulate, Finish],

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{
     Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width, has_class_factors, part, reads_targets,
 };
-use crate::loss::{Family, Form, Gradients, Terms};
+use crate::loss::{Family, Form, Gradients, Support, Terms};
 
 impl Kernel {
     /// The kernel's WGSL, without the `enable` lines that browsers want and naga refuses.
@@ -71,6 +71,7 @@ impl Kernel {
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
+            (_, Entry::Backward | Entry::BackwardGathered) if family.is_top_k() => &["Total"],
             (_, Entry::Backward | Entry::BackwardGathered) => &[],
             _ => &["Sums", "Total"],
         }
@@ -103,12 +104,14 @@ impl Kernel {
         list
     }
 
-    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor.
+    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor, and so
+    /// are a top-k teacher's numbers.
     fn reads_single(&self, slot: Slot) -> bool {
         let Program::Loss { family, entry, .. } = self.program else { return false };
         match slot {
             Slot::Logits => family.has_labels() && !entry.is_gathered(),
             Slot::Dloss => family != Family::Softmax,
+            Slot::TargetProbs => true,
             _ => false,
         }
     }
@@ -234,11 +237,12 @@ impl Kernel {
         };
         let shuffled = self.variant == Variant::Subgroup && entry != Entry::Backward;
         let hard = (Family::ClassIndex, "cross_entropy");
-        let divergence = Family::Distribution { student: Form::Logits, teacher, terms, gradients: Gradients::Student };
+        let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
+        let divergence = Family::Distribution { student, teacher, support, terms, gradients };
         let part = |(family, loss)| {
             let mut list = vec![SOFTMAX_STATE];
             list.extend(row_maths(family, loss, entry, Values::Sums));
-            list.extend(load_fragment(family));
+            list.extend(load_fragments(family));
             if shuffled {
                 list.extend(shuffles(family, Values::Sums));
             }
@@ -328,7 +332,7 @@ fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Va
     let mut list = row_maths(family, loss, entry, values);
     list.push(loss_fragment(loss));
     if !entry.is_finish() {
-        list.extend(load_fragment(family));
+        list.extend(load_fragments(family));
     }
     match family {
         Family::Softmax => list.extend(match entry {
@@ -362,14 +366,10 @@ fn row_maths(family: Family, loss: &'static str, entry: Entry, values: Values) -
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
         Family::Distillation { .. } => vec![fragment!("distillation/soft_params.wgsl")],
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
-        Family::Distribution { student, teacher, terms, .. } => {
-            let mut list = vec![
-                if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS },
-                NO_TRUTH,
-                student_fragment(student),
-                teacher_fragment(teacher),
-                fragment!("distribution/family.wgsl"),
-            ];
+        Family::Distribution { student, teacher, support, terms, .. } => {
+            let factors = if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS };
+            let mut list = vec![factors, student_fragment(student), fragment!("distribution/family.wgsl")];
+            list.extend(teacher_fragments(teacher, support));
             list.extend(terms_fragments(terms));
             list
         }
@@ -429,12 +429,15 @@ fn truth_fragments(entry: Entry) -> &'static [Fragment] {
 }
 
 /// How classes are loaded; a softmax's way depends on its pass, a distillation's parts have one each.
-fn load_fragment(family: Family) -> Option<Fragment> {
+fn load_fragments(family: Family) -> &'static [Fragment] {
     match family {
-        Family::ClassIndex => Some(fragment!("class_index/load.wgsl")),
-        Family::Distribution { .. } => Some(fragment!("distribution/load.wgsl")),
-        Family::RowEntropy => Some(fragment!("row_entropy/load.wgsl")),
-        Family::Softmax | Family::GivenLogProb | Family::Elementwise | Family::Distillation { .. } => None,
+        Family::ClassIndex => &[fragment!("class_index/load.wgsl")],
+        Family::Distribution { support: Support::TopK, .. } => &[fragment!("distribution/load.wgsl")],
+        Family::Distribution { .. } => {
+            &[fragment!("distribution/load.wgsl"), fragment!("distribution/load_dense.wgsl")]
+        }
+        Family::RowEntropy => &[fragment!("row_entropy/load.wgsl")],
+        Family::Softmax | Family::GivenLogProb | Family::Elementwise | Family::Distillation { .. } => &[],
     }
 }
 
@@ -517,6 +520,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &TOP_K),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
@@ -560,14 +564,23 @@ const fn distillations(soft: &'static str, terms: Terms) -> [Family; 3] {
 
 const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
     use Form::{LogProbs, Logits, Probs};
+    let support = Support::Dense;
     [
-        Family::Distribution { student: Logits, teacher: Probs, terms, gradients },
-        Family::Distribution { student: Logits, teacher: LogProbs, terms, gradients },
-        Family::Distribution { student: Logits, teacher: Logits, terms, gradients },
-        Family::Distribution { student: LogProbs, teacher: Probs, terms, gradients },
-        Family::Distribution { student: LogProbs, teacher: LogProbs, terms, gradients },
-        Family::Distribution { student: LogProbs, teacher: Logits, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Probs, support, terms, gradients },
+        Family::Distribution { student: Logits, teacher: LogProbs, support, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Logits, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Probs, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: LogProbs, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Logits, support, terms, gradients },
     ]
+}
+
+/// A top-k teacher's numbers, beside logits.
+const TOP_K: [Family; 2] = [top_k(Form::Probs), top_k(Form::LogProbs)];
+
+const fn top_k(teacher: Form) -> Family {
+    let (terms, gradients) = (Terms::MeanUnderTeacher, Gradients::Student);
+    Family::Distribution { student: Form::Logits, teacher, support: Support::TopK, terms, gradients }
 }
 
 fn loss_fragment(loss: &'static str) -> Fragment {
@@ -591,10 +604,16 @@ fn student_fragment(student: Form) -> Fragment {
     }
 }
 
-fn teacher_fragment(teacher: Form) -> Fragment {
-    match teacher {
-        Form::Logits => fragment!("distribution/teacher_logits.wgsl"),
-        Form::LogProbs => fragment!("distribution/teacher_log_probs.wgsl"),
-        Form::Probs => fragment!("distribution/teacher_probs.wgsl"),
+/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class.
+fn teacher_fragments(teacher: Form, support: Support) -> Vec<Fragment> {
+    let probs = fragment!("distribution/teacher_probs.wgsl");
+    let dense = |numbers| vec![NO_TRUTH, numbers, fragment!("distribution/dense.wgsl")];
+    let top_k = |numbers| vec![LABEL, numbers, fragment!("distribution/top_k/teacher.wgsl"), probs];
+    match (support, teacher) {
+        (Support::TopK, Form::LogProbs) => top_k(fragment!("distribution/top_k/log_probs.wgsl")),
+        (Support::TopK, _) => top_k(fragment!("distribution/top_k/probs.wgsl")),
+        (Support::Dense, Form::Logits) => dense(fragment!("distribution/teacher_logits.wgsl")),
+        (Support::Dense, Form::LogProbs) => dense(fragment!("distribution/teacher_log_probs.wgsl")),
+        (Support::Dense, Form::Probs) => dense(probs),
     }
 }

@@ -147,6 +147,7 @@ impl Spec for Distillation {
             _ if soft.row_weights().is_some() => refused("row_weights of the divergence"),
             _ if soft.reduction() != Some(Reduction::BatchMean) => refused("a reduction of the divergence"),
             Family::Distribution { student: Form::LogProbs, .. } => refused("log-probabilities of the student"),
+            _ if soft.top_k().is_some() => refused("a top-k teacher"),
             family if family.has_teacher_gradient() => refused("the teacher's gradient"),
             _ => Ok(()),
         }

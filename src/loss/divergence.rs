@@ -1,7 +1,7 @@
 use super::row_options::row_weights_builder;
 use super::{
-    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, RowWeights, Spec, TargetKind, Terms,
-    check_option,
+    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, RowWeights, Spec, Support, TargetKind,
+    Terms, TopK, check_option,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -23,6 +23,8 @@ pub struct Divergence<K> {
     pub input: Form,
     /// P.
     pub target: Form,
+    /// Whether P is given for k classes of a row alone.
+    pub top_k: Option<TopK>,
     /// T > 0; divides whichever of the two are logits.
     pub temperature: f32,
     /// Whether loss and gradient are multiplied by T^2, as distillation does (Hinton et al. 2015).
@@ -46,7 +48,16 @@ impl<K: Default> Divergence<K> {
 
     fn new(input: Form, target: Form) -> Self {
         let (kind, reduction) = (K::default(), Reduction::BatchMean);
-        Divergence { kind, input, target, temperature: 1.0, scaled_by_t_squared: false, row_weights: None, reduction }
+        Divergence {
+            kind,
+            input,
+            target,
+            top_k: None,
+            temperature: 1.0,
+            scaled_by_t_squared: false,
+            row_weights: None,
+            reduction,
+        }
     }
 }
 
@@ -87,6 +98,10 @@ pub(crate) trait Kind: DistributionMaths {
     fn teacher_gradient(&self) -> bool {
         false
     }
+    /// Whether P may be given for k classes of a row alone.
+    fn has_top_k(&self) -> bool {
+        false
+    }
     fn loss_args(&self) -> [f32; 4] {
         [0.0; 4]
     }
@@ -102,13 +117,14 @@ impl<K: Kind> Spec for Divergence<K> {
             _ => self.kind.terms(),
         };
         let gradients = if self.kind.teacher_gradient() { Gradients::Both } else { Gradients::Student };
-        Family::Distribution { student: self.input, teacher: self.target, terms, gradients }
+        let support = if self.top_k.is_some() { Support::TopK } else { Support::Dense };
+        Family::Distribution { student: self.input, teacher: self.target, support, terms, gradients }
     }
     fn maths(&self) -> Maths<'_> {
         Maths::Distribution(&self.kind)
     }
     fn targets(&self) -> TargetKind {
-        TargetKind::Values
+        if self.top_k.is_some() { TargetKind::TopK } else { TargetKind::Values }
     }
     fn reduction(&self) -> Option<Reduction> {
         Some(self.reduction)
@@ -116,11 +132,14 @@ impl<K: Kind> Spec for Divergence<K> {
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
         RowWeights::mean_over_rows(self.row_weights, shape, shape.n_elements())
     }
-    fn check(&self, _: &Shape) -> Result<(), Error> {
+    fn check(&self, shape: &Shape) -> Result<(), Error> {
         let t = self.temperature;
         check_option("temperature", t, "finite and greater than 0", t > 0.0 && t.is_finite())?;
         if self.scaled_by_t_squared {
             check_option("temperature", t, "at most 1e19, so that T^2 is finite", t <= 1e19)?;
+        }
+        if let Some(top_k) = self.top_k {
+            check_top_k(self, top_k, shape)?;
         }
         match self.input {
             Form::Probs => Err(Error::Form { loss: self.name(), expected: "logits or log-probabilities" }),
@@ -142,6 +161,9 @@ impl<K: Kind> Spec for Divergence<K> {
     fn row_weights(&self) -> Option<RowWeights> {
         self.row_weights
     }
+    fn top_k(&self) -> Option<TopK> {
+        self.top_k
+    }
     fn temperature(&self) -> f32 {
         self.temperature
     }
@@ -150,6 +172,19 @@ impl<K: Kind> Spec for Divergence<K> {
     }
     fn loss_args(&self) -> [f32; 4] {
         self.kind.loss_args()
+    }
+}
+
+/// Refuses what is computed for teachers with a number per class alone.
+fn check_top_k<K: Kind>(spec: &Divergence<K>, top_k: TopK, shape: &Shape) -> Result<(), Error> {
+    let refused = |expected| Err(Error::TopKTeacher { loss: spec.name(), expected });
+    match (spec.input, spec.target) {
+        _ if !spec.kind.has_top_k() => refused("to be kl_divergence"),
+        (_, Form::Logits) => refused("probabilities or log-probabilities of the teacher"),
+        (Form::LogProbs, _) => refused("logits of the student"),
+        _ if spec.kind.teacher_gradient() => refused("the gradient of the logits alone"),
+        _ if spec.family().is_per_class() => refused("one value per row"),
+        _ => top_k.check(shape),
     }
 }
 

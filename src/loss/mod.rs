@@ -14,6 +14,7 @@ mod sigmoid_focal;
 mod soft_cross_entropy;
 mod softmax;
 mod softmax_focal;
+mod top_k;
 mod total_variation;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
@@ -29,6 +30,7 @@ pub use row_options::{RowOptions, RowWeights};
 pub use sigmoid_focal::SigmoidFocal;
 pub use soft_cross_entropy::SoftCrossEntropy;
 pub use softmax_focal::SoftmaxFocal;
+pub use top_k::{Rest, TopK};
 pub use total_variation::{TotalVariation, Tv};
 
 use crate::reference::Real;
@@ -191,6 +193,8 @@ pub enum Family {
         student: Form,
         /// What it is held against.
         teacher: Form,
+        /// For which classes that is given.
+        support: Support,
         /// How its sums over the classes come about.
         terms: Terms,
         /// Whose gradients are wanted.
@@ -209,6 +213,15 @@ pub enum Family {
     RowEntropy,
     /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
     Elementwise,
+}
+
+/// The classes of a row that a teacher gives a number for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Support {
+    /// Every class: one number each.
+    Dense,
+    /// The k classes it names, with a number each; see [`TopK`].
+    TopK,
 }
 
 /// Whose gradient a loss of two distributions has.
@@ -246,6 +259,11 @@ impl Family {
         matches!(self, Family::Distribution { gradients: Gradients::Both, .. })
     }
 
+    /// Whether a teacher names the classes it has numbers for.
+    pub(crate) fn is_top_k(self) -> bool {
+        matches!(self, Family::Distribution { support: Support::TopK, .. })
+    }
+
     /// Whether a row has one label.
     pub(crate) fn has_labels(self) -> bool {
         matches!(self, Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. })
@@ -263,10 +281,10 @@ impl Family {
             Family::RowEntropy => 3,                   // m, D, entropy
             Family::GivenLogProb | Family::Elementwise => 0,
             Family::Distillation { teacher, terms, .. } => {
-                let (student, gradients) = (Form::Logits, Gradients::Student);
-                2 + Family::Distribution { student, teacher, terms, gradients }.state_width()
+                let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
+                2 + Family::Distribution { student, teacher, support, terms, gradients }.state_width()
             }
-            Family::Distribution { student, teacher, terms, gradients } => {
+            Family::Distribution { student, teacher, terms, gradients, .. } => {
                 let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
                 let divergence = gradients == Gradients::Both && teacher == Form::Logits;
                 2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
@@ -314,6 +332,8 @@ pub enum TargetKind {
     ClassIndex,
     /// One number per class.
     Values,
+    /// Class indices, k per row, and a number for each.
+    TopK,
 }
 
 /// The number a sum of losses is divided by.
@@ -470,6 +490,10 @@ pub(crate) trait Spec {
     }
     fn temperature(&self) -> f32 {
         self.rows().temperature
+    }
+    /// A teacher that names its classes.
+    fn top_k(&self) -> Option<TopK> {
+        None
     }
     /// `e1` of `e1 (1 - p_t)`, added to a row's loss.
     fn poly1(&self) -> f32 {

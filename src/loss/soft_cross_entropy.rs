@@ -1,7 +1,7 @@
 use super::row_options::row_weights_builder;
 use super::{
     Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, Reduction, RowWeights, Shares, Spec,
-    TargetKind, Terms, check_class_weights, check_unit,
+    Support, TargetKind, Terms, check_class_weights, check_unit,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -73,6 +73,7 @@ impl Spec for SoftCrossEntropy {
         Family::Distribution {
             student: Form::Logits,
             teacher: Form::Probs,
+            support: Support::Dense,
             terms: Terms::MeanUnderTeacher,
             gradients: Gradients::Student,
         }

@@ -314,6 +314,8 @@ impl Builder<'_> {
             top_k: rows.side.top_k.unwrap_or(0),
             scale: spec.scale() as f32,
             part_weight: spec.distillation().map_or(1.0, |parts| parts.hard_weight),
+            k: self.problem.labels_per_row() as u32,
+            rest: spec.top_k().map_or(0, |top_k| top_k.rest as u32),
             loss_args: spec.loss_args(),
             ..Params::default()
         }

@@ -6,7 +6,7 @@ use super::classes::{TERMS_WIDTH, TRUTH_WIDTH};
 use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
 use crate::inputs::Broadcast;
 use crate::kernel::{Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
-use crate::loss::{Family, TargetKind};
+use crate::loss::Family;
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{Error, Shape, Storage};
@@ -292,7 +292,8 @@ impl Builder<'_> {
             Slot::Logits => tensor(rows.logits_stride),
             Slot::Dlogits => tensor(rows.dlogits_stride),
             Slot::Dtargets => tensor(rows.dtargets_stride),
-            Slot::Targets if problem.spec().targets() == TargetKind::ClassIndex => per_row(1),
+            Slot::Targets if problem.targets_are_labels() => per_row(problem.labels_per_row()),
+            Slot::TargetProbs => per_row(problem.labels_per_row()),
             Slot::Targets | Slot::Teacher => tensor(rows.targets_stride),
             Slot::RowState => per_row(problem.state_width()),
             Slot::Values if problem.extent() == Extent::Row => per_row(each),
@@ -368,13 +369,14 @@ impl Builder<'_> {
         let stride = stride as u32;
         match slot {
             Slot::Logits => (params.logits, params.logits_stride) = (base, stride),
-            Slot::Targets if self.problem.spec().targets() == TargetKind::ClassIndex => {
+            Slot::Targets if self.problem.targets_are_labels() => {
                 (params.targets, params.targets_stride) = (base, self.label_stride());
             }
             Slot::Targets => (params.targets, params.targets_stride) = (base, stride),
             Slot::Dlogits => (params.dlogits, params.dlogits_stride) = (base, stride),
             Slot::Dtargets => (params.dtargets, params.dtargets_stride) = (base, stride),
             Slot::Teacher => (params.teacher, params.teacher_stride) = (base, stride),
+            Slot::TargetProbs => params.target_probs = base,
             Slot::Values => (params.values, params.values_stride) = (base, stride),
             Slot::RowState => params.row_state = base,
             Slot::Side => params.side = base,

@@ -1,5 +1,5 @@
-use super::{Row, Softmax, Tensors, class_factor, dloss_values, logit_map, logits, row_softmax, target_values};
-use crate::loss::{Class, DistributionMaths, Family, Form, Gradients, Shares, Terms};
+use super::{Row, Softmax, Tensors, class_factor, dloss_values, logit_map, logits, row_softmax, target_values, top_k};
+use crate::loss::{Class, DistributionMaths, Family, Form, Gradients, Shares, Support, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -12,7 +12,7 @@ struct Pair {
 
 /// None for a row without a value.
 fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Pair> {
-    let Family::Distribution { student, teacher, .. } = problem.spec().family() else { return None };
+    let Family::Distribution { student, teacher, support, .. } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
 
@@ -21,17 +21,22 @@ fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn Distributi
         Form::Logits => Some(Softmax::new(&y, logit_map(problem))?),
         _ => None,
     };
-    let shares = spec.shares(n_classes);
-    let p = |c: usize| match (&teacher_softmax, teacher) {
-        (Some(softmax), _) => softmax.p(c),
-        (None, Form::LogProbs) => Real::from(y[c]).exp(),
-        (None, _) if shares == Shares::WHOLE => Real::from(y[c]) * class_factor(spec, c),
-        (None, _) => (Real::from(y[c]) * shares.target + shares.even) * class_factor(spec, c),
+    let named = match support {
+        Support::TopK => Some(top_k::probabilities(problem, inputs, n, teacher)?),
+        Support::Dense => None,
     };
-    let log_p = |c: usize| match (&teacher_softmax, teacher) {
-        (Some(softmax), _) => softmax.log_p(c),
-        (None, Form::LogProbs) => Real::from(y[c]),
-        (None, _) => p(c).ln(),
+    let shares = spec.shares(n_classes);
+    let p = |c: usize| match (&teacher_softmax, &named, teacher) {
+        (Some(softmax), ..) => softmax.p(c),
+        (None, Some(p), _) => p[c],
+        (None, None, Form::LogProbs) => Real::from(y[c]).exp(),
+        (None, None, _) if shares == Shares::WHOLE => Real::from(y[c]) * class_factor(spec, c),
+        (None, None, _) => (Real::from(y[c]) * shares.target + shares.even) * class_factor(spec, c),
+    };
+    let log_p = |c: usize| match (&teacher_softmax, &named, teacher) {
+        (Some(softmax), ..) => softmax.log_p(c),
+        (None, None, Form::LogProbs) => Real::from(y[c]),
+        (None, ..) => p(c).ln(),
     };
     let undefined = |v: f32| match teacher {
         Form::Probs => !v.is_finite() || (loss.reads_log_p() && v < 0.0),
@@ -56,13 +61,15 @@ fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn Distributi
 
 /// Losses of one distribution against another.
 pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
-    let Family::Distribution { student, teacher, terms, gradients } = problem.spec().family() else { return None };
+    let Family::Distribution { student, teacher, support, terms, gradients } = problem.spec().family() else {
+        return None;
+    };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let Pair { student_softmax, teacher_softmax, classes } = pair(problem, inputs, n, loss)?;
     let y = target_values(problem, inputs, n);
     // Whether a term is 0 times infinity in PyTorch.
     let undefined = |c: usize| match (terms, teacher) {
-        _ if !problem.has_pytorch_corners() => false,
+        _ if !problem.has_pytorch_corners() || support == Support::TopK => false,
         (Terms::MeanUnderStudent | Terms::Normalised, _) => false,
         (_, Form::LogProbs) => y[c] == f32::NEG_INFINITY,
         (_, Form::Logits) => y[c] == f32::NEG_INFINITY && classes[c].log_q.value == f64::NEG_INFINITY,

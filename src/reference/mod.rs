@@ -9,6 +9,7 @@ mod given_log_prob;
 mod real;
 mod softmax;
 mod tensors;
+mod top_k;
 
 pub use real::Real;
 

@@ -6,8 +6,11 @@ use crate::inputs::{Broadcast, Inputs, Targets};
 #[derive(Clone)]
 pub(super) struct Tensors<'a> {
     pub logits: Cow<'a, [f32]>,
-    /// Empty where there are none.
+    /// One per row; empty where there are none.
     pub labels: Cow<'a, [i32]>,
+    /// The classes that a top-k teacher names, and its numbers there.
+    pub ids: Cow<'a, [i32]>,
+    pub target_probs: Option<Cow<'a, [f32]>>,
     /// One per class.
     pub targets: Option<Cow<'a, [f32]>>,
     pub teacher: Option<Cow<'a, [f32]>>,
@@ -20,15 +23,18 @@ pub(super) struct Tensors<'a> {
 
 impl<'a> Tensors<'a> {
     pub fn new(inputs: &Inputs<'a>) -> Self {
-        let (mut labels, mut targets) = (Cow::default(), None);
+        let (mut labels, mut ids, mut targets) = (Cow::default(), Cow::default(), None);
         match inputs.targets {
             Targets::None => {}
+            Targets::ClassIndex(given) if inputs.target_probs.is_some() => ids = given.read(),
             Targets::ClassIndex(given) => labels = given.read(),
             Targets::Values(given) => targets = Some(given.widen()),
         }
         Tensors {
             logits: inputs.logits.widen(),
             labels,
+            ids,
+            target_probs: inputs.target_probs.map(|probs| probs.widen()),
             targets,
             teacher: inputs.teacher.map(|teacher| teacher.widen()),
             weights: inputs.weights,

@@ -6,6 +6,7 @@ mod identities;
 mod policy;
 mod pytorch_corners;
 mod side;
+mod top_k;
 mod values;
 
 use surprisal::{Engine, Output, Pass};

@@ -7,3 +7,4 @@ mod invariants;
 mod negative_log_likelihood;
 mod pytorch;
 mod row_options;
+mod top_k;

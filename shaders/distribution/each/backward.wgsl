@@ -10,7 +10,7 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     for (var i = 0u; i < STATE_WIDTH; i++) {
         state[i] = row_state[params.row_state + row_index * STATE_WIDTH + i];
     }
-    var row = row_from(truth_of(row_index), state);
+    var row = row_from(truth_of(lane, row_index), state);
     // 2. The sum of g slope.
     row.slopes = row_slopes(lane, place, row);
     // 3. The gradient.

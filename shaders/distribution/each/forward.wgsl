@@ -5,7 +5,8 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. Both normalisers.
-    let row = finish(truth_of(place.row), row_sums(lane, place, truth_of(place.row), row_weight(place.row)));
+    let truth = truth_of(lane, place.row);
+    let row = finish(truth, row_sums(lane, place, truth, row_weight(place.row)));
     if (place.row < params.n_rows && place.rank == 0u) {
         let state = state_of(row);
         for (var i = 0u; i < STATE_WIDTH; i++) {

@@ -5,7 +5,8 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. Both normalisers.
-    var row = finish(truth_of(place.row), row_sums(lane, place, truth_of(place.row), row_weight(place.row)));
+    let truth = truth_of(lane, place.row);
+    var row = finish(truth, row_sums(lane, place, truth, row_weight(place.row)));
     // 2. Values, and the sum of g slope.
     row.slopes = row_slopes(lane, place, row);
     // 3. The gradient.

@@ -17,7 +17,14 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn rows(case: &Case, rows: &[usize]) -> Case {
     let c = case.shape.n_classes;
     let wide = |values: &[f32]| rows.iter().flat_map(|&n| values[n * c..][..c].to_vec()).collect::<Vec<_>>();
-    let labels = case.labels.as_ref().map(|labels| rows.iter().map(|&n| labels[n]).collect());
+    let labels = case.labels.as_ref().map(|labels| {
+        let k = labels.len() / case.shape.n_rows;
+        rows.iter().flat_map(|&n| labels[n * k..][..k].to_vec()).collect()
+    });
+    let target_probs = case.target_probs.as_ref().map(|probs| {
+        let k = probs.len() / case.shape.n_rows;
+        rows.iter().flat_map(|&n| probs[n * k..][..k].to_vec()).collect()
+    });
     let row_weights = case.row_weights.as_ref().map(|weights| rows.iter().map(|&n| weights[n]).collect());
     Case {
         name: format!("rows {rows:?} of {}", case.name),
@@ -25,6 +32,7 @@ fn rows(case: &Case, rows: &[usize]) -> Case {
         logits: wide(&case.logits),
         labels,
         row_weights,
+        target_probs,
         values: case.values.as_deref().map(wide),
         dloss: case.dloss.as_deref().map(wide),
         ..case.clone()

@@ -37,7 +37,7 @@ fn rust_members() -> Vec<Member> {
         divisor: u32, n_divisors: u32, divisor_value: f32, kept: u32, n_kept: u32,
         target_share: f32, even_share: f32, even_sum: f32, inv_temperature: f32, softcap: f32, inv_softcap: f32,
         z_loss: f32, poly1: f32, top_k: u32, scale: f32, zero: u32, dtargets: u32, dtargets_stride: u32,
-        teacher: u32, teacher_stride: u32, part_weight: f32, truths: u32, padding_0: u32, padding_1: u32, padding_2: u32,
+        teacher: u32, teacher_stride: u32, part_weight: f32, truths: u32, target_probs: u32, k: u32, rest: u32,
         loss_args: vec4f
     )
 }

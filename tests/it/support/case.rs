@@ -13,6 +13,8 @@ pub struct Case {
     pub logits: Vec<f32>,
     pub labels: Option<Vec<i32>>,
     pub values: Option<Vec<f32>>,
+    /// Those of a top-k teacher, whose ids are the labels.
+    pub target_probs: Option<Vec<f32>>,
     pub weights: Option<(Vec<f32>, Broadcast)>,
     pub row_weights: Option<Vec<f32>>,
     pub dloss: Option<Vec<f32>>,
@@ -32,6 +34,7 @@ pub fn case(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
         logits: logits.to_vec(),
         labels: None,
         values: None,
+        target_probs: None,
         weights: None,
         row_weights: None,
         dloss: None,
@@ -50,6 +53,11 @@ impl Case {
     pub fn values(mut self, values: &[f32]) -> Self {
         (self.values, self.stored) = (Some(values.to_vec()), Memo::default());
         self
+    }
+
+    /// A top-k teacher's classes and what it has there.
+    pub fn named(self, ids: &[i32], probs: &[f32]) -> Self {
+        Case { target_probs: Some(probs.to_vec()), ..self.labels(ids) }
     }
 
     pub fn weights(mut self, weights: &[f32], broadcast: Broadcast) -> Self {
@@ -109,6 +117,7 @@ impl Case {
         self.stored.0.get_or_init(|| Stored {
             logits: Packed::new(&self.logits, shape.logits_storage),
             values: packed(&self.values, shape.targets_storage),
+            target_probs: packed(&self.target_probs, shape.targets_storage),
             dloss: packed(&self.dloss, if self.has_values_per_element() { shape.dloss_storage } else { Storage::F32 }),
             labels: self.labels.as_ref().filter(|_| shape.label_storage == LabelStorage::I64).map(wide),
         })
@@ -122,6 +131,7 @@ impl Case {
             shape: self.shape.storage(Storage::F32),
             logits: widened(&self.logits, &packed.logits),
             values: self.values.as_ref().map(|values| widened(values, &packed.values)),
+            target_probs: self.target_probs.as_ref().map(|probs| widened(probs, &packed.target_probs)),
             dloss: self.dloss.as_ref().map(|dloss| widened(dloss, &packed.dloss)),
             ..self.clone()
         }
@@ -147,6 +157,7 @@ impl Case {
             (None, Some(labels)) => (labels.into(), values),
             (None, None) => (values.map_or(Targets::None, Targets::Values), None),
         };
+        inputs.target_probs = self.target_probs.as_ref().map(|probs| stored(probs, &packed.target_probs));
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));
         inputs.row_weights = self.row_weights.as_deref();
         inputs.dloss = self.dloss.as_ref().map(|dloss| stored(dloss, &packed.dloss));

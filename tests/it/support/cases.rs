@@ -1,8 +1,8 @@
-use surprisal::{Broadcast, Form, Loss, Reduction};
+use surprisal::{Broadcast, Form, Loss, Reduction, TopK};
 
 use super::case::{Case, case};
 use super::losses::{
-    N_CLASSES, forms, ignored, reduced, representatives, row_weights, sized, teacher_form, with_reduction,
+    N_CLASSES, forms, ignored, reduced, representatives, row_weights, sized, teacher_form, top_k, with_reduction,
 };
 use super::random::Random;
 
@@ -150,7 +150,13 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
     };
     let mut case = case(&loss, batch.n_classes, &logits);
     case.name = name;
-    (case.labels, case.values) = targets(&loss, batch, random);
+    match top_k(&loss) {
+        Some((TopK { k, .. }, target)) => {
+            let (ids, probs) = named(target, batch, k, random);
+            case = case.named(&ids, &probs);
+        }
+        None => (case.labels, case.values) = targets(&loss, batch, random),
+    }
     if let Loss::LogSoftmax | Loss::Softmax = loss {
         case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
     }
@@ -168,6 +174,25 @@ fn labels(batch: Batch) -> Vec<i32> {
     let label =
         |n: usize| (LABELS[n % N_ROWS] as usize * batch.n_classes / N_CLASSES + n / N_ROWS * 7) % batch.n_classes;
     (0..batch.n_rows).map(|n| label(n) as i32).collect()
+}
+
+/// A teacher of k classes a row, far apart in even rows and side by side in odd ones, with less than all of the mass; every
+/// third row leaves a slot unused, whose number is none.
+fn named(target: Form, batch: Batch, k: usize, random: &mut Random) -> (Vec<i32>, Vec<f32>) {
+    let (first, mut ids) = (labels(batch), Vec::new());
+    let mut probs: Vec<f32> =
+        random.distributions(batch.n_rows, k + 1).chunks(k + 1).flat_map(|p| p[1..].to_vec()).collect();
+    for n in 0..batch.n_rows {
+        let apart = if n % 2 == 0 { batch.n_classes / k } else { 1 };
+        ids.extend((0..k).map(|i| ((first[n] as usize + i * apart) % batch.n_classes) as i32));
+        if n % 3 == 2 {
+            (ids[n * k + k / 2], probs[n * k + k / 2]) = (-1, f32::NAN);
+        }
+    }
+    if target == Form::LogProbs {
+        probs.iter_mut().for_each(|p| *p = p.ln());
+    }
+    (ids, probs)
 }
 
 fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>, Option<Vec<f32>>) {

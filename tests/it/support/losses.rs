@@ -1,7 +1,7 @@
 use surprisal::{
     BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss,
-    NegativeLogLikelihood, PerClass, Reduction, ReverseKlDivergence, RowWeights, Side, SigmoidFocal, Smoothing,
-    SoftCrossEntropy, SoftPart, SoftmaxFocal, TotalVariation,
+    NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKlDivergence, RowWeights, Side, SigmoidFocal, Smoothing,
+    SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -66,7 +66,18 @@ pub fn kl_divergences() -> Vec<Loss> {
     let mut losses = divergences(|divergence: KlDivergence| divergence);
     losses.extend(kl_per_element());
     losses.extend(kl_with_teacher_gradient());
+    losses.extend(kl_of_top_k());
     losses
+}
+
+/// Each rest, from either kind of numbers.
+pub fn kl_of_top_k() -> Vec<Loss> {
+    let distilled = KlDivergence::from_logits(Form::Probs).temperature(3.0).scaled_by_t_squared();
+    vec![
+        distilled.top_k(3, Rest::Spread).into(),
+        KlDivergence::from_logits(Form::LogProbs).top_k(3, Rest::Renormalised).row_weights(RowWeights::Mask).into(),
+        KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Dropped).into(),
+    ]
 }
 
 pub fn kl_with_teacher_gradient() -> Vec<Loss> {
@@ -262,6 +273,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(KlDivergence::from_log_probs(Form::LogProbs).teacher_gradient().into());
     losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
     losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
+    losses.extend(kl_of_top_k().into_iter().take(2));
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
     let side = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
@@ -342,6 +354,14 @@ pub fn teacher_form(loss: &Loss) -> Option<Form> {
     }
 }
 
+/// A teacher that names its classes, and what its numbers are.
+pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
+    match loss {
+        Loss::KlDivergence(kl) => Some((kl.top_k?, kl.target)),
+        _ => None,
+    }
+}
+
 /// What Q and P of a divergence are given as.
 pub fn forms(loss: &Loss) -> Option<(Form, Form)> {
     match loss {
@@ -403,7 +423,7 @@ pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
     loss
 }
 
-/// Class vectors for another number of classes: their numbers over and over.
+/// Class vectors for another number of classes: their numbers over and over; and no more classes named than there are.
 pub fn sized(loss: Loss, n_classes: usize) -> Loss {
     let cycle = |values: Vec<f32>| values.into_iter().cycle().take(n_classes).collect::<Vec<_>>();
     let per_class = |values| match values {
@@ -429,6 +449,10 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
         }
         Loss::SoftmaxFocal(mut spec) => {
             spec.alpha = spec.alpha.map(per_class);
+            spec.into()
+        }
+        Loss::KlDivergence(mut spec) => {
+            spec.top_k.iter_mut().for_each(|top_k| top_k.k = top_k.k.min(n_classes));
             spec.into()
         }
         Loss::BinaryCrossEntropy(mut spec) => {

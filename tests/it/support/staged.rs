@@ -126,6 +126,7 @@ impl<'a> Staged<'a> {
             let slice = self.slice(tensor);
             buffers = match tensor.slot {
                 Slot::Targets => buffers.targets(slice),
+                Slot::TargetProbs => buffers.target_probs(slice),
                 Slot::Weights => buffers.weights(slice, self.case.weights.as_ref().expect("weights").1),
                 Slot::RowWeights => buffers.row_weights(slice),
                 Slot::Side => buffers.side(slice),
@@ -249,6 +250,9 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     }
     if let Some(teacher) = inputs.teacher {
         input(Slot::Teacher, bytes(teacher), teacher.len());
+    }
+    if let Some(probs) = inputs.target_probs {
+        input(Slot::TargetProbs, bytes(probs), probs.len());
     }
     let mut floats = |slot, numbers: &[f32]| input(slot, bytes(numbers.into()), numbers.len());
     floats(Slot::Weights, inputs.weights.map_or(&[], |(weights, _)| weights));

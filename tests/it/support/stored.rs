@@ -8,6 +8,7 @@ use surprisal::{Numbers, Storage};
 pub struct Stored {
     pub logits: Option<Packed>,
     pub values: Option<Packed>,
+    pub target_probs: Option<Packed>,
     pub dloss: Option<Packed>,
     pub labels: Option<Vec<i64>>,
 }

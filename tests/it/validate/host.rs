@@ -3,7 +3,7 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, CrossEntropy, Distillation, Engine, Entropy, Error, Form, Inputs, JensenShannon,
-    KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, ReverseKlDivergence, Shape, SigmoidFocal,
+    KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, Rest, ReverseKlDivergence, Shape, SigmoidFocal,
     SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
@@ -51,6 +51,14 @@ fn divided_by_input() -> CrossEntropy {
     CrossEntropy::new().reduction(Reduction::SumDividedByInput)
 }
 
+fn top_2() -> KlDivergence {
+    KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread)
+}
+
+fn named() -> Inputs<'static> {
+    logits().targets(&[2, 0, 1, -1]).target_probs(&[0.25; 4])
+}
+
 #[test]
 fn a_refused_spec_is_refused_here_too() {
     let error = refused(CrossEntropy::new().label_smoothing(2.0), Forward, labelled());
@@ -72,6 +80,8 @@ fn a_refused_spec_is_refused_here_too() {
 #[case(CrossEntropy::new(), Backward, labelled(), "cross_entropy needs row_state for Backward, found none")]
 #[case(Entropy::of_logits(), Backward, logits(), "entropy needs row_state for Backward, found none")]
 #[case(distillation(), Forward, labelled(), "distillation needs teacher for Forward, found none")]
+#[case(top_2(), Forward, logits().target_probs(&[0.25; 4]), "kl_divergence needs targets for Forward, found none")]
+#[case(top_2(), Forward, logits().targets(&[2, 0, 1, -1]), "kl_divergence needs target_probs for Forward, found none")]
 fn tensors_that_are_needed_are_missed(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -140,6 +150,12 @@ fn tensors_that_are_needed_are_missed(
     valued().row_state(&ZEROS[..4]),
     "binary_cross_entropy does not use row_state in Backward, found one"
 )]
+#[case(
+    CrossEntropy::new(),
+    Forward,
+    labelled().target_probs(&[0.25; 2]),
+    "cross_entropy does not use target_probs in Forward, found one"
+)]
 fn tensors_that_would_be_ignored_are_refused(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -167,6 +183,24 @@ fn targets_of_the_other_kind_are_refused(
     assert_eq!(error.to_string(), format!("{name} expects targets as {expected}, found {found}"));
 }
 
+#[test]
+fn a_top_k_teacher_names_its_classes() {
+    let error = refused(top_2(), Forward, valued().target_probs(&[0.25; 4]));
+    assert_eq!(
+        error.to_string(),
+        "kl_divergence expects targets as class indices, k per row, found one number per class"
+    );
+}
+
+#[rstest]
+#[case([0, 3, 1, 2], "expected a class index in 0..3, found 3 in row 0")]
+#[case([0, -1, 1, i32::MAX], "expected a class index in 0..3, found 2147483647 in row 1")]
+#[case([0, 1, 2, 2], "expected a top-k teacher to name a class once, found 2 twice in row 1")]
+fn classes_that_cannot_be_named_are_refused(#[case] ids: [i32; 4], #[case] message: &str) {
+    let error = refused(top_2(), Forward, logits().targets(&ids).target_probs(&[0.25; 4]));
+    assert_eq!(error.to_string(), message);
+}
+
 #[rstest]
 #[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..6]).targets(&LABELS), "logits", 7, 6)]
 #[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..9]).targets(&LABELS), "logits", 7, 9)]
@@ -185,6 +219,9 @@ fn targets_of_the_other_kind_are_refused(
 #[case(CrossEntropy::new(), Backward, labelled().row_state(&ZEROS[..3]), "row_state", 4, 3)]
 #[case(Entropy::of_logits(), Backward, logits().row_state(&ZEROS[..4]), "row_state", 6, 4)]
 #[case(KlDivergence::from_logits(Form::Logits), Backward, valued().row_state(&ZEROS[..6]), "row_state", 8, 6)]
+#[case(top_2(), Forward, logits().targets(&[2, 0]).target_probs(&[0.25; 4]), "targets", 4, 2)]
+#[case(top_2(), Forward, named().target_probs(&[0.25; 2]), "target_probs", 4, 2)]
+#[case(top_2(), Backward, named().row_state(&ZEROS[..4]), "row_state", 6, 4)]
 fn slices_of_another_length_are_refused(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -249,6 +286,9 @@ fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_inde
 #[case(SigmoidFocal::new(2.0), ForwardBackward, valued().weights(&[1.0; 6], Broadcast::PerElement))]
 #[case(Entropy::of_logits(), Backward, logits().row_state(&ZEROS[..6]))]
 #[case(Entropy::of_probs(), Backward, logits())]
+#[case(top_2(), Forward, named())]
+#[case(top_2(), Forward, logits().targets(&[2, 0, 1, u32::MAX]).target_probs(&[0.25; 4]))]
+#[case(top_2(), Backward, named().row_state(&ZEROS[..6]))]
 #[case(Loss::LogSoftmax, Forward, logits())]
 #[case(Loss::Softmax, Backward, logits().dloss(&[1.0; 6]).row_state(&ZEROS[..4]))]
 fn slices_that_fit_pass(#[case] loss: impl Into<Loss>, #[case] pass: Pass, #[case] inputs: Inputs<'_>) {

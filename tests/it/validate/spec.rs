@@ -3,7 +3,7 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, CrossEntropy, Distillation, Entropy, Error, Form, JensenShannon, KlDivergence, Loss,
-    NegativeLogLikelihood, Pass, Problem, Reduction, ReverseKlDivergence, RowWeights, Shape, Side, SigmoidFocal,
+    NegativeLogLikelihood, Pass, Problem, Reduction, Rest, ReverseKlDivergence, RowWeights, Shape, Side, SigmoidFocal,
     Smoothing, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
@@ -283,6 +283,7 @@ fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static s
 #[case(CrossEntropy::new(), kl().reduction(Reduction::Sum), "a reduction of the divergence")]
 #[case(CrossEntropy::new(), KlDivergence::from_log_probs(Form::Probs), "log-probabilities of the student")]
 #[case(CrossEntropy::new(), kl().teacher_gradient(), "the teacher's gradient")]
+#[case(CrossEntropy::new(), kl().top_k(2, Rest::Dropped), "a top-k teacher")]
 fn what_a_part_cannot_say_for_the_whole_is_refused(
     #[case] hard: CrossEntropy,
     #[case] soft: KlDivergence,
@@ -305,4 +306,34 @@ fn options_of_both_parts_are_held_to_their_ranges() {
     let cold = of(CrossEntropy::new(), kl().temperature(0.0));
     assert_eq!(option(cold), "expected temperature finite and greater than 0, found 0");
     assert_accepted(of(CrossEntropy::new().ignore_index(1).z_loss(0.1), kl()).weights(-1.0, 0.0), SHAPE);
+}
+
+#[rstest]
+#[case(0, Shape::new(2, 3), "expected a top-k teacher of 1 to 3 classes a row, found 0")]
+#[case(4, Shape::new(2, 3), "expected a top-k teacher of 1 to 3 classes a row, found 4")]
+#[case(257, Shape::new(2, 50_000), "expected a top-k teacher of 1 to 256 classes a row, found 257")]
+fn a_teacher_of_no_class_or_too_many_is_refused(#[case] k: usize, #[case] shape: Shape, #[case] message: &str) {
+    assert_eq!(refused(kl().top_k(k, Rest::Dropped), shape).to_string(), message);
+    let limit = shape.n_classes.min(256);
+    [1, limit].into_iter().for_each(|k| assert_accepted(kl().top_k(k, Rest::Dropped), shape));
+}
+
+#[rstest]
+#[case(KlDivergence::from_logits(Form::Logits), "probabilities or log-probabilities of the teacher")]
+#[case(KlDivergence::from_log_probs(Form::Probs), "logits of the student")]
+#[case(kl().teacher_gradient(), "the gradient of the logits alone")]
+#[case(kl().per_element().reduction(Reduction::None), "one value per row")]
+fn what_a_top_k_teacher_does_not_go_with_is_refused(#[case] kl: KlDivergence, #[case] expected: &'static str) {
+    let error = refused(kl.top_k(2, Rest::Dropped), SHAPE);
+    assert_eq!(error, Error::TopKTeacher { loss: "kl_divergence", expected });
+    assert_eq!(error.to_string(), format!("kl_divergence with a top-k teacher expects {expected}"));
+}
+
+/// The field is public, so it can be set for a divergence that has no such kernels.
+#[test]
+fn other_divergences_want_every_class() {
+    let mut js = js();
+    js.top_k = kl().top_k(2, Rest::Spread).top_k;
+    let error = refused(js, SHAPE);
+    assert_eq!(error, Error::TopKTeacher { loss: "jensen_shannon", expected: "to be kl_divergence" });
 }

@@ -1,0 +1,3 @@
+//! A teacher with one number per class.
+
+const IS_DENSE: bool = true;

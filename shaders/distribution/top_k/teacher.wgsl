@@ -1,0 +1,161 @@
+//! A teacher that names k classes of its row, id_i with mass p_i (0 <= i < k), as one probability per class:
+//!
+//!     P_c = sum of p_i over id_i = c, over sum_i p_i if renormalised
+//!     P_c = even where no id is c: 0, or (1 - sum_i p_i)/(C - n) if the rest is spread, n slots in use
+//!
+//! So each class is written once, by the lane that read it, whatever is stored where, and no other file knows of ids.
+//! Whether a tile of four classes is named is asked of a Bloom filter in workgroup memory (Bloom 1970), two bits a tile: no
+//! for nearly all. Only where it says yes are the k ids read through, sixteen at a time: with 256 of them in a vocabulary of
+//! 262144, an invocation then stays below 65535 steps of loops, after which lavapipe ends them whatever they are at.
+
+const IS_DENSE: bool = false;
+
+const RENORMALISED: u32 = 1u;
+const SPREAD: u32 = 2u;
+
+/// Words of the filters of a workgroup's rows: 4 KiB beside the lanes' sums in WebGPU's default 16 KiB.
+const FILTER_WORDS: u32 = 1024u;
+
+var<workgroup> named_tiles: array<atomic<u32>, FILTER_WORDS>;
+
+/// What a row's teacher is beside its slots.
+struct Truth {
+    /// Its first slot.
+    first: u32,
+    /// Where its filter starts.
+    filter_start: u32,
+    /// What masses are divided by.
+    divisor: f32,
+    /// The probability of a class that is not named.
+    even: f32,
+    poisoned: bool,
+}
+
+/// Of the row that this lane stands on.
+var<private> teacher_of_row: Truth;
+
+fn mass_at(slot: u32) -> Total {
+    return mass_of(target_probs_bits(params.target_probs + slot));
+}
+
+/// The two bits of the tile that class j is in, among those of a row's filter; a power of two, as LANES is.
+fn bits_of_tile(j: u32) -> vec2<u32> {
+    let tile = j / 4u;
+    // Knuth's multiplier: 2^32 over the golden ratio.
+    return vec2<u32>(tile, (tile * 2654435769u) >> 12u) % (LANES * 32u * (FILTER_WORDS / WORKGROUP_SIZE));
+}
+
+fn name_tile(filter_start: u32, j: u32) {
+    let bits = bits_of_tile(j);
+    atomicOr(&named_tiles[filter_start + bits.x / 32u], 1u << (bits.x % 32u));
+    atomicOr(&named_tiles[filter_start + bits.y / 32u], 1u << (bits.y % 32u));
+}
+
+fn may_be_named(filter_start: u32, j: u32) -> bool {
+    let bits = bits_of_tile(j);
+    let one = atomicLoad(&named_tiles[filter_start + bits.x / 32u]) >> (bits.x % 32u);
+    let other = atomicLoad(&named_tiles[filter_start + bits.y / 32u]) >> (bits.y % 32u);
+    return (one & other & 1u) != 0u;
+}
+
+/// Every lane of the workgroup takes part; slots with a negative id are not in use.
+fn truth_of(lane: Lane, row: u32) -> Truth {
+    let rank = lane.index % LANES;
+    var truth = Truth(row * params.k, (lane.index - rank) * (FILTER_WORDS / WORKGROUP_SIZE), 1f, 0f, false);
+    // 1. An empty filter.
+    for (var i = lane.index; i < FILTER_WORDS; i += WORKGROUP_SIZE) {
+        atomicStore(&named_tiles[i], 0u);
+    }
+    workgroupBarrier();
+    // 2. The lane's slots, LANES apart: their classes, mass and number.
+    var own = NOTHING;
+    var n_own = 0u;
+    var i = rank;
+    while (i < params.k) {
+        var block = NOTHING;
+        let end = min(params.k, i + TILES_PER_BLOCK * LANES);
+        for (; i < end; i += LANES) {
+            let id = label_of(truth.first + i);
+            if (id >= 0) {
+                name_tile(truth.filter_start, u32(id));
+                let mass = mass_at(truth.first + i);
+                let flags = mass.flags | select(0u, HAS_NAN, u32(id) >= params.n_classes);
+                block = merge_Total(block, Total(mass.sum, flags));
+                n_own++;
+            }
+        }
+        own = merge_Total(own, block);
+    }
+    workgroupBarrier();
+    // 3. The row's.
+    let mass = reduce_Total(lane, own, LANES);
+    truth.poisoned = mass.flags != 0u;
+    if (params.rest == RENORMALISED && mass.sum > 0f) {
+        truth.divisor = mass.sum;
+    }
+    if (params.rest == SPREAD) {
+        let n = reduce_Total(lane, Total(f32(n_own), 0u), LANES).sum;
+        let others = f32(params.n_classes) - n;
+        if (others > 0f) {
+            truth.even = max(1f - mass.sum, 0f) / others;
+        }
+    }
+    teacher_of_row = truth;
+    return truth;
+}
+
+fn is_settled(truth: Truth) -> bool {
+    return false;
+}
+
+/// What slots have at four classes.
+struct Named {
+    p: vec4<f32>,
+    is_named: vec4<bool>,
+}
+
+/// With one more slot, of those before `end`, at the classes from j.
+fn with_slot(named: Named, slot: u32, end: u32, j: u32) -> Named {
+    // An id below 0 is none of the classes.
+    let c = u32(label_of(min(slot, end - 1u))) - j;
+    if (slot >= end || c > 3u) {
+        return named;
+    }
+    let at = vec4<u32>(0u, 1u, 2u, 3u) == vec4<u32>(c);
+    return Named(named.p + select(vec4<f32>(), vec4<f32>(mass_at(slot).sum), at), named.is_named | at);
+}
+
+fn with_four_slots(named: Named, slot: u32, end: u32, j: u32) -> Named {
+    let two = with_slot(with_slot(named, slot, end, j), slot + 1u, end, j);
+    return with_slot(with_slot(two, slot + 2u, end, j), slot + 3u, end, j);
+}
+
+/// P at four classes from j, some of which may be named.
+fn named_probabilities(truth: Truth, j: u32) -> vec4<f32> {
+    var named = Named();
+    let end = truth.first + params.k;
+    for (var i = truth.first; i < end; i += 16u) {
+        named = with_four_slots(named, i, end, j);
+        named = with_four_slots(named, i + 4u, end, j);
+        named = with_four_slots(named, i + 8u, end, j);
+        named = with_four_slots(named, i + 12u, end, j);
+    }
+    var p = named.p;
+    if (params.rest == RENORMALISED) {
+        p /= truth.divisor;
+    }
+    return select(vec4<f32>(truth.even), p, named.is_named);
+}
+
+/// The bits of P at four classes from j, a multiple of four, of which `left` exist; NaN throughout a row without a value.
+fn load_teacher(place: Place, j: u32, left: u32) -> vec4<u32> {
+    let truth = teacher_of_row;
+    if (truth.poisoned) {
+        return vec4<u32>(NAN);
+    }
+    var p = vec4<f32>(truth.even);
+    if (may_be_named(truth.filter_start, j)) {
+        p = named_probabilities(truth, j);
+    }
+    return select(vec4<u32>(TEACHER_FILL), bitcast<vec4<u32>>(p), vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(left));
+}

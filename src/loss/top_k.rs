@@ -1,0 +1,73 @@
+use crate::{Error, Shape};
+
+/// A teacher given by k classes of each row, as distillation pipelines store it: `targets` are their ids `[N, k]`,
+/// `target_probs` their probabilities or log-probabilities `[N, k]`, as the divergence's `target` says. Asked for by
+/// [`crate::KlDivergence::top_k`].
+///
+/// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says at
+/// the others; the loss is the divergence from that P, its gradient `(q_j sum_c P_c - P_j)/T`.
+///
+/// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
+/// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
+///
+/// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A class
+/// named with `p_i = 0` is named all the same. On the host an id of C or more and a class named twice are refused; on a
+/// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up, each of its slots still
+/// counting as one of the named. A used slot whose number is negative (as a probability), NaN or infinite poisons its row.
+/// A row that names no class, or none with mass, has loss and gradient 0, unless the rest is spread: P is then even.
+///
+/// KL with one value per element, with a gradient of the teacher or from a student's log-probabilities does not take such
+/// a teacher, nor does it count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity meet,
+/// [`crate::Corners`] makes no difference.
+///
+/// `k` is at most 256, and at most C: kernels are made for dozens of classes among tens of thousands.
+///
+/// The conventions are those of [DistillKit](https://github.com/arcee-ai/DistillKit) (`lossfuncs/kl.py`: `ZERO` is
+/// `Renormalised`, since it divides by the sum of what is there) and of
+/// [axolotl](https://github.com/axolotl-ai-cloud/axolotl) (`topk_logprob`), which drops the rest, and of the student's
+/// softmax keeps the k classes alone, as is not done here. DistillKit's `SYMMETRIC_UNIFORM` is not `Spread`: it spreads the
+/// student's rest as well.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{Engine, Form, Inputs, KlDivergence, Pass, Rest, Shape};
+///
+/// let (logits, ids, probs) = ([2.0, 1.0, 0.1, -1.0], [1, 0], [0.5, 0.25]);
+/// let inputs = Inputs::new(&logits).targets(&ids).target_probs(&probs);
+/// let loss = KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread);
+/// let sparse = Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(1, 4), inputs)?;
+///
+/// let inputs = Inputs::new(&logits).targets(&[0.25, 0.5, 0.125, 0.125]);
+/// let loss = KlDivergence::from_logits(Form::Probs);
+/// assert_eq!(sparse, Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(1, 4), inputs)?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct TopK {
+    /// Classes named in a row.
+    pub k: usize,
+    /// What the others have.
+    pub rest: Rest,
+}
+
+/// What a top-k teacher makes of the mass that its k classes leave; s is the sum of theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rest {
+    /// Nothing: the other classes have none, and P sums to s.
+    Dropped = 0,
+    /// The other classes have none, and each `p_i` is divided by s; where s is 0, P is 0.
+    Renormalised = 1,
+    /// Each of the `C - n` other classes has `(1 - s)/(C - n)`, n the slots in use; none where s is above 1.
+    Spread = 2,
+}
+
+impl TopK {
+    /// Classes in a row at most: a kernel looks for a class that may be named among them all.
+    const MAX: usize = 256;
+
+    pub(super) fn check(self, shape: &Shape) -> Result<(), Error> {
+        let (found, limit) = (self.k, shape.n_classes.min(TopK::MAX));
+        if (1..=limit).contains(&found) { Ok(()) } else { Err(Error::TopK { found, limit }) }
+    }
+}

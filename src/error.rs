@@ -311,9 +311,9 @@ pub enum Error {
     /// request a larger `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
     ///
     /// Losses with one value per row and elementwise losses are cut along their classes. Whole remain the tensors of
-    /// log-softmax, softmax, the divergence per element and the entropy of given probabilities by row, factors per class,
-    /// and what there is per row: labels, row state, and `saved_sums`, the at most 36 bytes a row that are kept between
-    /// windows of classes.
+    /// log-softmax, softmax, the divergence per element, a top-k teacher's divergence, a distillation and the entropy of given
+    /// probabilities by row, factors per class, and what there is per row: labels, row state, and `saved_sums`, the at most
+    /// 36 bytes a row that are kept between windows of classes.
     #[error("one row or slab of {tensor} takes {found} bytes and is bound whole, the device binds at most {limit}")]
     RowTooLarge {
         /// The tensor's name.

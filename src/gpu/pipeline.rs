@@ -1,7 +1,7 @@
 use super::guard::guarded;
 use super::memo::Memo;
 use crate::Error;
-use crate::kernel::{Constants, Kernel, PARAMS_BINDING, SOFT_PARAMS_BINDING};
+use crate::kernel::{Constants, Kernel};
 use crate::params::Params;
 
 /// Compute pipelines, made once per kernel and constants. Those of one kernel share its parsed text, which is most of
@@ -89,11 +89,8 @@ fn layout_entries(kernel: Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
         },
         count: None,
     };
-    let uniform = |binding| entry(binding, wgpu::BufferBindingType::Uniform, size_of::<Params>() as u64);
-    let mut entries = vec![uniform(PARAMS_BINDING)];
-    if kernel.has_soft_params() {
-        entries.push(uniform(SOFT_PARAMS_BINDING));
-    }
+    let uniform = |&binding| entry(binding, wgpu::BufferBindingType::Uniform, size_of::<Params>() as u64);
+    let mut entries: Vec<_> = kernel.uniforms().iter().map(uniform).collect();
     entries.extend(kernel.bindings().iter().map(|binding| {
         let ty = wgpu::BufferBindingType::Storage { read_only: !binding.read_write };
         entry(binding.slot as u32, ty, 0)

@@ -530,8 +530,13 @@ impl Kernel {
         slots
     }
 
+    /// Binding numbers of the uniform buffers: one `Params`, and one for the second part of a sum.
+    pub fn uniforms(&self) -> &'static [u32] {
+        if self.has_soft_params() { &[PARAMS_BINDING, SOFT_PARAMS_BINDING] } else { &[PARAMS_BINDING] }
+    }
+
     /// Whether the second part of a sum has a `Params` of its own.
-    pub fn has_soft_params(&self) -> bool {
+    pub(crate) fn has_soft_params(&self) -> bool {
         matches!(self.program, Program::Loss { family: Family::Distillation { .. }, .. })
     }
 

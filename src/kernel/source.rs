@@ -226,6 +226,7 @@ const SOFT_NAMES: &[(&str, &str)] = &[
     ("params", "soft_params"),
     ("TEMPERATURE", "soft_TEMPERATURE"),
     ("SOFTCAP", "soft_SOFTCAP"),
+    ("LABEL_SMOOTHING", "soft_LABEL_SMOOTHING"),
     ("load_targets", "load_teacher"),
 ];
 

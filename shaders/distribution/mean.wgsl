@@ -65,7 +65,7 @@ fn join_mean(a: Sums, b: Sums, to: Sums, p: Join, q: Join) -> Sums {
 }
 
 fn finish(truth: Truth, sums: Sums) -> Row {
-    let mass = select(sums.given_p, 1f, TEACHER_LOGITS);
+    let mass = select(given_mass(truth, sums), 1f, TEACHER_LOGITS);
     var row = row_of(sums.student, sums.teacher, mass, -mass, (sums.flags & BAD) != 0u);
     var mean = 0f;
     if (UNDER_P) {

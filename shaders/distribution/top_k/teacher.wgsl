@@ -28,6 +28,8 @@ struct Truth {
     divisor: f32,
     /// The probability of a class that is not named.
     even: f32,
+    /// sum of P: adding up as many equal numbers would round to one side.
+    mass: f32,
     poisoned: bool,
 }
 
@@ -61,7 +63,7 @@ fn may_be_named(filter_start: u32, j: u32) -> bool {
 /// Every lane of the workgroup takes part; slots with a negative id are not in use.
 fn truth_of(lane: Lane, row: u32) -> Truth {
     let rank = lane.index % LANES;
-    var truth = Truth(row * params.k, (lane.index - rank) * (FILTER_WORDS / WORKGROUP_SIZE), 1f, 0f, false);
+    var truth = Truth(row * params.k, (lane.index - rank) * (FILTER_WORDS / WORKGROUP_SIZE), 1f, 0f, 0f, false);
     // 1. An empty filter.
     for (var i = lane.index; i < FILTER_WORDS; i += WORKGROUP_SIZE) {
         atomicStore(&named_tiles[i], 0u);
@@ -90,18 +92,25 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
     // 3. The row's.
     let mass = reduce_Total(lane, own, LANES);
     truth.poisoned = mass.flags != 0u;
+    truth.mass = mass.sum;
     if (params.rest == RENORMALISED && mass.sum > 0f) {
         truth.divisor = mass.sum;
+        truth.mass = 1f;
     }
     if (params.rest == SPREAD) {
         let n = reduce_Total(lane, Total(f32(n_own), 0u), LANES).sum;
         let others = f32(params.n_classes) - n;
         if (others > 0f) {
             truth.even = max(1f - mass.sum, 0f) / others;
+            truth.mass = max(1f, mass.sum);
         }
     }
     teacher_of_row = truth;
     return truth;
+}
+
+fn given_mass(truth: Truth, sums: Sums) -> f32 {
+    return truth.mass;
 }
 
 fn is_settled(truth: Truth) -> bool {

@@ -2,6 +2,61 @@
 
 use std::collections::HashMap;
 
+use super::family::{SOFTMAX_STATE, load_fragments, reads, row_maths, shuffles};
+use super::fragment::Fragment;
+use super::losses::loss_fragment;
+use super::{Entry, Kernel, Program, Values, Variant};
+use crate::loss::{Family, Form, Gradients, Support};
+
+/// One loss of a sum.
+pub(super) struct Part {
+    /// What the names it declares begin with.
+    pub name: &'static str,
+    /// Names of its that are declared outside, and what they are there.
+    pub outside: &'static [(&'static str, &'static str)],
+    pub fragments: Vec<Fragment>,
+}
+
+/// What the text of a sum's second part means by names that are not declared in it.
+const SOFT_NAMES: &[(&str, &str)] = &[
+    ("params", "soft_params"),
+    ("TEMPERATURE", "soft_TEMPERATURE"),
+    ("SOFTCAP", "soft_SOFTCAP"),
+    ("LABEL_SMOOTHING", "soft_LABEL_SMOOTHING"),
+    ("load_targets", "load_teacher"),
+];
+
+impl Kernel {
+    /// The parts of a sum of losses.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let Program::Loss { family: Family::Distillation { soft, teacher, terms }, entry, .. } = self.program else {
+            return Vec::new();
+        };
+        let shuffled = self.variant == Variant::Subgroup && entry != Entry::Backward;
+        let hard = (Family::ClassIndex, "cross_entropy");
+        let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
+        let divergence = Family::Distribution { student, teacher, support, terms, gradients };
+        let part = |(family, loss)| {
+            let mut list = vec![SOFTMAX_STATE];
+            list.extend(row_maths(family, loss, entry, Values::Sums));
+            list.extend(load_fragments(family));
+            if shuffled {
+                list.extend(shuffles(family, Values::Sums));
+            }
+            list.push(loss_fragment(loss));
+            list
+        };
+        let mut soft_fragments = part((divergence, soft));
+        if entry != Entry::Backward {
+            soft_fragments.extend(reads(divergence, entry));
+        }
+        vec![
+            Part { name: "hard", outside: &[], fragments: part(hard) },
+            Part { name: "soft", outside: SOFT_NAMES, fragments: soft_fragments },
+        ]
+    }
+}
+
 /// The texts of a part, with `part_` before the names they declare, and `outside` in place of some that they do not.
 pub(super) fn renamed(part: &str, outside: &[(&str, &str)], texts: &[&str]) -> Vec<String> {
     let mut names: HashMap<&str, String> = outside.iter().map(|&(from, to)| (from, to.to_string())).collect();

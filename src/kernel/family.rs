@@ -1,0 +1,244 @@
+//! What a family's kernels are made of.
+
+use super::bindings::{has_class_factors, reads_targets};
+use super::fragment::{Fragment, fragment};
+use super::losses::loss_fragment;
+use super::{Entry, Values};
+use crate::loss::{Family, Form, Support, Terms};
+
+pub(super) const LABEL: Fragment = fragment!("label.wgsl");
+pub(super) const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
+pub(super) const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
+pub(super) const TRUTH: Fragment = fragment!("class_index/truth.wgsl");
+pub(super) const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
+pub(super) const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
+const SCALE_KEPT: Fragment = fragment!("scale/kept.wgsl");
+const NO_KEPT: Fragment = fragment!("scale/no_kept.wgsl");
+const LOGIT_OF_TARGET: Fragment = fragment!("class_index/logit_of_target.wgsl");
+const GATHERED: Fragment = fragment!("class_index/gathered.wgsl");
+const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
+const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
+const SOFTMAX_MOMENT: Fragment = fragment!("softmax_moment.wgsl");
+const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
+const LANE_TERMS: Fragment = fragment!("distribution/lane_terms.wgsl");
+const LANE_SUMS: Fragment = fragment!("lane_sums.wgsl");
+
+pub(super) fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
+    match family {
+        Family::Softmax => vec![fragment!("softmax/shuffle.wgsl")],
+        Family::ClassIndex => vec![fragment!("class_index/shuffle.wgsl"), side_shuffle(values)],
+        Family::Distribution { .. } => vec![fragment!("distribution/shuffle.wgsl")],
+        Family::Distillation { .. } => vec![fragment!("distillation/shuffle.wgsl")],
+        Family::RowEntropy => vec![fragment!("row_entropy/shuffle.wgsl")],
+        Family::GivenLogProb | Family::Elementwise => unreachable!("they share totals only"),
+    }
+}
+
+/// The family's machinery, the loss's own file, and the way through the data.
+pub(super) fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
+    let mut list = row_maths(family, loss, entry, values);
+    list.push(loss_fragment(loss));
+    if !entry.is_finish() {
+        list.extend(load_fragments(family));
+    }
+    match family {
+        Family::Softmax => list.extend(match entry {
+            Entry::Forward => [fragment!("softmax/load_logits.wgsl"), fragment!("softmax/forward.wgsl")],
+            Entry::ForwardBackward => {
+                [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/forward_backward.wgsl")]
+            }
+            Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
+            _ => unreachable!("a softmax has no windows of classes"),
+        }),
+        Family::GivenLogProb => list.extend(given_log_prob_fragments(entry)),
+        Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
+        Family::Distribution { terms: Terms::PerElement, .. } => list.extend(each_fragments(entry)),
+        _ => list.extend(rows_fragments(family, entry, values)),
+    }
+    list
+}
+
+/// The family's machinery: what a row's sums are and what comes of them.
+pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
+    match family {
+        Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
+        Family::ClassIndex => {
+            let mut list = vec![CLASS_FACTORS, if entry == Entry::Accumulate { NO_KEPT } else { SCALE_KEPT }];
+            list.extend(truth_fragments(entry));
+            list.push(fragment!("class_index/family.wgsl"));
+            list.extend(side_fragments(entry, values));
+            list
+        }
+        Family::GivenLogProb => [&[CLASS_FACTORS], truth_fragments(entry)].concat(),
+        Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
+        Family::Distillation { .. } => vec![fragment!("distillation/soft_params.wgsl")],
+        Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
+        Family::Distribution { student, teacher, support, terms, .. } => {
+            let factors = if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS };
+            let mut list = vec![factors, student_fragment(student), fragment!("distribution/family.wgsl")];
+            list.extend(teacher_fragments(teacher, support));
+            list.extend(terms_fragments(terms));
+            list
+        }
+    }
+}
+
+fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment> {
+    let gradient = fragment!("rows/gradient.wgsl");
+    let dtargets = match family.has_teacher_gradient() {
+        true if !entry.writes_gradient() => fragment!("distribution/forward_of_dtargets.wgsl"),
+        true => fragment!("distribution/dtargets.wgsl"),
+        false => fragment!("rows/no_dtargets.wgsl"),
+    };
+    let (sums, saved_sums) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/saved_sums.wgsl"));
+    let (reads, value, forward) = (reads(family, entry), value_fragment(family), fragment!("rows/forward.wgsl"));
+    let way = match entry {
+        Entry::Forward => [&sums, reads, &[value, forward]].concat(),
+        Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("rows/backward.wgsl")],
+        Entry::Accumulate => [&sums[..], &[fragment!("rows/accumulate.wgsl")]].concat(),
+        Entry::AddTerms => vec![LANE_TERMS, fragment!("distribution/add_terms.wgsl")],
+        Entry::Finish | Entry::FinishTerms => [&[saved_sums], reads, &[value, forward]].concat(),
+    };
+    let mut list = vec![dtargets];
+    if values != Values::SumsAndSide && !entry.reads_state() {
+        list.push(NO_SIDE);
+    }
+    list.extend(way);
+    list
+}
+
+/// How often a row is read before its gradient; a distillation's second part brings its own way.
+pub(super) fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
+    match family {
+        _ if entry == Entry::FinishTerms => &[fragment!("distribution/saved_terms.wgsl")],
+        Family::Distribution { terms: Terms::Normalised, .. } => {
+            &[LANE_TERMS, fragment!("distribution/second_read.wgsl")]
+        }
+        Family::Distillation { .. } => &[],
+        _ => &[fragment!("rows/one_read.wgsl")],
+    }
+}
+
+fn value_fragment(family: Family) -> Fragment {
+    match family {
+        Family::Distillation { .. } => fragment!("distillation/value.wgsl"),
+        _ => fragment!("rows/value.wgsl"),
+    }
+}
+
+/// A row's label, and where its logit is.
+fn truth_fragments(entry: Entry) -> &'static [Fragment] {
+    match entry.is_gathered() {
+        true => &[IGNORED, TRUTH, GATHERED],
+        false => &[IGNORED, TRUTH, LABEL, LOGIT_OF_TARGET],
+    }
+}
+
+/// How classes are loaded; a softmax's way depends on its pass, a distillation's parts have one each.
+pub(super) fn load_fragments(family: Family) -> &'static [Fragment] {
+    match family {
+        Family::ClassIndex => &[fragment!("class_index/load.wgsl")],
+        Family::Distribution { support: Support::TopK, .. } => &[fragment!("distribution/load.wgsl")],
+        Family::Distribution { .. } => {
+            &[fragment!("distribution/load.wgsl"), fragment!("distribution/load_dense.wgsl")]
+        }
+        Family::RowEntropy => &[fragment!("row_entropy/load.wgsl")],
+        Family::Softmax | Family::GivenLogProb | Family::Elementwise | Family::Distillation { .. } => &[],
+    }
+}
+
+/// What a class index's sums carry for side outputs.
+fn side_fragments(entry: Entry, values: Values) -> Vec<Fragment> {
+    let seen = fragment!("side/seen.wgsl");
+    match values {
+        Values::SumsAndSide if !entry.writes_values() => vec![SOFTMAX_MOMENT, seen],
+        Values::SumsAndSide => vec![SOFTMAX_MOMENT, seen, fragment!("side/outputs.wgsl")],
+        _ => vec![fragment!("side/none.wgsl")],
+    }
+}
+
+fn side_shuffle(values: Values) -> Fragment {
+    match values {
+        Values::SumsAndSide => fragment!("side/shuffle.wgsl"),
+        _ => fragment!("side/no_shuffle.wgsl"),
+    }
+}
+
+fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
+    let (value, gradient) = (fragment!("rows/value.wgsl"), fragment!("given_log_prob/gradient.wgsl"));
+    match entry {
+        Entry::Forward | Entry::Finish => vec![value, fragment!("given_log_prob/forward.wgsl")],
+        Entry::ForwardBackward => vec![value, gradient, fragment!("given_log_prob/forward_backward.wgsl")],
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
+        Entry::Accumulate | Entry::AddTerms | Entry::FinishTerms => unreachable!("nothing is summed over the classes"),
+    }
+}
+
+fn each_fragments(entry: Entry) -> Vec<Fragment> {
+    let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
+    let gradient = fragment!("distribution/each/gradient.wgsl");
+    let reads = [LANE_SUMS, NO_ROW_WEIGHTS, NO_SIDE, sums, values];
+    match entry {
+        Entry::Forward => [&reads[..], &[fragment!("distribution/each/forward.wgsl")]].concat(),
+        Entry::ForwardBackward => {
+            [&reads[..], &[gradient, fragment!("distribution/each/forward_backward.wgsl")]].concat()
+        }
+        Entry::Backward => {
+            let no_values = fragment!("distribution/each/no_values.wgsl");
+            vec![no_values, gradient, fragment!("distribution/each/backward.wgsl")]
+        }
+        _ => unreachable!("single terms have no windows of classes"),
+    }
+}
+
+fn elementwise_fragments(loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
+    let targets = match reads_targets(loss) {
+        true => fragment!("elementwise/targets.wgsl"),
+        false => fragment!("elementwise/no_targets.wgsl"),
+    };
+    let written = match values {
+        Values::PerElement => fragment!("elementwise/values.wgsl"),
+        _ => fragment!("elementwise/sums.wgsl"),
+    };
+    let total = fragment!("elementwise/lane_total.wgsl");
+    let (gradient, no_gradient) = (fragment!("elementwise/gradient.wgsl"), fragment!("elementwise/no_gradient.wgsl"));
+    match entry {
+        Entry::Forward => vec![targets, written, total, no_gradient, fragment!("elementwise/forward.wgsl")],
+        Entry::ForwardBackward => {
+            vec![targets, written, total, gradient, fragment!("elementwise/forward_backward.wgsl")]
+        }
+        Entry::Backward => vec![targets, gradient, fragment!("elementwise/backward.wgsl")],
+        _ => unreachable!("nothing is kept between windows of classes"),
+    }
+}
+
+fn terms_fragments(terms: Terms) -> Vec<Fragment> {
+    let normalisers = fragment!("distribution/normalisers.wgsl");
+    match terms {
+        Terms::MeanUnderTeacher | Terms::MeanUnderStudent => vec![fragment!("distribution/mean.wgsl")],
+        Terms::Normalised => vec![normalisers, fragment!("distribution/normalised.wgsl")],
+        Terms::PerElement => vec![normalisers, fragment!("distribution/each/terms.wgsl")],
+    }
+}
+
+fn student_fragment(student: Form) -> Fragment {
+    match student {
+        Form::Logits => fragment!("distribution/student_logits.wgsl"),
+        _ => fragment!("distribution/student_log_probs.wgsl"),
+    }
+}
+
+/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class.
+fn teacher_fragments(teacher: Form, support: Support) -> Vec<Fragment> {
+    let probs = fragment!("distribution/teacher_probs.wgsl");
+    let dense = |numbers| vec![NO_TRUTH, numbers, fragment!("distribution/dense.wgsl")];
+    let top_k = |numbers| vec![LABEL, numbers, fragment!("distribution/top_k/teacher.wgsl"), probs];
+    match (support, teacher) {
+        (Support::TopK, Form::LogProbs) => top_k(fragment!("distribution/top_k/log_probs.wgsl")),
+        (Support::TopK, _) => top_k(fragment!("distribution/top_k/probs.wgsl")),
+        (Support::Dense, Form::Logits) => dense(fragment!("distribution/teacher_logits.wgsl")),
+        (Support::Dense, Form::LogProbs) => dense(fragment!("distribution/teacher_log_probs.wgsl")),
+        (Support::Dense, Form::Probs) => dense(probs),
+    }
+}

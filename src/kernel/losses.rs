@@ -1,0 +1,86 @@
+//! The losses that kernels compute.
+
+use super::fragment::{Fragment, fragment};
+use crate::loss::{Family, Form, Gradients, Support, Terms};
+
+/// The registry: the losses that have a fragment, and the family whose machinery it plugs into. For a distribution the
+/// forms are those it may be asked with.
+pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
+    use Family::{ClassIndex, Elementwise, GivenLogProb, RowEntropy, Softmax};
+    &[
+        ("log_softmax", fragment!("softmax/log_softmax.wgsl"), &[Softmax]),
+        ("softmax", fragment!("softmax/softmax.wgsl"), &[Softmax]),
+        ("cross_entropy", fragment!("class_index/cross_entropy.wgsl"), &[ClassIndex]),
+        ("negative_log_likelihood", fragment!("given_log_prob/negative_log_likelihood.wgsl"), &[GivenLogProb]),
+        ("softmax_focal", fragment!("class_index/softmax_focal.wgsl"), &[ClassIndex]),
+        ("soft_cross_entropy", fragment!("distribution/soft_cross_entropy.wgsl"), SOFT_LABELS),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &TOP_K),
+        ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
+        ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
+        ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
+        ("entropy", fragment!("row_entropy/entropy.wgsl"), &[RowEntropy]),
+        ("binary_cross_entropy", fragment!("elementwise/binary_cross_entropy.wgsl"), &[Elementwise]),
+        ("binary_cross_entropy_of_probs", fragment!("elementwise/binary_cross_entropy_of_probs.wgsl"), &[Elementwise]),
+        ("sigmoid_focal", fragment!("elementwise/sigmoid_focal.wgsl"), &[Elementwise]),
+        ("distribution_entropy", fragment!("elementwise/distribution_entropy.wgsl"), &[Elementwise]),
+        ("distillation", fragment!("distillation/family.wgsl"), &DISTILLATIONS),
+    ]
+};
+
+const SOFT_LABELS: &[Family] = &[every_form(Terms::MeanUnderTeacher, Gradients::Student)[0]];
+
+/// What a divergence may be asked with, whatever its terms.
+const EVERY_FORM: [[Family; 6]; 5] = [
+    every_form(Terms::MeanUnderTeacher, Gradients::Student),
+    every_form(Terms::MeanUnderStudent, Gradients::Student),
+    every_form(Terms::Normalised, Gradients::Student),
+    every_form(Terms::PerElement, Gradients::Student),
+    every_form(Terms::MeanUnderTeacher, Gradients::Both),
+];
+
+/// The divergences that a cross-entropy may be added to.
+const DISTILLATIONS: [Family; 12] = {
+    let [a, b, c] = distillations("kl_divergence", Terms::MeanUnderTeacher);
+    let [d, e, f] = distillations("reverse_kl_divergence", Terms::MeanUnderStudent);
+    let [g, h, i] = distillations("jensen_shannon", Terms::Normalised);
+    let [j, k, l] = distillations("total_variation", Terms::Normalised);
+    [a, b, c, d, e, f, g, h, i, j, k, l]
+};
+
+const fn distillations(soft: &'static str, terms: Terms) -> [Family; 3] {
+    use Form::{LogProbs, Logits, Probs};
+    [
+        Family::Distillation { soft, teacher: Probs, terms },
+        Family::Distillation { soft, teacher: LogProbs, terms },
+        Family::Distillation { soft, teacher: Logits, terms },
+    ]
+}
+
+const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
+    use Form::{LogProbs, Logits, Probs};
+    let support = Support::Dense;
+    [
+        Family::Distribution { student: Logits, teacher: Probs, support, terms, gradients },
+        Family::Distribution { student: Logits, teacher: LogProbs, support, terms, gradients },
+        Family::Distribution { student: Logits, teacher: Logits, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Probs, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: LogProbs, support, terms, gradients },
+        Family::Distribution { student: LogProbs, teacher: Logits, support, terms, gradients },
+    ]
+}
+
+/// A top-k teacher's numbers, beside logits.
+const TOP_K: [Family; 2] = [top_k(Form::Probs), top_k(Form::LogProbs)];
+
+const fn top_k(teacher: Form) -> Family {
+    let (terms, gradients) = (Terms::MeanUnderTeacher, Gradients::Student);
+    Family::Distribution { student: Form::Logits, teacher, support: Support::TopK, terms, gradients }
+}
+
+pub(super) fn loss_fragment(loss: &'static str) -> Fragment {
+    let registered = LOSSES.iter().find(|(name, ..)| *name == loss);
+    registered.expect("every loss is registered, as a test of every loss shows").1
+}

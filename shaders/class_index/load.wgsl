@@ -5,7 +5,10 @@ fn spread_weight(j: u32, exists: bool) -> f32 {
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
+    return elements(load_logits(class_at(place.logits, j), left, NEG_INF), j, left);
+}
+
+fn elements(x: vec4<u32>, j: u32, left: u32) -> array<Element, 4> {
     if (!LABEL_SMOOTHING) {
         return array(
             Element(x.x, 0f, j),

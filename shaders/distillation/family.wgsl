@@ -32,8 +32,9 @@ struct Element {
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let hard = hard_load4(place, j, left);
-    let soft = soft_load4(beside_teacher(place), j, left);
+    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
+    let hard = hard_elements(x, j, left);
+    let soft = soft_elements(beside_teacher(place), x, j, left);
     return array(
         Element(hard[0], soft[0]),
         Element(hard[1], soft[1]),

@@ -1,7 +1,11 @@
 //! Four classes of both distributions as they are loaded.
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
+    return elements(place, load_logits(class_at(place.logits, j), left, NEG_INF), j, left);
+}
+
+/// The logits of four classes with their teacher's numbers.
+fn elements(place: Place, x: vec4<u32>, j: u32, left: u32) -> array<Element, 4> {
     let y = load_teacher(place, j, left);
     return array(
         Element(x.x, y.x, class_factor(j), true),

@@ -45,7 +45,8 @@ pub struct Distillation {
     pub soft_weight: f32,
 }
 
-/// The divergence of [`Distillation`]: from logits, with the reduction and row weights it was made with.
+/// The divergence of [`Distillation`]: from logits, with a temperature of its own. Reduction and ignored rows are the
+/// cross-entropy's.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SoftPart {

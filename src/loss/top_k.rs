@@ -12,9 +12,9 @@ use crate::{Error, Shape};
 ///
 /// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A class
 /// named with `p_i = 0` is named all the same. On the host an id of C or more and a class named twice are refused; on a
-/// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up, each of its slots still
-/// counting as one of the named. A used slot whose number is negative (as a probability), NaN or infinite poisons its row.
-/// A row that names no class, or none with mass, has loss and gradient 0, unless the rest is spread: P is then even.
+/// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose number
+/// is negative (as a probability), NaN or infinite poisons its row. A row that names no class, or none with mass, has
+/// loss and gradient 0, unless the rest is spread: P is then even.
 ///
 /// KL with one value per element, with a gradient of the teacher or from a student's log-probabilities does not take such
 /// a teacher, nor does it count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity meet,

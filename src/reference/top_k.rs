@@ -8,15 +8,13 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
     let (TopK { k, rest }, n_classes) = (problem.spec().top_k()?, problem.shape.n_classes);
     let (ids, numbers) = (&inputs.ids[n * k..][..k], &inputs.target_probs.as_ref()?[n * k..][..k]);
     let mut masses = vec![None; n_classes];
-    let mut n_named = 0;
     for (&id, &number) in ids.iter().zip(numbers).filter(|(id, _)| **id >= 0) {
         let named: &mut Option<Real> = masses.get_mut(id as usize)?;
         let mass = mass(number, form)?;
         *named = Some(named.map_or(mass, |other| other + mass));
-        n_named += 1;
     }
     let sum = Real::sum(masses.iter().flatten().copied());
-    let others = n_classes.saturating_sub(n_named) as f64;
+    let others = masses.iter().filter(|mass| mass.is_none()).count() as f64;
     let even = match rest {
         Rest::Spread if others > 0.0 => (Real::ONE - sum).at_least(0.0) / others,
         _ => Real::ZERO,

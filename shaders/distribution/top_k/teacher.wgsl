@@ -1,7 +1,7 @@
 //! A teacher that names k classes of its row, id_i with mass p_i (0 <= i < k), as one probability per class:
 //!
 //!     P_c = sum of p_i over id_i = c, over sum_i p_i if renormalised
-//!     P_c = even where no id is c: 0, or (1 - sum_i p_i)/(C - n) if the rest is spread, n slots in use
+//!     P_c = even where no id is c: 0, or (1 - sum_i p_i)/(C - n) if the rest is spread, n classes named
 //!
 //! So each class is written once, by the lane that read it, whatever is stored where, and no other file knows of ids.
 //! Whether a tile of four classes is named is asked of a Bloom filter in workgroup memory (Bloom 1970), two bits a tile: no
@@ -60,6 +60,23 @@ fn may_be_named(filter_start: u32, j: u32) -> bool {
     return (one & other & 1u) != 0u;
 }
 
+/// Whether four of the slots before the i-th, from `other` on, name this class.
+fn have_id(first: u32, i: u32, other: u32, id: i32) -> bool {
+    let slots = first + min(vec4<u32>(other, other + 1u, other + 2u, other + 3u), vec4<u32>(i - 1u));
+    let ids = vec4<i32>(label_of(slots.x), label_of(slots.y), label_of(slots.z), label_of(slots.w));
+    return any(ids == vec4<i32>(id));
+}
+
+/// Whether a slot before the i-th of a row names this class too.
+fn is_repeated(first: u32, i: u32, id: i32) -> bool {
+    var found = false;
+    for (var other = 0u; other < i; other += 16u) {
+        found |= have_id(first, i, other, id) || have_id(first, i, other + 4u, id)
+            || have_id(first, i, other + 8u, id) || have_id(first, i, other + 12u, id);
+    }
+    return found;
+}
+
 /// Every lane of the workgroup takes part; slots with a negative id are not in use.
 fn truth_of(lane: Lane, row: u32) -> Truth {
     let rank = lane.index % LANES;
@@ -69,7 +86,7 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
         atomicStore(&named_tiles[i], 0u);
     }
     workgroupBarrier();
-    // 2. The lane's slots, LANES apart: their classes, mass and number.
+    // 2. The lane's slots, LANES apart: their classes, mass and, where the rest is spread, the number of classes.
     var own = NOTHING;
     var n_own = 0u;
     var i = rank;
@@ -83,7 +100,9 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
                 let mass = mass_at(truth.first + i);
                 let flags = mass.flags | select(0u, HAS_NAN, u32(id) >= params.n_classes);
                 block = merge_Total(block, Total(mass.sum, flags));
-                n_own++;
+                if (params.rest == SPREAD && !is_repeated(truth.first, i, id)) {
+                    n_own++;
+                }
             }
         }
         own = merge_Total(own, block);

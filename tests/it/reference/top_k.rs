@@ -140,14 +140,9 @@ fn a_row_without_mass_costs_nothing_unless_it_is_spread(#[case] ids: &[i32], #[c
 /// Devices do not look for them; the host refuses them.
 #[test]
 fn masses_of_a_class_named_twice_add_up() {
-    for rest in [Rest::Dropped, Rest::Renormalised] {
+    for rest in RESTS {
         assert_same(&top(rest, &[4, 1, 4], &[0.25, 0.125, 0.125]), &top(rest, &[4, 1], &[0.375, 0.125]), ULPS);
     }
-    // Three slots are in use, so a share of the other half is a quarter of it.
-    let twice = top(Rest::Spread, &[4, 1, 4], &[0.25, 0.125, 0.125]);
-    let mut dense = [0.125; N_CLASSES];
-    (dense[4], dense[1]) = (0.375, 0.125);
-    assert_same(&twice, &stood_for(&dense), 0.0);
 }
 
 #[rstest]

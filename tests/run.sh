@@ -63,24 +63,42 @@ fi
 # A test that cannot get its GPU fails instead of skipping itself.
 export SURPRISAL_REQUIRE_GPU=1
 
-# Software drivers hold on to memory until the process ends, gigabytes for tests that launch thousands of kernels: those
-# run a few to a process. glibc's one heap for each of a driver's threads would multiply what they hold.
-export MALLOC_ARENA_MAX=1
-heavy=(losses:: record:: storage:: windows::)
+# Kernels are made by thousands and run a few times: without line numbers, and on llvmpipe without LLVM's optimiser, they
+# take a third less. EGL grumbles where it finds no place for its sockets.
+export WGPU_DEBUG=0
+export GALLIVM_PERF="${GALLIVM_PERF-nopt}"
+export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
-# The tests whose names hold $1, four to a process.
-in_batches() {
-    cargo test --quiet --test it -- --list "$1" 2>/dev/null | sed -n 's/: test$//p' |
-        xargs -n 4 cargo test --test it -- --exact
+# A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps the
+# memory until the process ends: the tests that launch kernels run in processes of their own, one for each core, each with
+# one thread and one heap. Those of a module share pipelines, but for long ones that have engines of their own.
+export MALLOC_ARENA_MAX=1
+launching=(runs:: properties:: planes:: record:: storage:: losses:: windows:: class_windows:: suites::)
+cores=$(getconf _NPROCESSORS_ONLN)
+
+# The tests whose names begin with $1, a process's share a line.
+shares() {
+    cargo test --quiet --test it -- --list "$1" 2>/dev/null | sed -n "s/^\($1.*\): test$/\1/p" | awk -F:: '
+        { module = (/^(losses|storage)::/ || /::part_/) ? $0 : $1 (NF > 2 ? "::" $2 : ""); shares[module] = shares[module] " " $0 }
+        END { for (module in shares) print shares[module] }' | sort | grep . || stop "no test's name begins with $1"
 }
+
+# Runs one share, and prints in one piece what came of it.
+run_share() {
+    local output status=0
+    output=$(cargo test --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
+    printf '%s\n' "$output"
+    return $status
+}
+export -f run_share
 
 if [[ $# -gt 0 ]]; then
     cargo test "$@"
 else
     # The same tests as `cargo test`.
-    for group in "${heavy[@]}"; do
-        in_batches "$group"
-    done
+    for group in "${launching[@]}"; do
+        shares "$group"
+    done | xargs -P "$((cores < 4 ? cores : 4))" -L 1 bash -c 'run_share "$@"' run_share
     # shellcheck disable=SC2046 # a list of words
-    cargo test -- $(printf -- '--skip %s ' "${heavy[@]}")
+    cargo test -- $(printf -- '--skip %s ' "${launching[@]}")
 fi

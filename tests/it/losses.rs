@@ -7,19 +7,6 @@ use surprisal::{Engine, Error, GpuEngine, Inputs, Output, Pass};
 
 use crate::support::case::Case;
 use crate::support::compare::assert_matches;
-use crate::support::device::fresh_engines;
-
-/// Cases that engines serve before others take over.
-const CASES_PER_ENGINE: usize = 40;
-
-/// Checks the cases on engines of their own: their pipelines, of which software drivers keep a megabyte each, go with them.
-pub fn check_all(checked: bool, cases: impl IntoIterator<Item = Case>) {
-    let cases: Vec<Case> = cases.into_iter().collect();
-    for some in cases.chunks(CASES_PER_ENGINE) {
-        let engines = fresh_engines(checked);
-        some.iter().for_each(|case| check(engines.iter(), case));
-    }
-}
 
 /// Forward, forward + backward, and backward from the state that forward saved.
 pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {

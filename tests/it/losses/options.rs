@@ -1,25 +1,47 @@
 //! Every option that changes a kernel, on five rows of six classes.
 
-use super::check_all;
+use rstest::rstest;
+use surprisal::Loss;
+
+use super::check;
 use crate::support::cases::{Batch, cases, padded, padded_by, representative_cases, with_random_dloss};
-use crate::support::losses::all;
+use crate::support::device::{fresh_engines, fresh_variants, whose_turn};
+use crate::support::losses::{
+    binary_cross_entropies, cross_entropies, distillations, entropies, jensen_shannons, kl_divergences,
+    negative_log_likelihoods, reverse_kl_divergences, sigmoid_focals, soft_cross_entropies, softmax_focals, softmaxes,
+    total_variations, with_row_options,
+};
 
-#[test]
-fn every_loss_matches_the_oracle() {
-    check_all(false, cases(&all()));
+/// Contiguous, and in padded rows with an upstream gradient, which the same kernels read.
+#[rstest]
+#[case::softmaxes(softmaxes())]
+#[case::cross_entropies(cross_entropies())]
+#[case::negative_log_likelihoods(negative_log_likelihoods())]
+#[case::soft_cross_entropies(soft_cross_entropies())]
+#[case::kl_divergences(kl_divergences())]
+#[case::reverse_kl_divergences(reverse_kl_divergences())]
+#[case::jensen_shannons(jensen_shannons())]
+#[case::total_variations(total_variations())]
+#[case::softmax_focals(softmax_focals())]
+#[case::with_row_options(with_row_options())]
+#[case::binary_cross_entropies(binary_cross_entropies())]
+#[case::sigmoid_focals(sigmoid_focals())]
+#[case::entropies(entropies())]
+#[case::distillations(distillations())]
+fn every_loss_matches_the_oracle(#[case] losses: Vec<Loss>) {
+    let both = cases(&losses).into_iter().flat_map(|case| [padded(&with_random_dloss(&case)), case]);
+    let engines = fresh_variants();
+    both.for_each(|case| check(engines.iter(), &case));
 }
 
-#[test]
-fn every_loss_matches_the_oracle_in_padded_rows_with_upstream_gradient() {
-    check_all(false, cases(&all()).iter().map(|case| padded(&with_random_dloss(case))));
-}
-
-/// The checks find an index out of range where they change a result; without them nobody would.
+/// The checks find an index out of range where they change a result; without them nobody would. Engines take losses in turn.
 #[test]
 fn kernels_with_run_time_checks_match_the_oracle() {
-    for batch in [Batch::new(5, 6), Batch::new(5, 8), Batch::new(3, 1025)] {
-        let cases = representative_cases(batch, 0);
-        let padded = cases.iter().map(|case| padded_by(&with_random_dloss(case), [4, 8, 12]));
-        check_all(true, cases.iter().cloned().chain(padded));
+    let engines = fresh_engines(true);
+    for (turn, batch) in [Batch::new(5, 6), Batch::new(5, 8), Batch::new(3, 1025)].into_iter().enumerate() {
+        for (i, case) in representative_cases(batch, turn).into_iter().enumerate() {
+            check(whose_turn(&engines, turn + i), &padded_by(&with_random_dloss(&case), [4, 8, 12]));
+            check(whose_turn(&engines, turn + i), &case);
+        }
     }
 }

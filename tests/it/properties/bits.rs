@@ -6,7 +6,7 @@ use surprisal::{CrossEntropy, Form, Loss, Pass, Reduction, SoftmaxFocal};
 use super::evaluate;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
-use crate::support::device::engines;
+use crate::support::device::{engines, fresh_shapes};
 use crate::support::losses::{each_divergence, forms, of_softmax, representatives, with_reduction};
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -39,10 +39,11 @@ fn rows(case: &Case, rows: &[usize]) -> Case {
     }
 }
 
-/// Alone, among few others, in reverse order: always the same loss and gradient.
+/// Alone, among few others, in reverse order: always the same loss and gradient. Shapes take losses in turn.
 #[test]
 fn a_row_does_not_depend_on_the_other_rows() {
-    for loss in representatives() {
+    let shapes = fresh_shapes();
+    for (i, loss) in representatives().into_iter().enumerate() {
         let loss = match loss {
             Loss::LogSoftmax | Loss::Softmax => loss,
             _ => with_reduction(&loss, Reduction::None),
@@ -50,7 +51,7 @@ fn a_row_does_not_depend_on_the_other_rows() {
         for batch in [Batch::new(40, 37), Batch::new(7, 1028)] {
             let case = random_case(loss.clone(), batch.deviation(3.0));
             let reversed: Vec<_> = (0..batch.n_rows).rev().collect();
-            for (name, engine) in engines() {
+            for (name, engine) in &shapes[i % shapes.len()] {
                 let all = evaluate(engine, &case, Pass::ForwardBackward);
                 for subset in [&[0][..], &[4], &[1, 6, 2], &reversed] {
                     let some = rows(&case, subset);
@@ -71,9 +72,10 @@ fn a_row_does_not_depend_on_the_other_rows() {
 
 #[test]
 fn the_same_input_gives_the_same_bits() {
-    for (name, engine) in engines() {
-        for case in [0, 1].into_iter().flat_map(|kind| representative_cases(Batch::new(600, 37), kind)) {
-            let [first, second] = [(); 2].map(|_| evaluate(engine, &case, Pass::ForwardBackward));
+    for (shape, engines) in fresh_shapes().iter().enumerate() {
+        let cases = representative_cases(Batch::new(600, 37), shape);
+        for ((name, engine), case) in engines.iter().flat_map(|engine| cases.iter().map(move |case| (engine, case))) {
+            let [first, second] = [(); 2].map(|_| evaluate(engine, case, Pass::ForwardBackward));
             assert_eq!(bits(&first.values), bits(&second.values), "{name}: {}", case.name);
             let [first, second] = [first, second].map(|output| bits(&output.dlogits.unwrap_or_default()));
             assert_eq!(first, second, "{name}: {}", case.name);

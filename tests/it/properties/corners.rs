@@ -9,7 +9,7 @@ use surprisal::{
 
 use crate::losses;
 use crate::support::case::{Case, case};
-use crate::support::device::engines;
+use crate::support::device::variants;
 use crate::support::losses::{each_divergence, with_reduction};
 
 const INF: f32 = f32::INFINITY;
@@ -35,7 +35,7 @@ const ROWS: [[f32; 3]; 12] = [
 #[track_caller]
 fn check(case: Case) {
     let name = format!("{:?}, C = {}, logits from {:?}", case.loss, case.shape.n_classes, &case.logits[..1]);
-    losses::check(engines(), &Case { name, ..case });
+    losses::check(variants(), &Case { name, ..case });
 }
 
 /// Every row of a list with every row of another.

@@ -11,7 +11,7 @@ use surprisal::{
 use crate::losses;
 use crate::support::case::{Case, case};
 use crate::support::compare::assert_close;
-use crate::support::device::engines;
+use crate::support::device::variants;
 use crate::support::losses::with_reduction;
 
 const NAN: f64 = f64::NAN;
@@ -27,7 +27,7 @@ fn check(case: &Case, exact: (&[f64], &[f64]), pytorch: (&[f64], &[f64])) {
         let case = case.clone().policy(Policy::new().corners(corners));
         assert_close(&case.name, &case.losses(), values, 1e-15);
         assert_close(&format!("gradient of {}", case.name), &case.gradient(), gradient, 1e-15);
-        losses::check(engines(), &case);
+        losses::check(variants(), &case);
     }
 }
 
@@ -134,7 +134,7 @@ fn the_gradient_of_a_teacher_stays_exact() {
         let pytorch = kl.clone().policy(Policy::new().corners(Corners::PyTorch));
         assert!(pytorch.losses()[0].is_nan(), "{}", pytorch.name);
         assert_close(&pytorch.name, &pytorch.teacher_gradient(), &kl.teacher_gradient(), 0.0);
-        losses::check(engines(), &pytorch);
+        losses::check(variants(), &pytorch);
     }
 }
 
@@ -151,7 +151,7 @@ fn one_masked_class_among_many_is_enough_in_pytorch() {
         assert!(case.losses()[0].is_finite(), "{}", case.name);
         let pytorch = case.policy(Policy::new().corners(Corners::PyTorch));
         assert!(pytorch.losses()[0].is_nan(), "{}", pytorch.name);
-        losses::check(engines(), &pytorch);
+        losses::check(variants(), &pytorch);
     }
 }
 
@@ -183,7 +183,7 @@ fn a_divisor_of_zero_divides_in_pytorch() {
         let policy = Policy::new().corners(Corners::PyTorch).empty_mean(EmptyMean::Zero);
         let zero = cancelled.policy(policy);
         assert_close(&zero.name, &zero.losses(), &[0.0], 0.0);
-        losses::check(engines(), &zero);
+        losses::check(variants(), &zero);
     }
     // An ignored row beside them stays out.
     let weights = CrossEntropy::new().class_weights([1.0, -1.0, 1.0]).ignore_index(-100);

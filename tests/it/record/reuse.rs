@@ -4,7 +4,7 @@ use surprisal::{CrossEntropy, KlDivergence, Loss, Pass, Reduction, SigmoidFocal,
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases, with_random_dloss};
-use crate::support::device::gpus;
+use crate::support::device::default_gpus;
 use crate::support::losses::with_reduction;
 use crate::support::staged::{APART, ARENA, Staged, bind, plan, run, saved_state};
 
@@ -15,7 +15,7 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn a_binding_may_be_recorded_many_times() {
-    for engine in gpus() {
+    for engine in default_gpus() {
         for case in cases() {
             for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
                 let staged = Staged::new(engine, &case, pass, APART, &saved_state(engine, &case, pass));
@@ -34,7 +34,7 @@ fn a_binding_may_be_recorded_many_times() {
 /// Two losses in one pass of the app's, with nothing between their dispatches.
 #[test]
 fn recording_into_a_pass_gives_the_bits_of_a_pass_of_its_own() {
-    for engine in gpus() {
+    for engine in default_gpus() {
         for pair in cases().chunks_exact(2) {
             let fused = Pass::ForwardBackward;
             let staged: Vec<_> = pair.iter().map(|case| Staged::new(engine, case, fused, ARENA, &[])).collect();
@@ -53,7 +53,7 @@ fn recording_into_a_pass_gives_the_bits_of_a_pass_of_its_own() {
 /// The gradient starts from what the dispatches before it wrote: the barriers between them are wgpu's.
 #[test]
 fn a_backward_pass_may_follow_its_forward_pass_in_one_submission() {
-    for engine in gpus() {
+    for engine in default_gpus() {
         for case in cases() {
             let state = saved_state(engine, &case, Pass::Backward);
             if state.is_empty() {
@@ -77,7 +77,7 @@ fn a_backward_pass_may_follow_its_forward_pass_in_one_submission() {
 
 #[test]
 fn a_forward_pass_may_keep_its_row_state_to_itself() {
-    for engine in gpus() {
+    for engine in default_gpus() {
         for case in cases() {
             let expected = run(engine, &case, Pass::Forward, APART, &[]);
             let staged = Staged::without_row_state(engine, &case);
@@ -98,7 +98,7 @@ fn a_divisor_in_a_buffer_divides_loss_and_gradient() {
         SigmoidFocal::new(2.0).into(),
     ];
     let eighth = |words: &[u32]| words.iter().map(|&bits| (f32::from_bits(bits) / 8.0).to_bits()).collect::<Vec<_>>();
-    for engine in gpus() {
+    for engine in default_gpus() {
         for loss in &losses {
             let case = |reduction| random_case(with_reduction(loss, reduction), Batch::new(300, 5));
             let divided = Case { divisor: Some(8.0), ..case(Reduction::SumDividedByInput) };

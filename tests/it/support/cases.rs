@@ -74,7 +74,8 @@ pub fn representative_cases(batch: Batch, kind: usize) -> Vec<Case> {
     representatives().into_iter().enumerate().map(case).collect()
 }
 
-fn representative_case(loss: &Loss, batch: Batch, each: bool) -> Case {
+/// The loss with one output per row (or weighted element) if `each`, or with the mean over the batch.
+pub fn representative_case(loss: &Loss, batch: Batch, each: bool) -> Case {
     let reduction = if each { Reduction::None } else { Reduction::Mean };
     match loss {
         Loss::LogSoftmax | Loss::Softmax => random_case(loss.clone(), batch),

@@ -18,10 +18,39 @@ pub fn engines() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().map(|opened| &opened.named)
 }
 
+/// Those of [`engines`] in the shape the adapter gets by itself.
+pub fn variants() -> impl Iterator<Item = &'static (String, Engine)> {
+    shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).map(|opened| &opened.named)
+}
+
 /// [`engines`], or the same with run-time checks in the kernels, whose devices nobody else holds: they go with their
-/// pipelines, which take memory on a software adapter.
+/// pipelines, of which a software driver keeps a megabyte each.
 pub fn fresh_engines(checked: bool) -> Vec<(String, Engine)> {
     open_all(checked).into_iter().map(|opened| opened.named).collect()
+}
+
+/// [`fresh_engines`] by the shape of their workgroups, an engine for each kernel variant in every shape; the first is what
+/// the adapter gets by itself. Making a pipeline takes far longer than running it, and each engine makes its own: where
+/// shapes do not matter, or cases are many, let cases take them in turn.
+pub fn fresh_shapes() -> Vec<Vec<(String, Engine)>> {
+    let (own, of_a_gpu): (Vec<_>, Vec<_>) =
+        open_all(false).into_iter().partition(|opened| opened.options.workgroup_size.is_none());
+    let named = |shape: Vec<Opened>| shape.into_iter().map(|opened| opened.named).collect::<Vec<_>>();
+    let mut shapes = vec![named(own)];
+    if !of_a_gpu.is_empty() {
+        shapes.push(named(of_a_gpu));
+    }
+    shapes
+}
+
+/// The one of these whose turn it is, if there are any.
+pub fn whose_turn<E>(engines: &[E], turn: usize) -> impl Iterator<Item = &E> {
+    engines.iter().cycle().skip(turn).take(1)
+}
+
+/// An engine for each kernel variant, in the shape the adapter gets by itself.
+pub fn fresh_variants() -> Vec<(String, Engine)> {
+    fresh_shapes().swap_remove(0)
 }
 
 /// The recording side of [`engines`].
@@ -31,7 +60,7 @@ pub fn gpus() -> impl Iterator<Item = &'static GpuEngine> {
 
 /// The recording side of those [`engines`] that [`with_limits`] makes counterparts of, in the same order.
 pub fn default_gpus() -> impl Iterator<Item = &'static GpuEngine> {
-    shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).filter_map(|opened| opened.named.1.gpu())
+    variants().filter_map(|(_, engine)| engine.gpu())
 }
 
 fn shipped() -> &'static [Opened] {

@@ -158,13 +158,13 @@ pub enum Width {
     One,
     /// All f32, 128 bits at once: all of them multiples of four.
     Four,
-    /// Of any [`Storage`], two 16-bit numbers to a word: any position, stride and number of classes.
+    /// Of any [`crate::Storage`], two 16-bit numbers to a word: any position, stride and number of classes.
     Packed,
-    /// Of any [`Storage`], 64 bits at once: all of them multiples of four.
+    /// Of any [`crate::Storage`], 64 bits at once: all of them multiples of four.
     PackedFour,
     /// All f32, 32 bits at once, the classes of a row `inner` elements apart.
     Strided,
-    /// Of any [`Storage`], one at a time, the classes of a row `inner` elements apart.
+    /// Of any [`crate::Storage`], one at a time, the classes of a row `inner` elements apart.
     PackedStrided,
 }
 

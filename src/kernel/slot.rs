@@ -127,7 +127,7 @@ pub struct Binding {
     pub read_write: bool,
     /// Whether it is a tensor `[N, C]`, moved in tiles of four.
     pub tensor: bool,
-    /// The override that names its [`Storage`], where the kernel leaves that open.
+    /// The override that names its [`crate::Storage`], where the kernel leaves that open.
     pub storage: Option<&'static str>,
     /// Elements of the WGSL array.
     pub element: &'static str,

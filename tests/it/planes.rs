@@ -6,13 +6,13 @@ use surprisal::{BinaryCrossEntropy, CrossEntropy, Error, Form, KlDivergence, Los
 
 use crate::losses::check;
 use crate::support::case::Case;
-use crate::support::cases::{Batch, cases_on, random_case, representative_cases, with_random_dloss};
+use crate::support::cases::{Batch, cases_on, every_third, random_case, representative_cases, with_random_dloss};
 use crate::support::compare::assert_close;
 use crate::support::device::{fresh_engines, whose_turn, with_limits};
 use crate::support::losses::{all, reduction_of};
 use crate::support::planes::{in_planes, in_rows};
 use crate::support::staged::{APART, ARENA, Bits, Layout, Staged, plan, run, saved_state};
-use crate::windows::{assert_same_bits, every_third};
+use crate::windows::assert_same_bits;
 
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
 

@@ -4,7 +4,9 @@ use rstest::rstest;
 use surprisal::{BinaryCrossEntropy, Broadcast, Error, Form, GpuEngine, Loss, Output, Pass, Reduction};
 
 use crate::support::case::Case;
-use crate::support::cases::{Batch, cases_on, padded_by, random_case, representative_cases, with_random_dloss};
+use crate::support::cases::{
+    Batch, cases_on, every_third, padded_by, random_case, representative_cases, with_random_dloss,
+};
 use crate::support::device::{default_gpus, fresh_variants, with_limits};
 use crate::support::losses::{reduction_of, representatives};
 use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_state};
@@ -23,11 +25,6 @@ pub fn assert_same_bits(limited: &[GpuEngine], cases: &[Case], layout: Layout) {
             assert_eq!(found, expected, "{pass:?} in {layout:?} of {} on {}", case.name, limited.backend());
         }
     }
-}
-
-/// How a loss is cut is its family's: of each batch, every third loss.
-pub fn every_third(cases: Vec<Case>, turn: usize) -> Vec<Case> {
-    cases.into_iter().skip(turn).step_by(3).collect()
 }
 
 /// 64 KiB a binding: windows of 2304, 384 and 16 rows, and of 32 rows of 256 flat elements.

@@ -19,18 +19,13 @@ const PARTS: usize = 8;
 /// losses have one output per row there, the others having the mean.
 fn check_part(part: usize, batches: &[(Batch, usize)]) {
     for (i, loss) in representatives().iter().enumerate().skip(part).step_by(PARTS) {
-        let turn = i / PARTS;
-        let case = |&(batch, kind): &(Batch, usize)| {
+        let (shapes, turn) = (fresh_shapes(), i / PARTS);
+        for (b, &(batch, kind)) in batches.iter().enumerate() {
             let each = (turn + kind).is_multiple_of(2);
-            [near(loss, batch, each), far(loss, batch, each)]
-        };
-        for (shape, engines) in fresh_shapes().iter().enumerate() {
-            match shape {
-                0 => batches.iter().flat_map(case).for_each(|case| check(engines.iter(), &case)),
-                _ => {
-                    let cases = batches.iter().skip(turn % 2).step_by(2).flat_map(case);
-                    cases.for_each(|case| check(whose_turn(engines, turn / 2), &case));
-                }
+            let others = shapes[1..].iter().filter(|_| b % 2 == turn % 2);
+            let others: Vec<_> = others.flat_map(|engines| whose_turn(engines, turn / 2)).collect();
+            for case in [near(loss, batch, each), far(loss, batch, each)] {
+                check(shapes[0].iter().chain(others.iter().copied()), &case);
             }
         }
     }

@@ -86,6 +86,11 @@ pub fn representative_case(loss: &Loss, batch: Batch, each: bool) -> Case {
     }
 }
 
+/// For what is a family's concern and not a loss's: of each batch, every third loss.
+pub fn every_third(cases: Vec<Case>, turn: usize) -> Vec<Case> {
+    cases.into_iter().skip(turn).step_by(3).collect()
+}
+
 /// The same numbers in padded rows; the padding is NaN, so whoever reads it is found out.
 pub fn padded(case: &Case) -> Case {
     padded_by(case, [2, 1, 3])

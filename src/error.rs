@@ -324,6 +324,16 @@ pub enum Error {
         limit: u64,
     },
 
+    /// A row has more classes than a software adapter's lanes go through before it ends their loops, and the operation needs
+    /// rows whole (softmaxes, divergences by element, distillation and top-k teachers): use [`crate::Engine::cpu`].
+    #[error("a row has {found} classes and is read whole, the device's loops end after {limit}")]
+    TooManyClasses {
+        /// Classes in a row.
+        found: usize,
+        /// Those that the lanes of a row go through.
+        limit: usize,
+    },
+
     /// One class of a slab alone exceeds what the device can bind at once: request a larger
     /// `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
     #[error("one class of a slab of {tensor} takes {found} bytes, the device binds at most {limit}")]

@@ -6,12 +6,18 @@ use super::Options;
 
 /// Lanes in a workgroup: WebGPU's default limit on invocations.
 const WORKGROUP_SIZE: u32 = 256;
+/// Tiles of four classes that a lane goes through in one read on a software adapter: Mesa's llvmpipe ends the loops of an
+/// invocation after 65535 steps in all, and a kernel reads a row up to three times.
+const SOFTWARE_TILES: usize = 12288;
 /// Storage buffers the largest kernel binds: WebGPU's default limit.
 const STORAGE_BUFFERS: u32 = 8;
 
-/// What to ask of an adapter: subgroups where it has them, and every limit it offers.
+/// What to ask of an adapter: subgroups where it has them, 64-bit words where it is software, and every limit it offers.
 pub(super) fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
-    let features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    let mut features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    if adapter.get_info().device_type == wgpu::DeviceType::Cpu {
+        features |= wgpu::Features::SHADER_INT64;
+    }
     (features & adapter.features(), adapter.limits())
 }
 
@@ -26,14 +32,16 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
     require("max_compute_workgroup_size_x", limits.max_compute_workgroup_size_x, WORKGROUP_SIZE)?;
     require("max_storage_buffers_per_shader_stage", limits.max_storage_buffers_per_shader_stage, STORAGE_BUFFERS)?;
 
-    // A software adapter runs a subgroup as one thread: rows are best read by few lanes, in long runs.
-    let (workgroup_size, max_lanes, tiles_per_lane) = match (options.workgroup_size, info.device_type) {
+    // A software adapter runs a subgroup as one thread: rows are best read by few lanes, in long runs and large words.
+    let is_software = info.device_type == wgpu::DeviceType::Cpu;
+    let words_of_64 = device.features().contains(wgpu::Features::SHADER_INT64);
+    let (workgroup_size, max_lanes, tiles_per_lane, pairs) = match (options.workgroup_size, info.device_type) {
         (Some(size), _) if size.is_power_of_two() && (WORKGROUP_SIZE / 8..=WORKGROUP_SIZE).contains(&size) => {
-            (size, size, 8)
+            (size, size, 8, false)
         }
         (Some(_), _) => return Err(Error::Variant { reason: "it needs a workgroup size of 32, 64, 128 or 256" }),
-        (None, wgpu::DeviceType::Cpu) => (info.subgroup_max_size.clamp(32, WORKGROUP_SIZE), 8, 128),
-        (None, _) => (WORKGROUP_SIZE, WORKGROUP_SIZE, 8),
+        (None, wgpu::DeviceType::Cpu) => (info.subgroup_max_size.clamp(32, WORKGROUP_SIZE), 8, 128, words_of_64),
+        (None, _) => (WORKGROUP_SIZE, WORKGROUP_SIZE, 8, false),
     };
     let subgroup_sizes = (info.subgroup_min_size, info.subgroup_max_size);
     let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
@@ -55,6 +63,8 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         workgroup_size,
         max_lanes,
         tiles_per_lane,
+        max_tiles: if is_software { SOFTWARE_TILES } else { usize::MAX },
+        pairs,
         max_binding: limits.max_storage_buffer_binding_size,
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,

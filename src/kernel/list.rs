@@ -56,15 +56,17 @@ impl Program {
     /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle. A row in windows
     /// of classes is read as planes of one position if need be.
     fn widths(self, variant: Variant) -> &'static [Width] {
-        use Width::{Four, One, Packed, PackedFour, PackedStrided, Strided};
+        use Width::{Four, One, Packed, PackedFour, PackedStrided, Pairs, Strided};
         match (self, variant) {
             (Program::Loss { entry, .. }, Variant::Workgroup) if entry.is_finish() => &[One],
             (Program::Loss { entry, .. }, Variant::Workgroup) if entry.is_gathered() => &[Strided, PackedStrided],
             (Program::GatherTruths, Variant::Workgroup) => &[Strided, PackedStrided],
             (Program::Loss { entry, .. }, Variant::Subgroup) if entry.is_gathered() => &[],
             (Program::GatherTruths, Variant::Subgroup) => &[],
-            (Program::Loss { .. }, Variant::Workgroup) => &[One, Four, Packed, PackedFour, Strided, PackedStrided],
-            (Program::Loss { .. }, Variant::Subgroup) => &[One, Four, Packed, PackedFour],
+            (Program::Loss { .. }, Variant::Workgroup) => {
+                &[One, Four, Pairs, Packed, PackedFour, Strided, PackedStrided]
+            }
+            (Program::Loss { .. }, Variant::Subgroup) => &[One, Four, Pairs, Packed, PackedFour],
             _ => &[One],
         }
     }

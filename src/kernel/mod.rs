@@ -158,6 +158,9 @@ pub enum Width {
     One,
     /// All f32, 128 bits at once: all of them multiples of four.
     Four,
+    /// All f32, two words of 64 bits at once: all of them multiples of four. For software adapters, which move a tensor word
+    /// by word; needs `wgpu::Features::SHADER_INT64`, of which browsers have no like.
+    Pairs,
     /// Of any [`crate::Storage`], two 16-bit numbers to a word: any position, stride and number of classes.
     Packed,
     /// Of any [`crate::Storage`], 64 bits at once: all of them multiples of four.
@@ -197,6 +200,19 @@ impl Kernel {
             Program::CountErrors => "count",
             Program::GatherTruths => "gather",
         }
+    }
+
+    /// What a device must have to run it.
+    pub fn features(&self) -> wgpu::Features {
+        let lanes = match self.variant {
+            Variant::Workgroup => wgpu::Features::empty(),
+            Variant::Subgroup => wgpu::Features::SUBGROUP,
+        };
+        let words = match self.width {
+            Width::Pairs => wgpu::Features::SHADER_INT64,
+            _ => wgpu::Features::empty(),
+        };
+        lanes | words
     }
 
     /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
@@ -253,6 +269,7 @@ impl Width {
         match self {
             Width::One => "f32",
             Width::Four => "f32x4",
+            Width::Pairs => "pairs",
             Width::Packed => "packed",
             Width::PackedFour => "packedx4",
             Width::Strided => "strided",
@@ -276,6 +293,7 @@ impl Width {
             Width::Packed | Width::PackedStrided if written => "atomic<u32>",
             Width::One | Width::Packed | Width::Strided | Width::PackedStrided => "u32",
             Width::Four => "vec4<u32>",
+            Width::Pairs => "vec2<u64>",
             Width::PackedFour => "vec2<u32>",
         }
     }

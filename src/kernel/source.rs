@@ -218,6 +218,7 @@ impl Width {
         match self {
             Width::One => fragment!("elem/f32/load.wgsl"),
             Width::Four => fragment!("elem/f32x4/load.wgsl"),
+            Width::Pairs => fragment!("elem/pairs/load.wgsl"),
             Width::Packed => fragment!("elem/packed/load.wgsl"),
             Width::PackedFour => fragment!("elem/packedx4/load.wgsl"),
             Width::Strided | Width::PackedStrided => fragment!("elem/strided/load.wgsl"),
@@ -228,6 +229,7 @@ impl Width {
         match self {
             Width::One => &[fragment!("elem/f32/store.wgsl")],
             Width::Four => &[fragment!("elem/f32x4/store.wgsl")],
+            Width::Pairs => &[fragment!("elem/pairs/store.wgsl")],
             Width::Packed => &[PACKED_STORE_HALF, fragment!("elem/packed/store.wgsl")],
             Width::PackedFour => &[fragment!("elem/packedx4/store.wgsl")],
             Width::Strided => &[fragment!("elem/f32/store_single.wgsl"), STRIDED_STORE],
@@ -239,6 +241,7 @@ impl Width {
         match self {
             Width::One | Width::Strided => fragment!("elem/f32/single.wgsl"),
             Width::Four => fragment!("elem/f32x4/single.wgsl"),
+            Width::Pairs => fragment!("elem/pairs/single.wgsl"),
             Width::Packed | Width::PackedStrided => fragment!("elem/packed/single.wgsl"),
             Width::PackedFour => fragment!("elem/packedx4/single.wgsl"),
         }

@@ -104,7 +104,7 @@ impl Builder<'_> {
     fn stage(&self, rows: &Rows, kernel: Kernel) -> Result<Stage, Error> {
         let constants = self.loss_constants(rows, kernel);
         let windows = match kernel.reads_classes() {
-            true => class_windows(rows, self.room()),
+            true => class_windows(rows, self.room(), self.most_classes(rows)),
             false => std::iter::once(0..rows.n_classes).collect(),
         };
         let room = self.room();
@@ -126,9 +126,10 @@ impl Builder<'_> {
     }
 }
 
-/// Windows of as many classes as a binding holds in f32: which they are depends on C, on `inner` and on the device alone.
-fn class_windows(rows: &Rows, room: u64) -> Vec<Range<usize>> {
-    let most = (room / (WORD * rows.inner as u64)).max(1);
+/// Windows of as many classes as a binding holds in f32, and of `most_classes` at most: which they are depends on C, on
+/// `inner` and on the device alone.
+fn class_windows(rows: &Rows, room: u64, most_classes: usize) -> Vec<Range<usize>> {
+    let most = (room / (WORD * rows.inner as u64)).clamp(1, most_classes as u64);
     let window = if most > TILE { most - most % TILE } else { most } as usize;
     (0..rows.n_classes).step_by(window).map(|first| first..rows.n_classes.min(first + window)).collect()
 }

@@ -28,6 +28,10 @@ pub struct Caps {
     /// Lanes that may share a row, and tiles of four classes a lane has before another joins.
     pub max_lanes: u32,
     pub tiles_per_lane: usize,
+    /// Tiles a lane may go through in one read of a row.
+    pub max_tiles: usize,
+    /// Whether f32 are best moved two at a time, as one word of 64 bits.
+    pub pairs: bool,
     /// Bytes in a binding at most.
     pub max_binding: u64,
     /// Bytes a binding's offset is a multiple of.
@@ -101,18 +105,23 @@ const ROWS_ABREAST: usize = 32;
 /// on the batch.
 pub fn lanes(n_classes: usize, inner: usize, caps: &Caps) -> u32 {
     let tiles = n_classes.div_ceil(4);
-    let wanted = tiles.div_ceil(caps.tiles_per_lane).next_power_of_two();
+    let lanes_of = |tiles_each| u32::try_from(tiles.div_ceil(tiles_each).next_power_of_two()).unwrap_or(u32::MAX);
+    let wanted = lanes_of(caps.tiles_per_lane).min(caps.max_lanes);
     let abreast = inner.min(ROWS_ABREAST).next_power_of_two() as u32;
-    let most = caps.max_lanes.min(caps.workgroup_size / abreast);
-    u32::try_from(wanted).map_or(most, |lanes| lanes.min(most))
+    wanted.max(lanes_of(caps.max_tiles)).min(caps.workgroup_size / abreast)
 }
 
 /// The schedule of a problem for slices placed so.
 pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result<Schedule, Error> {
     let (row_state, side) = (Source::Caller(Slot::RowState), Source::Caller(Slot::Side));
-    let most = problem.spec().family().most_lanes();
-    let caps =
-        &Caps { workgroup_size: caps.workgroup_size.min(most), max_lanes: caps.max_lanes.min(most), ..caps.clone() };
+    let family = problem.spec().family();
+    let most = family.most_lanes();
+    let caps = &Caps {
+        workgroup_size: caps.workgroup_size.min(most),
+        max_lanes: caps.max_lanes.min(most),
+        max_tiles: caps.max_tiles / family.loops_per_tile(),
+        ..caps.clone()
+    };
     let mut builder = Builder {
         problem,
         caps,
@@ -140,7 +149,9 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         pass => vec![Entry::of(pass)],
     };
     let sums = match builder.run_rows(&rows, &entries, divisors) {
-        Err(refusal @ Error::RowTooLarge { .. }) => builder.run_classes(&rows, divisors, refusal)?,
+        Err(refusal @ (Error::RowTooLarge { .. } | Error::TooManyClasses { .. })) => {
+            builder.run_classes(&rows, divisors, refusal)?
+        }
         sums => sums?,
     };
     if problem.writes_values() && problem.extent() == Extent::Scalar {
@@ -331,6 +342,11 @@ impl Builder<'_> {
             loss_args: soft.loss_args(),
             ..Params::default()
         }
+    }
+
+    /// Classes of a row that its lanes may go through in one read.
+    fn most_classes(&self, rows: &Rows) -> usize {
+        self.caps.max_tiles.saturating_mul(4 * lanes(rows.n_classes, rows.inner, self.caps) as usize)
     }
 
     /// Bytes of a slice that a binding holds, wherever it starts: whole words after an aligned offset.

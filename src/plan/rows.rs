@@ -138,6 +138,10 @@ impl Builder<'_> {
 
     fn slab_windows(&self, rows: &Rows, entry: Entry) -> Result<Vec<Window>, Error> {
         let kernel = self.loss_kernel(rows, entry);
+        let (found, limit) = (rows.n_classes, self.most_classes(rows));
+        if found > limit {
+            return Err(Error::TooManyClasses { found, limit });
+        }
         let rows_per_group = self.loss_constants(rows, kernel).rows_per_group();
         let most = self.window_slabs(rows, &kernel.bindings(), rows_per_group)?;
         let window = |k| {
@@ -246,7 +250,7 @@ impl Builder<'_> {
         let bindings = kernel.bindings();
         let is_f32 = bindings.iter().all(|binding| self.storage(binding.slot) == Storage::F32);
         let (any, four, alignment) = match is_f32 {
-            true => (Width::One, Width::Four, 4 * WORD),
+            true => (Width::One, if self.caps.pairs { Width::Pairs } else { Width::Four }, 4 * WORD),
             false => (Width::Packed, Width::PackedFour, 2 * WORD),
         };
         let aligned =

@@ -3,14 +3,14 @@
 use surprisal::{
     BinaryCrossEntropy, Corners, CrossEntropy, Entropy, Error, Form, GpuEngine, JensenShannon, KlDivergence, Loss,
     NegativeLogLikelihood, Pass, Policy, Reduction, ReverseKlDivergence, RowWeights, Shape, Side, SoftCrossEntropy,
-    SoftmaxFocal, Storage, TotalVariation,
+    SoftmaxFocal, Storage, TotalVariation, wgpu,
 };
 
 use crate::losses::check_gpu;
 use crate::storage::layouts::{self, LAYOUTS};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
-use crate::support::device::with_limits;
+use crate::support::device::{default_gpus, with_limits};
 use crate::support::losses::with_reduction;
 use crate::support::planes::in_planes;
 use crate::support::staged::{APART, Bits, Staged, plan, run, saved_state};
@@ -66,6 +66,30 @@ fn slabs_in_windows_of_classes_match_the_oracle() {
         for (i, loss) in losses().iter().enumerate() {
             let n_classes = [31, 57][i / 2 % 2];
             check_gpu(engine, &in_planes(&random(i, loss, Batch::new(2 * INNER, n_classes)), INNER, [2, 1, 3]));
+        }
+    }
+}
+
+/// More classes than llvmpipe's lanes may go through: where more of them share a row, in all three reads of a fused
+/// Jensen-Shannon divergence, and where there are none left to.
+#[test]
+fn rows_longer_than_a_software_adapters_loops_match_the_oracle() {
+    let most = 32 * 4 * 12288;
+    let losses: [(Loss, usize); 3] = [
+        (CrossEntropy::new().into(), 600_001),
+        (JensenShannon::from_logits(Form::Logits).into(), most),
+        (CrossEntropy::new().into(), most + 1),
+    ];
+    for engine in default_gpus().take(1) {
+        for (loss, n_classes) in &losses {
+            let loss = with_reduction(loss, Reduction::Mean);
+            check_gpu(engine, &random_case(loss, Batch::new(1, *n_classes).deviation(3.0)));
+        }
+        if engine.device().adapter_info().device_type == wgpu::DeviceType::Cpu {
+            let case = random_case(Loss::Softmax, Batch::new(1, most + 1));
+            let staged = Staged::new(engine, &case, Pass::Forward, APART, &[]);
+            let bound = plan(engine, &case, Pass::Forward).bind(&staged.buffers());
+            assert_eq!(bound.err(), Some(Error::TooManyClasses { found: most + 1, limit: most }));
         }
     }
 }

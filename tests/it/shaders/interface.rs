@@ -36,6 +36,7 @@ fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
         TypeInner::Scalar(Scalar::U32) => "u32",
         TypeInner::Atomic(Scalar::U32) => "atomic<u32>",
         TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::U32 } => "vec2<u32>",
+        TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::U64 } => "vec2<u64>",
         TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => "vec4<u32>",
         _ => "another type",
     }
@@ -47,6 +48,7 @@ fn expected(kernel: Kernel, binding: Binding) -> Declared {
         _ if binding.slot == Slot::SavedSums => "Sums",
         _ if binding.slot == Slot::SavedTerms => "Terms",
         Width::Four if binding.tensor => "vec4<u32>",
+        Width::Pairs if binding.tensor => "vec2<u64>",
         Width::PackedFour if binding.tensor => "vec2<u32>",
         Width::Packed | Width::PackedStrided if binding.tensor && binding.written => "atomic<u32>",
         _ => "u32",

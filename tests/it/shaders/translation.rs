@@ -3,7 +3,7 @@
 use naga::back::{PipelineConstants, glsl, hlsl, msl, spv};
 use naga::valid::ModuleInfo;
 use naga::{Module, ShaderStage};
-use surprisal::kernel::Variant;
+use surprisal::kernel::{Variant, Width};
 
 use crate::support::shader::{Parsed, for_every_kernel};
 
@@ -85,23 +85,27 @@ fn every_kernel_translates_to_msl_for_metal() {
     for_every_kernel(|parsed| assert_written(parsed, "MSL", translate(parsed, to_msl)));
 }
 
-/// Wave intrinsics came with shader model 6.0.
+/// Wave intrinsics and integers of 64 bits came with shader model 6.0.
 #[test]
 fn every_kernel_translates_to_hlsl_for_direct3d() {
     for_every_kernel(|parsed| {
-        let model = match parsed.kernel.variant {
-            Variant::Workgroup => hlsl::ShaderModel::V5_1,
-            Variant::Subgroup => hlsl::ShaderModel::V6_0,
+        let model = match (parsed.kernel.variant, parsed.kernel.width) {
+            (Variant::Subgroup, _) | (_, Width::Pairs) => hlsl::ShaderModel::V6_0,
+            _ => hlsl::ShaderModel::V5_1,
         };
         assert_written(parsed, "HLSL", translate(parsed, |kernel| to_hlsl(kernel, model)));
     });
 }
 
-/// The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there.
+/// The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there. The
+/// language has no integers of 64 bits.
 #[test]
 fn every_kernel_translates_to_glsl_es_3_10() {
     for_every_kernel(|parsed| {
         let written = translate(parsed, |kernel| to_glsl(kernel, glsl::Version::new_gles(310)));
-        assert_written(parsed, "GLSL ES 3.10", written);
+        match parsed.kernel.width {
+            Width::Pairs => assert!(written.is_err(), "{} in GLSL ES 3.10", parsed.label),
+            _ => assert_written(parsed, "GLSL ES 3.10", written),
+        }
     });
 }

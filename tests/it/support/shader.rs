@@ -2,7 +2,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use surprisal::kernel::{Kernel, Variant};
+use surprisal::kernel::Kernel;
+use surprisal::wgpu;
 
 /// A kernel's text as naga sees it.
 pub struct Parsed {
@@ -14,10 +15,19 @@ pub struct Parsed {
 
 /// What naga must be told a kernel may use.
 pub fn capabilities(kernel: Kernel) -> Capabilities {
-    match kernel.variant {
-        Variant::Workgroup => Capabilities::empty(),
-        Variant::Subgroup => Capabilities::SUBGROUP,
+    let known = [
+        (wgpu::Features::SUBGROUP, Capabilities::SUBGROUP),
+        (wgpu::Features::SHADER_INT64, Capabilities::SHADER_INT64),
+    ];
+    let mut unknown = kernel.features();
+    let mut capabilities = Capabilities::empty();
+    for (feature, capability) in known {
+        if unknown.contains(feature) {
+            (unknown, capabilities) = (unknown - feature, capabilities | capability);
+        }
     }
+    assert!(unknown.is_empty(), "{} needs {unknown:?}", kernel.label());
+    capabilities
 }
 
 fn parse(kernel: Kernel) -> naga::Module {

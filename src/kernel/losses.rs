@@ -17,10 +17,17 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[0]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[3]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
-        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &TOP_K),
+        ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &top_k(Terms::MeanUnderTeacher)),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
+        (
+            "reverse_kl_divergence",
+            fragment!("distribution/reverse_kl_divergence.wgsl"),
+            &top_k(Terms::MeanUnderStudent),
+        ),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
+        ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &top_k(Terms::Normalised)),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
+        ("total_variation", fragment!("distribution/total_variation.wgsl"), &top_k(Terms::Normalised)),
         ("entropy", fragment!("row_entropy/entropy.wgsl"), &[RowEntropy]),
         ("binary_cross_entropy", fragment!("elementwise/binary_cross_entropy.wgsl"), &[Elementwise]),
         ("binary_cross_entropy_of_probs", fragment!("elementwise/binary_cross_entropy_of_probs.wgsl"), &[Elementwise]),
@@ -73,11 +80,12 @@ const fn every_form(terms: Terms, gradients: Gradients) -> [Family; 6] {
 }
 
 /// A top-k teacher's numbers, beside logits.
-const TOP_K: [Family; 2] = [top_k(Form::Probs), top_k(Form::LogProbs)];
-
-const fn top_k(teacher: Form) -> Family {
-    let (terms, gradients) = (Terms::MeanUnderTeacher, Gradients::Student);
-    Family::Distribution { student: Form::Logits, teacher, support: Support::TopK, terms, gradients }
+const fn top_k(terms: Terms) -> [Family; 2] {
+    let (student, support, gradients) = (Form::Logits, Support::TopK, Gradients::Student);
+    [
+        Family::Distribution { student, teacher: Form::Probs, support, terms, gradients },
+        Family::Distribution { student, teacher: Form::LogProbs, support, terms, gradients },
+    ]
 }
 
 pub(super) fn loss_fragment(loss: &'static str) -> Fragment {

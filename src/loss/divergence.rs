@@ -1,6 +1,6 @@
 use super::row_options::row_weights_builder;
 use super::{
-    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, RowWeights, Spec, Support, TargetKind,
+    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Rest, RowWeights, Spec, Support, TargetKind,
     Terms, TopK, check_option,
 };
 use crate::reference::Real;
@@ -74,6 +74,12 @@ impl<K> Divergence<K> {
         self
     }
 
+    /// Takes P from k classes of a row, named by `targets`, with `target_probs` in the target's form; see [`TopK`].
+    pub fn top_k(mut self, k: usize, rest: Rest) -> Self {
+        self.top_k = Some(TopK { k, rest });
+        self
+    }
+
     row_weights_builder!(row_weights);
 
     /// Sets the reduction.
@@ -96,10 +102,6 @@ pub(crate) trait Kind: DistributionMaths {
     }
     /// Whether the targets have a gradient too.
     fn teacher_gradient(&self) -> bool {
-        false
-    }
-    /// Whether P may be given for k classes of a row alone.
-    fn has_top_k(&self) -> bool {
         false
     }
     fn loss_args(&self) -> [f32; 4] {
@@ -179,7 +181,6 @@ impl<K: Kind> Spec for Divergence<K> {
 fn check_top_k<K: Kind>(spec: &Divergence<K>, top_k: TopK, shape: &Shape) -> Result<(), Error> {
     let refused = |expected| Err(Error::TopKTeacher { loss: spec.name(), expected });
     match (spec.input, spec.target) {
-        _ if !spec.kind.has_top_k() => refused("to be kl_divergence"),
         (_, Form::Logits) => refused("probabilities or log-probabilities of the teacher"),
         (Form::LogProbs, _) => refused("logits of the student"),
         _ if spec.kind.teacher_gradient() => refused("the gradient of the logits alone"),

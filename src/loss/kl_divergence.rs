@@ -1,5 +1,5 @@
 use super::divergence::{Divergence, Kind, gap};
-use super::{Class, DistributionMaths, Rest, Terms, TopK};
+use super::{Class, DistributionMaths, Terms};
 use crate::reference::Real;
 
 /// Kullback-Leibler divergence `KL(P||Q) = sum_c p_c (log p_c - log q_c)`, P the targets, Q ours.
@@ -38,15 +38,6 @@ impl KlDivergence {
         self
     }
 
-    /// Takes P from k classes of a row, named by `targets`, with `target_probs` in the target's form; see [`TopK`].
-    ///
-    /// The cross-entropy with that teacher is this divergence plus the teacher's entropy, which no logit changes: the
-    /// gradient is the same.
-    pub fn top_k(mut self, k: usize, rest: Rest) -> Self {
-        self.top_k = Some(TopK { k, rest });
-        self
-    }
-
     /// Asks for the gradient with respect to the targets as well, `dtargets`: with `h = log p - log q`, it is
     /// `p_i (h_i - KL) / T` for logits, `p_i (h_i + 1)` for log-probabilities and `h_i + 1` for probabilities. It is
     /// infinite where the formula is, 0 for a class that neither distribution has, and NaN for the logits of a row whose
@@ -69,9 +60,6 @@ impl Kind for Kl {
     }
     fn teacher_gradient(&self) -> bool {
         self.teacher_gradient
-    }
-    fn has_top_k(&self) -> bool {
-        true
     }
 }
 

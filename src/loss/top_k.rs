@@ -2,10 +2,12 @@ use crate::{Error, Shape};
 
 /// A teacher given by k classes of each row, as distillation pipelines store it: `targets` are their ids `[N, k]`,
 /// `target_probs` their probabilities or log-probabilities `[N, k]`, as the divergence's `target` says. Asked for by
-/// [`crate::KlDivergence::top_k`].
+/// [`crate::Divergence::top_k`].
 ///
 /// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says at
-/// the others; the loss is the divergence from that P, its gradient `(q_j sum_c P_c - P_j)/T`.
+/// the others; the loss is the divergence from that P, its gradient the divergence's. A reverse KL divergence is infinite
+/// unless the rest is spread: Q has mass everywhere. The cross-entropy with such a teacher is the KL divergence plus the
+/// teacher's entropy, which no logit changes: the gradient is the same.
 ///
 /// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
@@ -13,11 +15,11 @@ use crate::{Error, Shape};
 /// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A class
 /// named with `p_i = 0` is named all the same. On the host an id of C or more and a class named twice are refused; on a
 /// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose number
-/// is negative (as a probability), NaN or infinite poisons its row. A row that names no class, or none with mass, has
-/// loss and gradient 0, unless the rest is spread: P is then even.
+/// is negative (as a probability), NaN or infinite poisons its row. In a row that names no class, or none with mass, P
+/// is 0, and the KL divergence and its gradient with it, unless the rest is spread: P is then even.
 ///
-/// KL with one value per element, with a gradient of the teacher or from a student's log-probabilities does not take such
-/// a teacher, nor does it count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity meet,
+/// KL with one value per element or with a gradient of the teacher, and a student of log-probabilities, do not go with such
+/// a teacher, nor does a divergence count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity meet,
 /// [`crate::Corners`] makes no difference.
 ///
 /// `k` is at most 256, and at most C: kernels are made for dozens of classes among tens of thousands.

@@ -5,8 +5,8 @@
 //!
 //! So each class is written once, by the lane that read it, whatever is stored where, and no other file knows of ids.
 //! Whether a tile of four classes is named is asked of a Bloom filter in workgroup memory (Bloom 1970), two bits a tile: no
-//! for nearly all. Only where it says yes are the k ids read through, sixteen at a time: with 256 of them in a vocabulary of
-//! 262144, an invocation then stays below 65535 steps of loops, after which lavapipe ends them whatever they are at.
+//! for nearly all. Only where it says yes are the k ids read through, sixteen at a time: lavapipe ends the loops of an
+//! invocation after 65535 steps, whatever they are at.
 
 const IS_DENSE: bool = false;
 

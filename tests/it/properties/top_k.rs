@@ -2,7 +2,10 @@
 
 use rstest::rstest;
 use surprisal::reference::Real;
-use surprisal::{Form, KlDivergence, LabelStorage, Pass, Reduction, Rest, Storage};
+use surprisal::{
+    Form, JensenShannon, KlDivergence, LabelStorage, Loss, Pass, Reduction, Rest, ReverseKlDivergence, Storage,
+    TotalVariation,
+};
 
 use super::evaluate;
 use crate::losses::check;
@@ -20,6 +23,15 @@ const RESTS: [Rest; 3] = [Rest::Dropped, Rest::Renormalised, Rest::Spread];
 
 fn kl(form: Form, k: usize, rest: Rest) -> KlDivergence {
     KlDivergence::from_logits(form).top_k(k, rest).reduction(Reduction::None)
+}
+
+/// The others, which read log p, or read a row once more than KL.
+fn others(form: Form, k: usize, rest: Rest) -> [Loss; 3] {
+    [
+        ReverseKlDivergence::from_logits(form).top_k(k, rest).reduction(Reduction::None).into(),
+        JensenShannon::from_logits(form).beta(0.25).top_k(k, rest).reduction(Reduction::None).into(),
+        TotalVariation::from_logits(form).top_k(k, rest).reduction(Reduction::None).into(),
+    ]
 }
 
 /// Two ids and their numbers.
@@ -50,8 +62,10 @@ fn corners_match_the_oracle(#[values(Form::Probs, Form::LogProbs)] form: Form) {
     let teachers = teachers.map(|(ids, probs)| (ids, probs.map(log)));
     let (logits, ids, probs) = pairs(&rows, &teachers);
     for rest in RESTS {
-        let case = case(kl(form, 2, rest), 3, &logits).named(&ids, &probs);
-        check(engines(), &Case { name: format!("corners of {:?}", case.loss), ..case });
+        for loss in [&[kl(form, 2, rest).into()], &others(form, 2, rest)[..]].concat() {
+            let case = case(loss, 3, &logits).named(&ids, &probs);
+            check(engines(), &Case { name: format!("corners of {:?}", case.loss), ..case });
+        }
     }
 }
 
@@ -62,7 +76,10 @@ fn corners_match_the_oracle(#[values(Form::Probs, Form::LogProbs)] form: Form) {
 fn many_classes_match_the_oracle(#[case] n_rows: usize, #[case] n_classes: usize, #[case] rests: &[Rest]) {
     let batch = Batch::new(n_rows, n_classes).deviation(3.0);
     for &rest in rests {
-        check(engines(), &random_case(kl(Form::Probs, 256, rest).into(), batch));
+        let [_, jensen_shannon, _] = others(Form::Probs, 256, rest);
+        for loss in [kl(Form::Probs, 256, rest).into(), jensen_shannon] {
+            check(engines(), &random_case(loss, batch));
+        }
     }
 }
 
@@ -80,12 +97,14 @@ fn what_the_host_refuses_is_safe_on_a_device() {
     let logits = Random::new(5).grid(8 * 6, -4, 4);
     let ids = [0, 5, 0, 6, i32::MAX, 1, 2, 2, 3, 4, -7, 1, 1 << 20, 0, 5, 3];
     let probs = [0.5, 0.25, 0.5, 0.25, 0.5, 0.25, 0.5, 0.25, -0.5, 0.25, -0.5, 0.25, 0.5, 0.25, 0.5, 0.25];
-    for (rest, engine) in RESTS.into_iter().flat_map(|rest| gpus().map(move |engine| (rest, engine))) {
-        let case = case(kl(Form::Probs, 2, rest), 6, &logits).named(&ids, &probs);
+    let losses = RESTS.map(|rest| [&[kl(Form::Probs, 2, rest).into()], &others(Form::Probs, 2, rest)[1..2]].concat());
+    for (loss, engine) in losses.concat().into_iter().flat_map(|loss| gpus().map(move |engine| (loss.clone(), engine)))
+    {
+        let case = case(loss.clone(), 6, &logits).named(&ids, &probs);
         let oracle = case.evaluate(Pass::ForwardBackward);
         for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
             let found = run(engine, &case, pass, APART, &saved_state(engine, &case, pass));
-            let name = format!("{pass:?} with {rest:?} on {}", engine.backend());
+            let name = format!("{pass:?} of {loss:?} on {}", engine.backend());
             if pass != Pass::Backward {
                 assert_matches_oracle(&found.values, &oracle.values, &name);
             }

@@ -1,7 +1,9 @@
 //! A teacher that names k classes: the dense divergence from the P it stands for, and the corners of what it stores.
 
 use rstest::rstest;
-use surprisal::{Form, KlDivergence, Pass, Reduction, Rest, RowWeights};
+use surprisal::{
+    Form, JensenShannon, KlDivergence, Loss, Pass, Reduction, Rest, ReverseKlDivergence, RowWeights, TotalVariation,
+};
 
 use crate::support::case::{Case, case};
 use crate::support::compare::{assert_close, numbers};
@@ -18,7 +20,7 @@ fn kl(form: Form) -> KlDivergence {
 }
 
 /// One row of seven random logits.
-fn row(loss: KlDivergence, ids: &[i32], probs: &[f32]) -> Case {
+fn row(loss: impl Into<Loss>, ids: &[i32], probs: &[f32]) -> Case {
     case(loss, N_CLASSES, &Random::new(5).grid(N_CLASSES, -4, 4)).named(ids, probs)
 }
 
@@ -54,6 +56,26 @@ fn it_is_the_divergence_from_what_it_stands_for(
     let loss = kl(Form::Probs).temperature(temperature).scaled_by_t_squared();
     let named = row(loss.clone().top_k(3, rest), &[3, 0, 5], &[0.25, 0.125, 0.125]);
     assert_same(&named, &Case { loss: loss.into(), ..stood_for(&dense) }, 0.0);
+}
+
+/// A reverse KL divergence is infinite both ways where the rest has no mass.
+#[rstest]
+#[case(Rest::Dropped, [0.125, 0.0, 0.0, 0.25, 0.0, 0.125, 0.0])]
+#[case(Rest::Renormalised, [0.25, 0.0, 0.0, 0.5, 0.0, 0.25, 0.0])]
+#[case(Rest::Spread, [0.125, 0.125, 0.125, 0.25, 0.125, 0.125, 0.125])]
+fn other_divergences_are_from_what_it_stands_for(#[case] rest: Rest, #[case] dense: [f32; N_CLASSES]) {
+    let reverse = ReverseKlDivergence::from_logits(Form::Probs).reduction(Reduction::None);
+    let jensen_shannon = JensenShannon::from_logits(Form::Probs).beta(0.25).reduction(Reduction::None);
+    let variation = TotalVariation::from_logits(Form::Probs).temperature(3.0).reduction(Reduction::None);
+    let pairs: [(Loss, Loss); 3] = [
+        (reverse.clone().top_k(3, rest).into(), reverse.into()),
+        (jensen_shannon.clone().top_k(3, rest).into(), jensen_shannon.into()),
+        (variation.clone().top_k(3, rest).into(), variation.into()),
+    ];
+    for (named, loss) in pairs {
+        let named = row(named, &[3, 0, 5], &[0.25, 0.125, 0.125]);
+        assert_same(&named, &Case { loss, ..stood_for(&dense) }, 0.0);
+    }
 }
 
 /// Equal logits of four classes: `1/2 (log 1/2 - log 1/4)`, twice that of all the mass, or with the rest's

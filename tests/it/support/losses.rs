@@ -1,7 +1,7 @@
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, KlDivergence, Loss,
-    NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKlDivergence, RowWeights, Side, SigmoidFocal, Smoothing,
-    SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation,
+    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, Jsd, Kl, KlDivergence,
+    Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence, RowWeights, Side,
+    SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -66,17 +66,20 @@ pub fn kl_divergences() -> Vec<Loss> {
     let mut losses = divergences(|divergence: KlDivergence| divergence);
     losses.extend(kl_per_element());
     losses.extend(kl_with_teacher_gradient());
-    losses.extend(kl_of_top_k());
+    losses.extend(of_top_k::<Kl>());
     losses
 }
 
-/// Each rest, from either kind of numbers.
-pub fn kl_of_top_k() -> Vec<Loss> {
-    let distilled = KlDivergence::from_logits(Form::Probs).temperature(3.0).scaled_by_t_squared();
-    vec![
-        distilled.top_k(3, Rest::Spread).into(),
-        KlDivergence::from_logits(Form::LogProbs).top_k(3, Rest::Renormalised).row_weights(RowWeights::Mask).into(),
-        KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Dropped).into(),
+/// A teacher that names its classes: each rest, from either kind of numbers.
+fn of_top_k<K: Default>() -> [Loss; 3]
+where
+    Divergence<K>: Into<Loss>,
+{
+    let from_logits = Divergence::<K>::from_logits;
+    [
+        from_logits(Form::Probs).temperature(3.0).scaled_by_t_squared().top_k(3, Rest::Spread).into(),
+        from_logits(Form::LogProbs).top_k(3, Rest::Renormalised).row_weights(RowWeights::Mask).into(),
+        from_logits(Form::Probs).top_k(3, Rest::Dropped).into(),
     ]
 }
 
@@ -98,7 +101,10 @@ fn kl_per_element() -> Vec<Loss> {
 }
 
 pub fn reverse_kl_divergences() -> Vec<Loss> {
-    divergences(|divergence: ReverseKlDivergence| divergence)
+    let mut losses = divergences(|divergence: ReverseKlDivergence| divergence);
+    // Unless the rest is spread, it is infinite.
+    losses.extend(of_top_k::<ReverseKl>().into_iter().take(1));
+    losses
 }
 
 pub fn jensen_shannons() -> Vec<Loss> {
@@ -108,11 +114,14 @@ pub fn jensen_shannons() -> Vec<Loss> {
             losses.extend([0.0, 0.5, 1.0].map(|beta| loss.clone().beta(beta).into()));
         }
     }
+    losses.extend(of_top_k::<Jsd>());
     losses
 }
 
 pub fn total_variations() -> Vec<Loss> {
-    divergences(|divergence: TotalVariation| divergence)
+    let mut losses = divergences(|divergence: TotalVariation| divergence);
+    losses.extend(of_top_k::<Tv>());
+    losses
 }
 
 /// Every combination of the options that divergences share.
@@ -273,7 +282,9 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(KlDivergence::from_log_probs(Form::LogProbs).teacher_gradient().into());
     losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
     losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
-    losses.extend(kl_of_top_k().into_iter().take(2));
+    losses.extend(of_top_k::<Kl>().into_iter().take(2));
+    losses.extend(of_top_k::<ReverseKl>().into_iter().take(1));
+    losses.extend(of_top_k::<Jsd>().into_iter().skip(2));
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
     let side = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
@@ -357,7 +368,10 @@ pub fn teacher_form(loss: &Loss) -> Option<Form> {
 /// A teacher that names its classes, and what its numbers are.
 pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
     match loss {
-        Loss::KlDivergence(kl) => Some((kl.top_k?, kl.target)),
+        Loss::KlDivergence(soft) => Some((soft.top_k?, soft.target)),
+        Loss::ReverseKlDivergence(soft) => Some((soft.top_k?, soft.target)),
+        Loss::JensenShannon(soft) => Some((soft.top_k?, soft.target)),
+        Loss::TotalVariation(soft) => Some((soft.top_k?, soft.target)),
         _ => None,
     }
 }
@@ -451,14 +465,20 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
             spec.alpha = spec.alpha.map(per_class);
             spec.into()
         }
-        Loss::KlDivergence(mut spec) => {
-            spec.top_k.iter_mut().for_each(|top_k| top_k.k = top_k.k.min(n_classes));
-            spec.into()
-        }
+        Loss::KlDivergence(spec) => naming(spec, n_classes).into(),
+        Loss::ReverseKlDivergence(spec) => naming(spec, n_classes).into(),
+        Loss::JensenShannon(spec) => naming(spec, n_classes).into(),
+        Loss::TotalVariation(spec) => naming(spec, n_classes).into(),
         Loss::BinaryCrossEntropy(mut spec) => {
             spec.pos_weight = spec.pos_weight.map(per_class);
             spec.into()
         }
         other => other,
     }
+}
+
+/// With a teacher that names no more classes than there are.
+fn naming<K>(mut spec: Divergence<K>, n_classes: usize) -> Divergence<K> {
+    spec.top_k.iter_mut().for_each(|top_k| top_k.k = top_k.k.min(n_classes));
+    spec
 }

@@ -328,12 +328,3 @@ fn what_a_top_k_teacher_does_not_go_with_is_refused(#[case] kl: KlDivergence, #[
     assert_eq!(error, Error::TopKTeacher { loss: "kl_divergence", expected });
     assert_eq!(error.to_string(), format!("kl_divergence with a top-k teacher expects {expected}"));
 }
-
-/// The field is public, so it can be set for a divergence that has no such kernels.
-#[test]
-fn other_divergences_want_every_class() {
-    let mut js = js();
-    js.top_k = kl().top_k(2, Rest::Spread).top_k;
-    let error = refused(js, SHAPE);
-    assert_eq!(error, Error::TopKTeacher { loss: "jensen_shannon", expected: "to be kl_divergence" });
-}

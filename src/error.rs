@@ -325,7 +325,7 @@ pub enum Error {
     },
 
     /// A row has more classes than a software adapter's lanes go through before it ends their loops, and the operation needs
-    /// rows whole (softmaxes, divergences by element, distillation and top-k teachers): use [`crate::Engine::cpu`].
+    /// rows whole (divergences by element, distillation and top-k teachers): use [`crate::Engine::cpu`].
     #[error("a row has {found} classes and is read whole, the device's loops end after {limit}")]
     TooManyClasses {
         /// Classes in a row.

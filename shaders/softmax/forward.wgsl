@@ -5,7 +5,7 @@ fn forward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. (m, D) of the row.
-    let sums = reduce_Sums(lane, lane_sums(place, place.end, EMPTY), LANES);
+    let sums = row_sums(lane, place, truth_of(lane, place.row), row_weight(place.row));
     let row = row_of(sums.softmax, 0f, sums.bad != 0u);
     // 2. The state.
     if (place.row < params.n_rows && place.rank == 0u) {

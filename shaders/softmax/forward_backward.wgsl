@@ -5,7 +5,7 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. (m, D) of the row and the sum of g.
-    let sums = reduce_Sums(lane, lane_sums(place, place.end, EMPTY), LANES);
+    let sums = row_sums(lane, place, truth_of(lane, place.row), row_weight(place.row));
     let row = row_of(sums.softmax, sums.g, sums.bad != 0u);
     // 2. Values and gradients.
     for (var j = place.first; j < place.end; j += 4u * LANES) {

@@ -64,7 +64,7 @@ impl Kernel {
             Family::Elementwise => &[Logits, Classes, Weights],
         };
         let mut slots: Vec<_> = inputs.iter().map(|&slot| (slot, false)).collect();
-        if entry.writes_gradient() {
+        if entry.writes_gradient() || entry == Entry::AccumulateUpstream {
             slots.push((Dloss, false));
         }
         if (family.has_mixed_divisors() && entry.writes_values())
@@ -91,7 +91,7 @@ impl Kernel {
             slots.push((Dtargets, true));
         }
         if entry.is_gathered() && !entry.reads_state() && family.saves_state() {
-            slots.push((SavedSums, entry == Entry::Accumulate));
+            slots.push((SavedSums, entry.is_accumulate()));
         }
         if entry.is_gathered() && family.has_labels() {
             slots.push((Truths, false));
@@ -135,7 +135,7 @@ impl Kernel {
         match self.program {
             Program::Loss { family: Family::ClassIndex, values: Values::SumsAndSide, .. } => 8,
             Program::Loss { family: Family::ClassIndex, .. } => 6,
-            Program::Loss { family: Family::RowEntropy, .. } => 4,
+            Program::Loss { family: Family::Softmax | Family::RowEntropy, .. } => 4,
             Program::Loss { family: Family::Distribution { .. }, .. } => 9,
             _ => 0,
         }

@@ -4,7 +4,7 @@ use super::bindings::{has_class_factors, reads_targets};
 use super::fragment::{Fragment, fragment};
 use super::losses::loss_fragment;
 use super::{Entry, Values};
-use crate::loss::{Family, Form, Support, Terms};
+use crate::loss::{Family, Form, Pass, Support, Terms};
 
 pub(super) const LABEL: Fragment = fragment!("label.wgsl");
 pub(super) const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
@@ -42,14 +42,7 @@ pub(super) fn family_fragments(family: Family, loss: &'static str, entry: Entry,
         list.extend(load_fragments(family));
     }
     match family {
-        Family::Softmax => list.extend(match entry {
-            Entry::Forward => [fragment!("softmax/load_logits.wgsl"), fragment!("softmax/forward.wgsl")],
-            Entry::ForwardBackward => {
-                [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/forward_backward.wgsl")]
-            }
-            Entry::Backward => [fragment!("softmax/load_logits_and_g.wgsl"), fragment!("softmax/backward.wgsl")],
-            _ => unreachable!("a softmax has no windows of classes"),
-        }),
+        Family::Softmax => list.extend(softmax_fragments(entry)),
         Family::GivenLogProb => list.extend(given_log_prob_fragments(entry)),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
         Family::Distribution { terms: Terms::PerElement, .. } => list.extend(each_fragments(entry)),
@@ -61,7 +54,7 @@ pub(super) fn family_fragments(family: Family, loss: &'static str, entry: Entry,
 /// The family's machinery: what a row's sums are and what comes of them.
 pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
     match family {
-        Family::Softmax => vec![fragment!("softmax/family.wgsl"), LANE_SUMS],
+        Family::Softmax => vec![NO_TRUTH, fragment!("softmax/family.wgsl"), NO_ROW_WEIGHTS, NO_SIDE],
         Family::ClassIndex => {
             let mut list = vec![CLASS_FACTORS, if entry == Entry::Accumulate { NO_KEPT } else { SCALE_KEPT }];
             list.extend(truth_fragments(entry));
@@ -99,6 +92,7 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         Entry::Accumulate => [&sums[..], &[fragment!("rows/accumulate.wgsl")]].concat(),
         Entry::AddTerms => vec![LANE_TERMS, fragment!("distribution/add_terms.wgsl")],
         Entry::Finish | Entry::FinishTerms => [&[saved_sums], reads, &[value, forward]].concat(),
+        Entry::AccumulateUpstream | Entry::FromSums(_) => unreachable!("a row's loss has one upstream gradient"),
     };
     let mut list = vec![dtargets];
     if values != Values::SumsAndSide && !entry.reads_state() {
@@ -165,13 +159,33 @@ fn side_shuffle(values: Values) -> Fragment {
     }
 }
 
+fn softmax_fragments(entry: Entry) -> Vec<Fragment> {
+    let (logits, both) = (fragment!("softmax/load_logits.wgsl"), fragment!("softmax/load_logits_and_g.wgsl"));
+    let (sums, saved_sums) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/saved_sums.wgsl"));
+    let accumulate = fragment!("rows/accumulate.wgsl");
+    let forward = fragment!("softmax/forward.wgsl");
+    let forward_backward = fragment!("softmax/forward_backward.wgsl");
+    let backward = fragment!("softmax/backward.wgsl");
+    match entry {
+        Entry::Forward => [&[logits], &sums[..], &[forward]].concat(),
+        Entry::ForwardBackward => [&[both], &sums[..], &[forward_backward]].concat(),
+        Entry::Backward => vec![both, LANE_SUMS, fragment!("softmax/sums_about_state.wgsl"), backward],
+        Entry::Accumulate => [&[logits], &sums[..], &[accumulate]].concat(),
+        Entry::AccumulateUpstream => [&[both], &sums[..], &[accumulate]].concat(),
+        Entry::FromSums(Pass::Forward) => vec![logits, saved_sums, forward],
+        Entry::FromSums(Pass::ForwardBackward) => vec![both, saved_sums, forward_backward],
+        Entry::FromSums(Pass::Backward) => vec![both, saved_sums, backward],
+        _ => unreachable!("nothing else is kept of a softmax"),
+    }
+}
+
 fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
     let (value, gradient) = (fragment!("rows/value.wgsl"), fragment!("given_log_prob/gradient.wgsl"));
     match entry {
         Entry::Forward | Entry::Finish => vec![value, fragment!("given_log_prob/forward.wgsl")],
         Entry::ForwardBackward => vec![value, gradient, fragment!("given_log_prob/forward_backward.wgsl")],
         Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("given_log_prob/backward.wgsl")],
-        Entry::Accumulate | Entry::AddTerms | Entry::FinishTerms => unreachable!("nothing is summed over the classes"),
+        _ => unreachable!("nothing is summed over the classes"),
     }
 }
 

@@ -36,17 +36,16 @@ impl Program {
         for &(loss, _, families) in LOSSES {
             for &family in families {
                 let program = |(entry, values)| Program::Loss { family, loss, entry, values };
-                programs.push(program((Entry::Backward, Values::Sums)));
-                if family.has_labels() && !forward_by_class(family, loss, Pass::Backward).is_empty() {
-                    programs.push(program((Entry::BackwardGathered, Values::Sums)));
-                }
-                for &values in output_kinds(family, loss) {
-                    let mut entries = vec![Entry::Forward, Entry::ForwardBackward];
-                    for pass in [Pass::Forward, Pass::ForwardBackward] {
-                        let by_class = forward_by_class(family, loss, pass);
-                        entries.extend(by_class.iter().filter(|entry| !entries.contains(entry)).collect::<Vec<_>>());
+                let passes = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
+                let mut entries = passes.map(Entry::of).to_vec();
+                for entry in passes.into_iter().flat_map(|pass| by_class(family, loss, pass)) {
+                    if !entries.contains(&entry) {
+                        entries.push(entry);
                     }
-                    programs.extend(entries.into_iter().map(|entry| program((entry, values))));
+                }
+                for entry in entries {
+                    let kinds = if entry.reads_state() { &[Values::Sums] } else { output_kinds(family, loss) };
+                    programs.extend(kinds.iter().map(|&values| program((entry, values))));
                 }
             }
         }
@@ -79,20 +78,25 @@ impl Program {
     }
 }
 
-/// The ways through windows of classes that make up a forward pass, or the part of a fused one before the gradient; none
-/// for losses that need whole rows.
-pub(crate) fn forward_by_class(family: Family, loss: &str, pass: Pass) -> &'static [Entry] {
-    use Entry::{Accumulate, AddTerms, Finish, FinishTerms};
-    match family {
-        Family::GivenLogProb => &[Finish],
-        Family::ClassIndex | Family::RowEntropy => &[Accumulate, Finish],
+/// The ways through windows of classes that make up a pass; none for losses that need whole rows, and for elementwise ones,
+/// whose windows are passes of their own.
+pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
+    let forward: &[Entry] = match family {
+        Family::Softmax if pass == Pass::Forward => return vec![Entry::Accumulate, Entry::FromSums(pass)],
+        Family::Softmax => return vec![Entry::AccumulateUpstream, Entry::FromSums(pass)],
         Family::Distribution { terms: Terms::PerElement, .. } | Family::Distribution { support: Support::TopK, .. } => {
-            &[]
+            return Vec::new();
         }
-        Family::Softmax | Family::Elementwise | Family::Distillation { .. } => &[],
-        _ if has_terms(family, loss, pass) => &[Accumulate, AddTerms, FinishTerms],
-        Family::Distribution { .. } => &[Accumulate, Finish],
-    }
+        Family::Elementwise | Family::Distillation { .. } => return Vec::new(),
+        _ if pass == Pass::Backward => &[],
+        Family::GivenLogProb => &[Entry::Finish],
+        Family::ClassIndex | Family::RowEntropy => &[Entry::Accumulate, Entry::Finish],
+        _ if has_terms(family, loss, pass) => &[Entry::Accumulate, Entry::AddTerms, Entry::FinishTerms],
+        Family::Distribution { .. } => &[Entry::Accumulate, Entry::Finish],
+    };
+    let backward = if family.has_labels() { Entry::BackwardGathered } else { Entry::Backward };
+    let backward = (pass != Pass::Forward).then_some(backward);
+    forward.iter().copied().chain(backward).collect()
 }
 
 /// Whether a second read sums loss terms: where the first one cannot, and beside a gradient where it cancels.

@@ -12,7 +12,7 @@ mod slot;
 mod source;
 
 pub(crate) use constants::Constants;
-pub(crate) use list::forward_by_class;
+pub(crate) use list::by_class;
 pub use slot::{Binding, Slot};
 pub(crate) use slot::{PARAMS_BINDING, SOFT_PARAMS_BINDING};
 
@@ -70,6 +70,8 @@ pub enum Entry {
     Backward,
     /// A window of classes to the sums over it and the classes before.
     Accumulate,
+    /// The same, of logits and their upstream gradient.
+    AccumulateUpstream,
     /// A window of classes of rows whose sums are known to the loss terms over it and the classes before.
     AddTerms,
     /// Sums over all classes to values and row state.
@@ -78,6 +80,8 @@ pub enum Entry {
     FinishTerms,
     /// Dlogits of a window of classes from row state, the label's logit from where it was gathered.
     BackwardGathered,
+    /// What the pass puts out for a window of classes, from the sums over all classes.
+    FromSums(Pass),
 }
 
 impl Entry {
@@ -91,15 +95,28 @@ impl Entry {
     }
 
     pub(crate) fn writes_gradient(self) -> bool {
-        matches!(self, Entry::ForwardBackward | Entry::Backward | Entry::BackwardGathered)
+        match self {
+            Entry::ForwardBackward | Entry::Backward | Entry::BackwardGathered => true,
+            Entry::FromSums(pass) => pass != Pass::Forward,
+            _ => false,
+        }
     }
 
     pub(crate) fn writes_values(self) -> bool {
-        matches!(self, Entry::Forward | Entry::ForwardBackward) || self.is_finish()
+        match self {
+            Entry::Forward | Entry::ForwardBackward => true,
+            Entry::FromSums(pass) => pass != Pass::Backward,
+            _ => self.is_finish(),
+        }
     }
 
     fn writes_state(self) -> bool {
-        self == Entry::Forward || self.is_finish()
+        matches!(self, Entry::Forward | Entry::FromSums(Pass::Forward)) || self.is_finish()
+    }
+
+    /// Whether it adds a window of classes to what is kept of those before.
+    fn is_accumulate(self) -> bool {
+        matches!(self, Entry::Accumulate | Entry::AccumulateUpstream)
     }
 
     pub(crate) fn reads_state(self) -> bool {
@@ -113,7 +130,9 @@ impl Entry {
 
     /// Whether a row arrives as several windows of classes, and its label apart from them.
     pub(crate) fn is_gathered(self) -> bool {
-        matches!(self, Entry::Accumulate | Entry::AddTerms | Entry::BackwardGathered) || self.is_finish()
+        matches!(self, Entry::AddTerms | Entry::BackwardGathered | Entry::FromSums(_))
+            || self.is_accumulate()
+            || self.is_finish()
     }
 
     fn name(self) -> &'static str {
@@ -122,10 +141,14 @@ impl Entry {
             Entry::ForwardBackward => "forward_backward",
             Entry::Backward => "backward",
             Entry::Accumulate => "accumulate",
+            Entry::AccumulateUpstream => "accumulate_upstream",
             Entry::AddTerms => "add_terms",
             Entry::Finish => "finish",
             Entry::FinishTerms => "finish_terms",
             Entry::BackwardGathered => "backward_gathered",
+            Entry::FromSums(Pass::Forward) => "forward_from_sums",
+            Entry::FromSums(Pass::ForwardBackward) => "forward_backward_from_sums",
+            Entry::FromSums(Pass::Backward) => "backward_from_sums",
         }
     }
 }
@@ -195,6 +218,8 @@ impl Kernel {
         match self.program {
             Program::Loss { entry: Entry::Finish | Entry::FinishTerms, .. } => "forward",
             Program::Loss { entry: Entry::BackwardGathered, .. } => "backward",
+            Program::Loss { entry: Entry::AccumulateUpstream, .. } => "accumulate",
+            Program::Loss { entry: Entry::FromSums(pass), .. } => Entry::of(pass).name(),
             Program::Loss { entry, .. } => entry.name(),
             Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights => "sum",
             Program::CountErrors => "count",

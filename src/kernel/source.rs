@@ -63,7 +63,8 @@ impl Kernel {
             _ => return &["Total"],
         };
         match (family, entry) {
-            (_, Entry::Accumulate) => &["Sums"],
+            (_, Entry::Accumulate | Entry::AccumulateUpstream) => &["Sums"],
+            (_, Entry::FromSums(_)) => &[],
             (_, Entry::AddTerms | Entry::Finish | Entry::FinishTerms) => &["Total"],
             (Family::Elementwise, Entry::Backward) => &[],
             (Family::Elementwise, _) if values == Values::PerElement => &[],

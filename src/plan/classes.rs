@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::rows::{Rows, Window};
 use super::{Builder, Divisors, Partials, WORD};
 use crate::Error;
-use crate::kernel::{Constants, Entry, Kernel, Program, Slot, forward_by_class};
+use crate::kernel::{Constants, Entry, Kernel, Program, Slot, by_class};
 use crate::loss::{Family, Pass};
 use crate::validate::Extent;
 
@@ -46,7 +46,7 @@ impl Builder<'_> {
         for slot in [Slot::Truths, Slot::SavedSums, Slot::SavedTerms] {
             self.keep(rows, &stages, slot);
         }
-        if entries.len() > 1 && self.problem.pass == Pass::ForwardBackward {
+        if self.problem.pass == Pass::ForwardBackward && entries.iter().any(|entry| entry.reads_state()) {
             self.keep_row_state();
         }
         let of_slab: u64 = stages.iter().map(|stage| stage.partials(rows)).sum();
@@ -71,15 +71,8 @@ impl Builder<'_> {
         if family == Family::Elementwise {
             return (problem.extent() != Extent::Row).then(|| vec![Entry::of(problem.pass)]);
         }
-        let forward = forward_by_class(family, problem.spec().name(), problem.pass);
-        if forward.is_empty() {
-            return None;
-        }
-        let mut entries = if problem.pass == Pass::Backward { Vec::new() } else { forward.to_vec() };
-        if problem.pass != Pass::Forward {
-            entries.push(if family.has_labels() { Entry::BackwardGathered } else { Entry::Backward });
-        }
-        Some(entries)
+        let entries = by_class(family, problem.spec().name(), problem.pass);
+        (!entries.is_empty()).then_some(entries)
     }
 
     /// What finds each label's logit, if there are labels.

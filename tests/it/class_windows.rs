@@ -11,7 +11,7 @@ use crate::storage::layouts::{self, LAYOUTS};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
 use crate::support::device::{default_gpus, with_limits};
-use crate::support::losses::with_reduction;
+use crate::support::losses::{reduction_of, with_reduction};
 use crate::support::planes::in_planes;
 use crate::support::staged::{APART, Bits, Staged, plan, run, saved_state};
 
@@ -34,6 +34,11 @@ fn smoothed() -> CrossEntropy {
     CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125)
 }
 
+/// One value per element: what is not cut.
+pub fn each() -> KlDivergence {
+    KlDivergence::from_logits(Form::Probs).per_element().reduction(Reduction::None)
+}
+
 /// Each family, with what its sums carry.
 fn losses() -> Vec<Loss> {
     vec![
@@ -50,13 +55,16 @@ fn losses() -> Vec<Loss> {
         JensenShannon::from_logits(Form::Probs).beta(0.125).into(),
         TotalVariation::from_log_probs(Form::Logits).row_weights(RowWeights::Mask).into(),
         BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into(),
+        Loss::LogSoftmax,
+        Loss::Softmax,
     ]
 }
 
-/// By row where `i` is odd.
+/// By row where `i` is odd, if the loss has a reduction.
 fn random(i: usize, loss: &Loss, batch: Batch) -> Case {
     let reduction = if i.is_multiple_of(2) { Reduction::Mean } else { Reduction::None };
-    with_random_dloss(&random_case(with_reduction(loss, reduction), batch.deviation(3.0)))
+    let loss = reduction_of(loss).map_or_else(|| loss.clone(), |_| with_reduction(loss, reduction));
+    with_random_dloss(&random_case(loss, batch.deviation(3.0)))
 }
 
 /// Two windows, the second of three classes, and three, the last of one; padded slabs.
@@ -86,7 +94,7 @@ fn rows_longer_than_a_software_adapters_loops_match_the_oracle() {
             check_gpu(engine, &random_case(loss, Batch::new(1, *n_classes).deviation(3.0)));
         }
         if engine.device().adapter_info().device_type == wgpu::DeviceType::Cpu {
-            let case = random_case(Loss::Softmax, Batch::new(1, most + 1));
+            let case = random_case(each().into(), Batch::new(1, most + 1));
             let staged = Staged::new(engine, &case, Pass::Forward, APART, &[]);
             let bound = plan(engine, &case, Pass::Forward).bind(&staged.buffers());
             assert_eq!(bound.err(), Some(Error::TooManyClasses { found: most + 1, limit: most }));
@@ -97,7 +105,9 @@ fn rows_longer_than_a_software_adapters_loops_match_the_oracle() {
 /// A class or so more than a window, and three windows of which the last is odd.
 #[test]
 fn rows_in_windows_of_classes_match_the_oracle() {
-    let losses: [Loss; 5] = [
+    let losses: [Loss; 7] = [
+        Loss::LogSoftmax,
+        Loss::Softmax,
         CrossEntropy::new().label_smoothing(0.125).into(),
         mapped().row_weights(RowWeights::Mask).into(),
         NegativeLogLikelihood::new().into(),
@@ -163,6 +173,10 @@ fn corners_in_any_window_match_the_oracle() {
             let rows = Case { logits: at_the_edge(), labels: Some(labels.clone()), ..rows };
             check_gpu(engine, &in_planes(&rows.policy(Policy::new().corners(corners)), INNER, [0; 3]));
         }
+        for loss in [Loss::LogSoftmax, Loss::Softmax] {
+            let rows = with_random_dloss(&random_case(loss, Batch::new(INNER, 57)));
+            check_gpu(engine, &in_planes(&Case { logits: at_the_edge(), ..rows }, INNER, [0; 3]));
+        }
     }
 }
 
@@ -173,6 +187,7 @@ fn neither_storage_nor_place_changes_a_bit_of_slabs_in_windows_of_classes() {
         (mapped().into(), Storage::F32, Storage::F32),
         (smoothed().into(), Storage::Bf16, Storage::F16),
         (KlDivergence::from_logits(Form::Probs).teacher_gradient().into(), Storage::F16, Storage::F16),
+        (Loss::Softmax, Storage::Bf16, Storage::F16),
     ];
     for engine in narrow().iter().take(1) {
         for (i, (loss, logits, others)) in mixes.iter().enumerate() {

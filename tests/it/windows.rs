@@ -3,6 +3,7 @@
 use rstest::rstest;
 use surprisal::{BinaryCrossEntropy, Broadcast, Error, Form, GpuEngine, Loss, Output, Pass, Reduction};
 
+use crate::class_windows::each;
 use crate::support::case::Case;
 use crate::support::cases::{
     Batch, cases_on, every_third, padded_by, random_case, representative_cases, with_random_dloss,
@@ -69,7 +70,7 @@ fn a_row_read_in_one_piece_that_exceeds_a_binding_is_refused_with_numbers() {
         let room = (1 << 12) - u64::from(engine.device().limits().min_storage_buffer_offset_alignment);
         let most = room as usize / 4;
         for (n_classes, refused) in [(most, false), (most + 1, true)] {
-            let case = random_case(Loss::LogSoftmax, Batch::new(2, n_classes));
+            let case = random_case(each().into(), Batch::new(2, n_classes));
             let staged = Staged::new(&engine, &case, Pass::ForwardBackward, APART, &[]);
             let bound = plan(&engine, &case, Pass::ForwardBackward).bind(&staged.buffers());
             let (tensor, found) = ("logits", 4 * n_classes as u64);

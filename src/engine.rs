@@ -61,8 +61,8 @@ impl Engine {
 
     /// The engine for an app that owns its device; it can record into the app's encoders.
     ///
-    /// Ask for what [`Engine::wanted`] names when requesting the device. Fails when the device grants less than WebGPU's
-    /// default limits.
+    /// Ask for what [`Engine::wanted`] names when requesting the device. Fails when the device grants fewer than
+    /// the 256 invocations a workgroup or the 8 storage buffers of WebGPU's default limits.
     pub fn from_device(device: &wgpu::Device, queue: &wgpu::Queue) -> Result<GpuEngine, Error> {
         GpuEngine::with_options(device, queue, Options::default())
     }

@@ -170,9 +170,9 @@ impl Shape {
         self
     }
 
-    /// N x C.
+    /// N x C; as large as may be for a shape that no engine takes.
     pub const fn n_elements(&self) -> usize {
-        self.n_rows * self.n_classes
+        self.n_rows.saturating_mul(self.n_classes)
     }
 
     /// Elements from the first logit to the last, padding between rows or slabs included.
@@ -205,7 +205,7 @@ impl Shape {
 
     /// Elements of a slab without padding.
     pub(crate) const fn slab_len(&self) -> usize {
-        self.n_classes * self.inner
+        self.n_classes.saturating_mul(self.inner)
     }
 
     /// Where class `c` of row `n` is in a tensor with this stride.
@@ -216,7 +216,7 @@ impl Shape {
     const fn strided_len(&self, stride: usize) -> usize {
         match self.outer() {
             0 => 0,
-            n => (n - 1) * stride + self.slab_len(),
+            n => (n - 1).saturating_mul(stride).saturating_add(self.slab_len()),
         }
     }
 }

@@ -24,8 +24,9 @@ fn teacher_p(s: Softmax, e: Element, inv_d: f32) -> f32 {
     return e.weight * p;
 }
 
+/// Of a p that may be subnormal, or a zero with a sign.
 fn teacher_log_p(s: Softmax, e: Element) -> f32 {
-    return log32(bitcast<f32>(e.y));
+    return log_of_bits(e.y & 0x7fffffffu);
 }
 
 /// p log q, without p and q.

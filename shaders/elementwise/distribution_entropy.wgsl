@@ -1,14 +1,12 @@
 //! Entropy of a given distribution: -p log p, 0 where p = 0.
 
 fn loss(e: Element) -> f32 {
-    let p = logit(e);
-    return -times(p, log32(p));
+    return -times(logit(e), log_of_bits(e.x));
 }
 
 /// -(log p + 1): infinite where p = 0.
 fn dloss_dx(e: Element) -> f32 {
-    let p = logit(e);
-    return select(-(log32(p) + 1f), 1f, p == 0f);
+    return select(-(log_of_bits(e.x) + 1f), 1f, (e.x << 1u) == 0u);
 }
 
 fn is_undefined(e: Element) -> bool {

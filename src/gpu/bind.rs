@@ -1,6 +1,4 @@
-use wgpu::util::DeviceExt;
-
-use super::guard::guarded;
+use super::guard::{buffer_of, guarded};
 use super::pool::Pooled;
 use super::{Buffers, GpuEngine};
 use crate::inputs::Broadcast;
@@ -52,12 +50,7 @@ impl Plan {
         }
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().class_factors()));
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().ignore_index()));
-        let descriptor = wgpu::util::BufferInitDescriptor {
-            label: Some("surprisal constants"),
-            contents: &bytes,
-            usage: wgpu::BufferUsages::STORAGE,
-        };
-        let constants = guarded(device, "class factors", || device.create_buffer_init(&descriptor))?;
+        let constants = buffer_of(device, "surprisal constants", &bytes, wgpu::BufferUsages::STORAGE)?;
         Ok(Plan { engine: engine.clone(), problem, constants })
     }
 
@@ -156,12 +149,7 @@ fn dispatches(
     if let Some(soft_params) = &schedule.soft_params {
         bytes.extend_from_slice(bytemuck::bytes_of(soft_params));
     }
-    let descriptor = wgpu::util::BufferInitDescriptor {
-        label: Some("surprisal params"),
-        contents: &bytes,
-        usage: wgpu::BufferUsages::UNIFORM,
-    };
-    let params = guarded(device, "params", || device.create_buffer_init(&descriptor))?;
+    let params = buffer_of(device, "surprisal params", &bytes, wgpu::BufferUsages::UNIFORM)?;
     let bind = |(index, step): (usize, &Step)| {
         let pipeline = engine.shared.pipelines.get(device, step.kernel, step.constants)?;
         let uniform = |binding, at: usize| wgpu::BindGroupEntry {

@@ -9,6 +9,8 @@ const WORKGROUP_SIZE: u32 = 256;
 /// Tiles of four classes that a lane goes through in one read on a software adapter: Mesa's llvmpipe ends the loops of an
 /// invocation after 65535 steps in all, and a kernel reads a row up to three times.
 const SOFTWARE_TILES: usize = 12288;
+/// Bytes of a binding at most, whatever the device grants: kernels count elements in u32.
+const MAX_BINDING: u64 = u32::MAX as u64;
 /// Storage buffers the largest kernel binds: WebGPU's default limit.
 const STORAGE_BUFFERS: u32 = 8;
 
@@ -65,7 +67,7 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         tiles_per_lane,
         max_tiles: if is_software { SOFTWARE_TILES } else { usize::MAX },
         pairs,
-        max_binding: limits.max_storage_buffer_binding_size,
+        max_binding: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,
     })

@@ -68,8 +68,8 @@ impl Options {
 }
 
 impl GpuEngine {
-    /// The engine on a device of the app's own. Fails when the device grants less than WebGPU's default limits or
-    /// cannot run the variant forced by the options.
+    /// The engine on a device of the app's own. Fails when the device grants fewer than the 256 invocations a
+    /// workgroup or the 8 storage buffers of WebGPU's default limits, or cannot run the variant forced by the options.
     pub fn with_options(device: &wgpu::Device, queue: &wgpu::Queue, options: Options) -> Result<GpuEngine, Error> {
         let caps = caps::caps(device, &options)?;
         let shared = Shared {

@@ -25,6 +25,22 @@ pub(super) fn guarded<T>(device: &wgpu::Device, what: &'static str, create: impl
     }
 }
 
+/// A buffer with these bytes, padded to whole words.
+pub(super) fn buffer_of(
+    device: &wgpu::Device,
+    what: &'static str,
+    bytes: &[u8],
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer, Error> {
+    let size = bytes.len().next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT as usize) as u64;
+    let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: true };
+    let buffer = guarded(device, what, || device.create_buffer(&descriptor))?;
+    let refused = |error: wgpu::MapRangeError| Error::Wgpu { what, message: error.to_string() };
+    buffer.get_mapped_range_mut(..bytes.len() as u64).map_err(refused)?.copy_from_slice(bytes);
+    buffer.unmap();
+    Ok(buffer)
+}
+
 /// The future's value if it is ready.
 fn now(future: impl Future<Output = Option<wgpu::Error>>) -> Option<wgpu::Error> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {

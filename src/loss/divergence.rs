@@ -1,7 +1,7 @@
 use super::row_options::row_weights_builder;
 use super::{
     DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Rest, RowWeights, Spec, Support, TargetKind,
-    Terms, TopK, check_option,
+    Terms, TopK, check_option, check_scale,
 };
 use crate::reference::Real;
 use crate::{Error, Shape};
@@ -136,7 +136,7 @@ impl<K: Kind> Spec for Divergence<K> {
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         let t = self.temperature;
-        check_option("temperature", t, "finite and greater than 0", t > 0.0 && t.is_finite())?;
+        check_scale("temperature", t)?;
         if self.scaled_by_t_squared {
             check_option("temperature", t, "at most 1e19, so that T^2 is finite", t <= 1e19)?;
         }

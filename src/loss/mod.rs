@@ -43,10 +43,30 @@ pub enum Loss {
     /// `lp_c = (x_c - max x) - log sum_k exp(x_k - max x)`, one value per class.
     ///
     /// Backward from `g = dloss`: `g_c - p_c sum_k g_k`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{Engine, Inputs, Loss, Pass, Shape};
+    ///
+    /// let inputs = Inputs::new(&[1e8, 1e8, f32::NEG_INFINITY]);
+    /// let out = Engine::cpu().evaluate(Loss::LogSoftmax, Pass::Forward, Shape::new(1, 3), inputs)?;
+    /// assert_eq!(out.values, [-std::f32::consts::LN_2, -std::f32::consts::LN_2, f32::NEG_INFINITY]);
+    /// # Ok(()) }
+    /// ```
     LogSoftmax,
     /// `p_c = exp(lp_c)`, one value per class.
     ///
     /// Backward from `g = dloss`: `p_c (g_c - sum_k g_k p_k)`.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{Engine, Inputs, Loss, Pass, Shape};
+    ///
+    /// let inputs = Inputs::new(&[0.5, 0.5, 0.5, 0.5]);
+    /// let out = Engine::cpu().evaluate(Loss::Softmax, Pass::Forward, Shape::new(2, 2), inputs)?;
+    /// assert_eq!(out.values, [0.5; 4]);
+    /// # Ok(()) }
+    /// ```
     Softmax,
     /// Cross-entropy with class indices.
     CrossEntropy(CrossEntropy),
@@ -583,6 +603,11 @@ into_loss!(
 /// `check` of the class weights, where there are any.
 pub(crate) fn check_class_weights(weights: Option<&[f32]>, shape: &Shape) -> Result<(), Error> {
     weights.map_or(Ok(()), |weights| PerClass::check_values("class_weights", weights, shape.n_classes))
+}
+
+/// `check` of a divisor of logits: neither it nor its inverse may leave the normal numbers of f32.
+pub(crate) fn check_scale(option: &'static str, value: f32) -> Result<(), Error> {
+    check_option(option, value, "in 1e-37..=1e37", (1e-37..=1e37).contains(&value))
 }
 
 /// `check` of an option that must lie in `0..=1`.

@@ -1,4 +1,4 @@
-use super::{Divisor, check_option};
+use super::{Divisor, check_option, check_scale};
 use crate::{Error, Shape, Side};
 
 /// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much.
@@ -34,10 +34,8 @@ impl RowOptions {
         RowOptions { row_weights: None, softcap: None, temperature: 1.0, z_loss: 0.0, side: Side::NONE };
 
     pub(super) fn check(&self) -> Result<(), Error> {
-        let positive = |value: f32| value > 0.0 && value.is_finite();
-        check_option("temperature", self.temperature, "finite and greater than 0", positive(self.temperature))?;
-        let cap = self.softcap.unwrap_or(1.0);
-        check_option("softcap", cap, "finite and greater than 0", positive(cap))?;
+        check_scale("temperature", self.temperature)?;
+        check_scale("softcap", self.softcap.unwrap_or(1.0))?;
         check_option("z_loss", self.z_loss, "finite", self.z_loss.is_finite())?;
         self.side.check()
     }

@@ -351,7 +351,7 @@ impl Builder<'_> {
 
     /// Bytes of a slice that a binding holds, wherever it starts: whole words after an aligned offset.
     fn room(&self) -> u64 {
-        self.caps.max_binding - self.caps.max_binding % WORD - self.caps.alignment
+        (self.caps.max_binding - self.caps.max_binding % WORD).saturating_sub(self.caps.alignment)
     }
 
     /// Cuts an array of elements so many bytes apart into windows that a binding holds, each but the last a multiple of

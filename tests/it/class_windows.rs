@@ -132,6 +132,19 @@ fn class_weights_that_exceed_a_binding_are_refused() {
     }
 }
 
+/// What the plan itself keeps of them exceeds a buffer: an error, not a panic.
+#[test]
+fn class_weights_that_exceed_a_buffer_are_refused() {
+    for engine in with_limits(|limits| limits.max_buffer_size = 1 << 12) {
+        let plan = |n| {
+            let loss = CrossEntropy::new().class_weights(vec![1.0; n]);
+            engine.plan(loss, Pass::Forward, Shape::new(2, n)).map(|_| ())
+        };
+        assert_eq!(plan(100), Ok(()));
+        assert!(matches!(plan(1100), Err(Error::Wgpu { .. })), "{:?}", plan(1100));
+    }
+}
+
 /// One class fewer is not cut: the same numbers meet in another order, and the results are as close to the oracle's.
 #[test]
 fn slabs_that_just_fit_and_just_do_not_match_the_oracle() {

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use surprisal::reference::Real;
-use surprisal::{BinaryCrossEntropy, CrossEntropy, Error, Form, KlDivergence, Loss, Pass, Reduction, RowWeights};
+use surprisal::{BinaryCrossEntropy, CrossEntropy, Error, Form, KlDivergence, Pass, Reduction, RowWeights};
 
 use crate::class_windows::each;
 use crate::losses::check;

@@ -86,7 +86,16 @@ fn masked_rows_are_zero_whatever_their_logits(#[case] loss: impl Into<Loss>) {
 #[case(JensenShannon::from_logits(Form::Probs).beta(0.25))]
 #[case(TotalVariation::from_logits(Form::Probs))]
 fn losses_of_probabilities_follow_the_table(#[case] loss: impl Into<Loss>) {
-    let targets = [[0.5, 0.0, 0.5], [0.25, 0.5, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.5, f32::NAN, 0.5]];
+    // The last two have subnormal numbers, and a zero with a sign.
+    let targets = [
+        [0.5, 0.0, 0.5],
+        [0.25, 0.5, 0.25],
+        [0.0, 1.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [0.5, f32::NAN, 0.5],
+        [1e-44, 0.75, 3e-40],
+        [1e-44, -0.0, 0.75],
+    ];
     let (logits, values) = pairs(&ROWS, &targets);
     check(case(with_reduction(&loss.into(), Reduction::None), 3, &logits).values(&values));
 }
@@ -159,7 +168,7 @@ fn binary_cross_entropy_of_probabilities_follows_the_clamps() {
 
 #[test]
 fn entropy_of_given_probabilities_follows_the_table() {
-    let probs = [0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 0.5, f32::NAN, 0.5];
+    let probs = [0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 0.5, f32::NAN, 0.5, 1e-45, 3e-40, -0.0];
     check(case(Entropy::of_probs().reduction(Reduction::None), 3, &probs));
 }
 

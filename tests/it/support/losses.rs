@@ -283,7 +283,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
     losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
     losses.extend(of_top_k::<Kl>().into_iter().take(2));
-    losses.extend(of_top_k::<ReverseKl>().into_iter().take(1));
+    losses.push(ReverseKlDivergence::from_logits(Form::Probs).temperature(3.0).top_k(3, Rest::Spread).into());
     losses.extend(of_top_k::<Jsd>().into_iter().skip(2));
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());

@@ -19,11 +19,6 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &top_k(Terms::MeanUnderTeacher)),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
-        (
-            "reverse_kl_divergence",
-            fragment!("distribution/reverse_kl_divergence.wgsl"),
-            &top_k(Terms::MeanUnderStudent),
-        ),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &top_k(Terms::Normalised)),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),

@@ -1,5 +1,5 @@
 use super::divergence::{Divergence, Kind, gap};
-use super::{Class, DistributionMaths, Terms};
+use super::{Class, DistributionMaths, Rest, Terms};
 use crate::reference::Real;
 
 /// Kullback-Leibler divergence `KL(P||Q) = sum_c p_c (log p_c - log q_c)`, P the targets, Q ours.
@@ -51,6 +51,9 @@ impl KlDivergence {
 impl Kind for Kl {
     fn name(&self) -> &'static str {
         "kl_divergence"
+    }
+    fn takes_top_k(&self, _: Rest) -> bool {
+        true
     }
     fn terms(&self) -> Terms {
         Terms::MeanUnderTeacher

@@ -332,11 +332,6 @@ impl Family {
         if matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
     }
 
-    /// Steps of loops in one read that a tile of classes stands for: those of a top-k teacher's ids beside its own.
-    pub(crate) fn loops_per_tile(self) -> usize {
-        if self.is_top_k() { 3 } else { 1 }
-    }
-
     /// Whether a loss of distributions has one value per class.
     pub(crate) fn is_per_class(self) -> bool {
         matches!(self, Family::Distribution { terms: Terms::PerElement, .. })

@@ -1,5 +1,5 @@
 use super::divergence::{Divergence, Kind, gap};
-use super::{Class, DistributionMaths, Terms};
+use super::{Class, DistributionMaths, Rest, Terms};
 use crate::reference::Real;
 
 /// Reverse Kullback-Leibler divergence `R = KL(Q||P) = sum_c q_c (log q_c - log p_c)`, P the targets, Q ours.
@@ -29,6 +29,9 @@ pub struct ReverseKl;
 impl Kind for ReverseKl {
     fn name(&self) -> &'static str {
         "reverse_kl_divergence"
+    }
+    fn takes_top_k(&self, _: Rest) -> bool {
+        false
     }
     fn terms(&self) -> Terms {
         Terms::MeanUnderStudent

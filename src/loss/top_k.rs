@@ -5,9 +5,10 @@ use crate::{Error, Shape};
 /// [`crate::Divergence::top_k`].
 ///
 /// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says at
-/// the others; the loss is the divergence from that P, its gradient the divergence's. A reverse KL divergence is infinite
-/// unless the rest is spread: Q has mass everywhere. The cross-entropy with such a teacher is the KL divergence plus the
-/// teacher's entropy, which no logit changes: the gradient is the same.
+/// the others; the loss is the divergence from that P, its gradient the divergence's. The cross-entropy with such a teacher
+/// is the KL divergence plus the teacher's entropy, which no logit changes: the gradient is the same. A reverse KL
+/// divergence does not take such a teacher, nor do Jensen-Shannon and total variation one whose rest is spread: they would
+/// hang on the logarithm of what rounding leaves of `1 - s`.
 ///
 /// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.

@@ -119,7 +119,7 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     let caps = &Caps {
         workgroup_size: caps.workgroup_size.min(most),
         max_lanes: caps.max_lanes.min(most),
-        max_tiles: caps.max_tiles / family.loops_per_tile(),
+        max_tiles: caps.max_tiles / loops_per_tile(problem),
         ..caps.clone()
     };
     let mut builder = Builder {
@@ -161,6 +161,17 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         builder.sum_side(divisors.kept);
     }
     Ok(builder.schedule)
+}
+
+/// Steps of loops in one read that a tile of classes stands for: its own and, of a top-k teacher, those over ids, sixteen
+/// at a time, of the tiles that may be named. In a row of its own few are; where neighbours stand on rows of their own,
+/// any of theirs counts, and filters are small.
+fn loops_per_tile(problem: &Problem) -> usize {
+    match problem.spec().top_k() {
+        None => 1,
+        Some(_) if problem.shape.inner == 1 => 3,
+        Some(top_k) => 2 + top_k.k.div_ceil(16),
+    }
 }
 
 /// Where a divisor comes from.

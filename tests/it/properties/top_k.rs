@@ -3,8 +3,7 @@
 use rstest::rstest;
 use surprisal::reference::Real;
 use surprisal::{
-    Form, JensenShannon, KlDivergence, LabelStorage, Loss, Pass, Reduction, Rest, ReverseKlDivergence, Storage,
-    TotalVariation,
+    Form, JensenShannon, KlDivergence, LabelStorage, Loss, Pass, Reduction, Rest, Storage, TotalVariation,
 };
 
 use super::evaluate;
@@ -25,10 +24,12 @@ fn kl(form: Form, k: usize, rest: Rest) -> KlDivergence {
     KlDivergence::from_logits(form).top_k(k, rest).reduction(Reduction::None)
 }
 
-/// The others, which read log p, or read a row once more than KL.
-fn others(form: Form, k: usize, rest: Rest) -> [Loss; 3] {
-    [
-        ReverseKlDivergence::from_logits(form).top_k(k, rest).reduction(Reduction::None).into(),
+/// The others, which read log p, and a row once more than KL; a rest that is spread is not for them.
+fn others(form: Form, k: usize, rest: Rest) -> Vec<Loss> {
+    if rest == Rest::Spread {
+        return Vec::new();
+    }
+    vec![
         JensenShannon::from_logits(form).beta(0.25).top_k(k, rest).reduction(Reduction::None).into(),
         TotalVariation::from_logits(form).top_k(k, rest).reduction(Reduction::None).into(),
     ]
@@ -72,15 +73,23 @@ fn corners_match_the_oracle(#[values(Form::Probs, Form::LogProbs)] form: Form) {
 /// As many ids as may be: nearly every class of its row, and among so many that the filter errs.
 #[rstest]
 #[case(2, 300, &RESTS)]
-#[case(1, 262_144, &RESTS[2..])]
+#[case(1, 262_144, &RESTS[1..])]
 fn many_classes_match_the_oracle(#[case] n_rows: usize, #[case] n_classes: usize, #[case] rests: &[Rest]) {
     let batch = Batch::new(n_rows, n_classes).deviation(3.0);
     for &rest in rests {
-        let [_, jensen_shannon, _] = others(Form::Probs, 256, rest);
-        for loss in [kl(Form::Probs, 256, rest).into(), jensen_shannon] {
+        let jensen_shannon = others(Form::Probs, 256, rest).into_iter().take(1);
+        for loss in std::iter::once(kl(Form::Probs, 256, rest).into()).chain(jensen_shannon) {
             check(engines(), &random_case(loss, batch));
         }
     }
+}
+
+/// As many ids as may be in rows that neighbours in a vector stand on: on llvmpipe the longest whose loops do not end early.
+#[test]
+fn many_ids_in_planes_match_the_oracle() {
+    let [jensen_shannon, _] = &others(Form::Probs, 256, Rest::Dropped)[..] else { panic!("two") };
+    let rows = random_case(jensen_shannon.clone(), Batch::new(32, 4 * (12288 / 18)).deviation(3.0));
+    check(engines(), &in_planes(&rows, 32, [0; 3]));
 }
 
 /// The results of a pass as numbers, and how far each may be off.
@@ -97,7 +106,7 @@ fn what_the_host_refuses_is_safe_on_a_device() {
     let logits = Random::new(5).grid(8 * 6, -4, 4);
     let ids = [0, 5, 0, 6, i32::MAX, 1, 2, 2, 3, 4, -7, 1, 1 << 20, 0, 5, 3];
     let probs = [0.5, 0.25, 0.5, 0.25, 0.5, 0.25, 0.5, 0.25, -0.5, 0.25, -0.5, 0.25, 0.5, 0.25, 0.5, 0.25];
-    let losses = RESTS.map(|rest| [&[kl(Form::Probs, 2, rest).into()], &others(Form::Probs, 2, rest)[1..2]].concat());
+    let losses = RESTS.map(|rest| [&[kl(Form::Probs, 2, rest).into()], &others(Form::Probs, 2, rest)[..]].concat());
     for (loss, engine) in losses.concat().into_iter().flat_map(|loss| gpus().map(move |engine| (loss.clone(), engine)))
     {
         let case = case(loss.clone(), 6, &logits).named(&ids, &probs);

@@ -1,7 +1,7 @@
 use surprisal::{
     BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, Jsd, Kl, KlDivergence,
-    Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence, RowWeights, Side,
-    SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
+    Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKlDivergence, RowWeights, Side, SigmoidFocal,
+    Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -101,10 +101,7 @@ fn kl_per_element() -> Vec<Loss> {
 }
 
 pub fn reverse_kl_divergences() -> Vec<Loss> {
-    let mut losses = divergences(|divergence: ReverseKlDivergence| divergence);
-    // Unless the rest is spread, it is infinite.
-    losses.extend(of_top_k::<ReverseKl>().into_iter().take(1));
-    losses
+    divergences(|divergence: ReverseKlDivergence| divergence)
 }
 
 pub fn jensen_shannons() -> Vec<Loss> {
@@ -114,13 +111,13 @@ pub fn jensen_shannons() -> Vec<Loss> {
             losses.extend([0.0, 0.5, 1.0].map(|beta| loss.clone().beta(beta).into()));
         }
     }
-    losses.extend(of_top_k::<Jsd>());
+    losses.extend(of_top_k::<Jsd>().into_iter().skip(1));
     losses
 }
 
 pub fn total_variations() -> Vec<Loss> {
     let mut losses = divergences(|divergence: TotalVariation| divergence);
-    losses.extend(of_top_k::<Tv>());
+    losses.extend(of_top_k::<Tv>().into_iter().skip(1));
     losses
 }
 
@@ -283,7 +280,6 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(KlDivergence::from_logits(Form::Logits).temperature(3.0).per_element().into());
     losses.push(KlDivergence::from_log_probs(Form::Probs).per_element().into());
     losses.extend(of_top_k::<Kl>().into_iter().take(2));
-    losses.push(ReverseKlDivergence::from_logits(Form::Probs).temperature(3.0).top_k(3, Rest::Spread).into());
     losses.extend(of_top_k::<Jsd>().into_iter().skip(2));
     losses.push(SoftmaxFocal::new(2.0).into());
     losses.push(SoftmaxFocal::new(0.5).alpha(CLASS_WEIGHTS).ignore_index(-100).into());
@@ -369,7 +365,6 @@ pub fn teacher_form(loss: &Loss) -> Option<Form> {
 pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
     match loss {
         Loss::KlDivergence(soft) => Some((soft.top_k?, soft.target)),
-        Loss::ReverseKlDivergence(soft) => Some((soft.top_k?, soft.target)),
         Loss::JensenShannon(soft) => Some((soft.top_k?, soft.target)),
         Loss::TotalVariation(soft) => Some((soft.top_k?, soft.target)),
         _ => None,
@@ -466,7 +461,6 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
             spec.into()
         }
         Loss::KlDivergence(spec) => naming(spec, n_classes).into(),
-        Loss::ReverseKlDivergence(spec) => naming(spec, n_classes).into(),
         Loss::JensenShannon(spec) => naming(spec, n_classes).into(),
         Loss::TotalVariation(spec) => naming(spec, n_classes).into(),
         Loss::BinaryCrossEntropy(mut spec) => {

@@ -328,3 +328,12 @@ fn what_a_top_k_teacher_does_not_go_with_is_refused(#[case] kl: KlDivergence, #[
     assert_eq!(error, Error::TopKTeacher { loss: "kl_divergence", expected });
     assert_eq!(error.to_string(), format!("kl_divergence with a top-k teacher expects {expected}"));
 }
+
+#[rstest]
+#[case(ReverseKlDivergence::from_logits(Form::Probs).top_k(2, Rest::Renormalised), "reverse_kl_divergence")]
+#[case(js().top_k(2, Rest::Spread), "jensen_shannon")]
+#[case(TotalVariation::from_logits(Form::Probs).top_k(2, Rest::Spread), "total_variation")]
+fn no_logarithm_is_taken_of_what_a_top_k_teacher_leaves(#[case] loss: impl Into<Loss>, #[case] name: &'static str) {
+    let expected = "kl_divergence, or the rest of jensen_shannon or total_variation dropped or renormalised";
+    assert_eq!(refused(loss, SHAPE), Error::TopKTeacher { loss: name, expected });
+}

@@ -5,9 +5,12 @@ mod cross_entropy;
 mod distillation;
 mod divergence;
 mod entropy;
+mod family;
 mod jensen_shannon;
 mod kl_divergence;
+mod maths;
 mod negative_log_likelihood;
+mod per_class;
 mod reverse_kl_divergence;
 mod row_options;
 mod sigmoid_focal;
@@ -22,9 +25,13 @@ pub use cross_entropy::{CrossEntropy, Smoothing};
 pub use distillation::{Distillation, SoftPart};
 pub use divergence::Divergence;
 pub use entropy::Entropy;
+pub use family::{Family, Gradients, Support, Terms};
 pub use jensen_shannon::{JensenShannon, Jsd};
 pub use kl_divergence::{Kl, KlDivergence};
+pub(crate) use maths::{Class, ClassIndexMaths, DistributionMaths, ElementwiseMaths, Maths, SoftmaxMaths};
 pub use negative_log_likelihood::NegativeLogLikelihood;
+pub(crate) use per_class::ONE;
+pub use per_class::PerClass;
 pub use reverse_kl_divergence::{ReverseKl, ReverseKlDivergence};
 pub use row_options::{RowOptions, RowWeights};
 pub use sigmoid_focal::SigmoidFocal;
@@ -33,7 +40,6 @@ pub use softmax_focal::SoftmaxFocal;
 pub use top_k::{Rest, TopK};
 pub use total_variation::{TotalVariation, Tv};
 
-use crate::reference::Real;
 use crate::{Error, Shape};
 
 /// What to compute. Built from one of the specs; plain data, cheap to clone except for class vectors.
@@ -136,213 +142,6 @@ pub enum Form {
     Probs,
 }
 
-/// One number for all classes, or one per class.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PerClass {
-    /// The same for every class.
-    All(f32),
-    /// One per class.
-    Each(Vec<f32>),
-}
-
-impl From<f32> for PerClass {
-    fn from(value: f32) -> Self {
-        PerClass::All(value)
-    }
-}
-
-impl From<Vec<f32>> for PerClass {
-    fn from(values: Vec<f32>) -> Self {
-        PerClass::Each(values)
-    }
-}
-
-impl From<&[f32]> for PerClass {
-    fn from(values: &[f32]) -> Self {
-        PerClass::Each(values.to_vec())
-    }
-}
-
-impl<const N: usize> From<[f32; N]> for PerClass {
-    fn from(values: [f32; N]) -> Self {
-        PerClass::Each(values.to_vec())
-    }
-}
-
-/// The one-element vector that stands for "the same for every class".
-pub(crate) const ONE: &[f32] = &[1.0];
-
-impl PerClass {
-    pub(crate) fn as_slice(&self) -> &[f32] {
-        match self {
-            PerClass::All(value) => std::slice::from_ref(value),
-            PerClass::Each(values) => values,
-        }
-    }
-
-    pub(crate) fn check(&self, option: &'static str, n_classes: usize) -> Result<(), Error> {
-        match self {
-            PerClass::All(value) => Self::check_values(option, std::slice::from_ref(value), 1),
-            PerClass::Each(values) => Self::check_values(option, values, n_classes),
-        }
-    }
-
-    pub(crate) fn check_values(option: &'static str, values: &[f32], expected: usize) -> Result<(), Error> {
-        if values.len() != expected {
-            return Err(Error::ClassVectorLength { option, expected, found: values.len() });
-        }
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(class) => Err(Error::ClassVectorValue { option, class, found: values[class] }),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The shared machinery a loss runs through; see ARCHITECTURE.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Softmax with one output per class.
-    Softmax,
-    /// Softmax, one label per row: `loss(log_p, q)`, `dloss_dlog_p(log_p, q)`.
-    ClassIndex,
-    /// No softmax, one label per row: `-w_t lp_t` of log-probabilities as given.
-    GivenLogProb,
-    /// A distribution against a distribution: `slope = dloss/dlog q`, `dx_j = slope_j - q_j sum_c slope_c`.
-    Distribution {
-        /// Whose loss it is: `Logits` or `LogProbs`.
-        student: Form,
-        /// What it is held against.
-        teacher: Form,
-        /// For which classes that is given.
-        support: Support,
-        /// How its sums over the classes come about.
-        terms: Terms,
-        /// Whose gradients are wanted.
-        gradients: Gradients,
-    },
-    /// A class index and a distribution, of the same logits: cross-entropy and a divergence, weighted and summed.
-    Distillation {
-        /// The divergence's name.
-        soft: &'static str,
-        /// What it is from.
-        teacher: Form,
-        /// How its sums over the classes come about.
-        terms: Terms,
-    },
-    /// Softmax and no target: the entropy.
-    RowEntropy,
-    /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
-    Elementwise,
-}
-
-/// The classes of a row that a teacher gives a number for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Support {
-    /// Every class: one number each.
-    Dense,
-    /// The k classes it names, with a number each; see [`TopK`].
-    TopK,
-}
-
-/// Whose gradient a loss of two distributions has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Gradients {
-    /// `dlogits`.
-    Student,
-    /// `dlogits` and `dtargets`.
-    Both,
-}
-
-/// What a loss of a distribution Q against P sums over the classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Terms {
-    /// `p h(log p, log q)`, h linear: summed in the read that finds the normalisers. The slopes are `-p`.
-    MeanUnderTeacher,
-    /// `q h(log p, log q)`, h linear: summed in the same read; so are the slopes, `q h`.
-    MeanUnderStudent,
-    /// Any function of p and q: summed in a second read, once both are known.
-    Normalised,
-    /// `p h(log p, log q)`, each a value of its own with an upstream gradient of its own.
-    PerElement,
-}
-
-impl Terms {
-    /// Whether the slopes sum to -1, whatever the row: those of a softmax's p do.
-    pub(crate) fn slopes_known(self, teacher: Form) -> bool {
-        self == Terms::MeanUnderTeacher && teacher == Form::Logits
-    }
-}
-
-impl Family {
-    /// Whether the targets have a gradient too.
-    pub(crate) fn has_teacher_gradient(self) -> bool {
-        matches!(self, Family::Distribution { gradients: Gradients::Both, .. })
-    }
-
-    /// Whether a teacher names the classes it has numbers for.
-    pub(crate) fn is_top_k(self) -> bool {
-        matches!(self, Family::Distribution { support: Support::TopK, .. })
-    }
-
-    /// Whether a row has one label.
-    pub(crate) fn has_labels(self) -> bool {
-        matches!(self, Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. })
-    }
-
-    /// Whether a backward pass starts from what a forward pass found over the classes.
-    pub(crate) fn saves_state(self) -> bool {
-        !matches!(self, Family::GivenLogProb | Family::Elementwise)
-    }
-
-    /// Numbers saved per row: the running maximum and sum of each softmax, and what else the gradient needs.
-    pub(crate) fn state_width(self) -> usize {
-        match self {
-            Family::Softmax | Family::ClassIndex => 2, // m, D
-            Family::RowEntropy => 3,                   // m, D, entropy
-            Family::GivenLogProb | Family::Elementwise => 0,
-            Family::Distillation { teacher, terms, .. } => {
-                let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
-                2 + Family::Distribution { student, teacher, support, terms, gradients }.state_width()
-            }
-            Family::Distribution { student, teacher, terms, gradients, .. } => {
-                let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
-                let divergence = gradients == Gradients::Both && teacher == Form::Logits;
-                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
-            }
-        }
-    }
-
-    /// Whether its rows may have weights: one value per row comes of its classes, and a binding is free.
-    pub(crate) fn weighs_rows(self) -> bool {
-        !matches!(self, Family::Softmax | Family::Elementwise | Family::Distillation { .. }) && !self.is_per_class()
-    }
-
-    /// Values that a row, or the batch, has: a sum of two losses comes with both.
-    pub(crate) fn values_per_loss(self) -> usize {
-        if matches!(self, Family::Distillation { .. }) { 3 } else { 1 }
-    }
-
-    /// Whether a loss reads `divisor` forward too: a term that no class weight touches is brought to it.
-    pub(crate) fn has_mixed_divisors(self) -> bool {
-        matches!(self, Family::ClassIndex | Family::Distillation { .. })
-    }
-
-    /// Lanes in a workgroup at most, so that what they share fits the 16 KiB that WebGPU promises.
-    pub(crate) fn most_lanes(self) -> u32 {
-        if matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
-    }
-
-    /// Whether a loss of distributions has one value per class.
-    pub(crate) fn is_per_class(self) -> bool {
-        matches!(self, Family::Distribution { terms: Terms::PerElement, .. })
-    }
-
-    /// Whether an element's gradient depends on the upstream gradient of its whole row.
-    pub(crate) fn uses_whole_dloss(self) -> bool {
-        self == Family::Softmax || self.is_per_class()
-    }
-}
-
 /// What a loss reads beside the logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TargetKind {
@@ -395,67 +194,6 @@ impl Shares {
         let even = eps / (n_classes as f64 - 1.0);
         Shares { target: 1.0 - eps - even, even }
     }
-}
-
-/// A loss's own functions in f64: the twins of those in its shader fragment. All else is its family's.
-pub(crate) enum Maths<'a> {
-    Softmax(&'a dyn SoftmaxMaths),
-    ClassIndex(&'a dyn ClassIndexMaths),
-    GivenLogProb,
-    Distribution(&'a dyn DistributionMaths),
-    RowEntropy,
-    Elementwise(&'a dyn ElementwiseMaths),
-    /// Each part has its own.
-    Distillation,
-}
-
-/// One value and one gradient per class.
-pub(crate) trait SoftmaxMaths {
-    fn value(&self, log_p: Real, p: Real) -> Real;
-    /// From the upstream gradient of the class, and over the row the sum of it and that weighted by p.
-    fn dlogit(&self, p: Real, g: f32, sum_g: Real, sum_gp: Real) -> Real;
-}
-
-/// Of the target's `log p_t` and `q = 1 - p_t`.
-pub(crate) trait ClassIndexMaths {
-    fn loss(&self, log_p: Real, q: Real) -> Real;
-    fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real;
-}
-
-/// Of one class of both distributions.
-pub(crate) trait DistributionMaths {
-    /// The class's share of the loss.
-    fn loss_term(&self, c: &Class) -> Real;
-    /// `dloss/dlog q`, up to a multiple of q, which a softmax takes away again.
-    fn slope(&self, c: &Class) -> Real;
-    /// Whether a negative p has no meaning.
-    fn reads_log_p(&self) -> bool {
-        true
-    }
-    /// `log p - log q` for the divergence that has a gradient with respect to P.
-    fn teacher_log_ratio(&self, _c: &Class) -> Option<Real> {
-        None
-    }
-    /// For a divergence that is a mean of log-ratios: the class's share plus the other distribution's mass there, less
-    /// its own, without the cancellation.
-    fn gap(&self, _c: &Class) -> Option<f64> {
-        None
-    }
-}
-
-/// One class of P and Q.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Class {
-    pub p: Real,
-    pub q: Real,
-    pub log_p: Real,
-    pub log_q: Real,
-}
-
-/// Of one element x, its target y and the factor of its class.
-pub(crate) trait ElementwiseMaths {
-    fn loss(&self, x: Real, y: Real, factor: f64) -> Real;
-    fn dloss_dx(&self, x: Real, y: Real, factor: f64) -> Real;
 }
 
 /// What every loss says about itself. The engine asks; a loss never calls back.

@@ -1,0 +1,146 @@
+use super::Form;
+
+/// The shared machinery a loss runs through; see ARCHITECTURE.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Softmax with one output per class.
+    Softmax,
+    /// Softmax, one label per row: `loss(log_p, q)`, `dloss_dlog_p(log_p, q)`.
+    ClassIndex,
+    /// No softmax, one label per row: `-w_t lp_t` of log-probabilities as given.
+    GivenLogProb,
+    /// A distribution against a distribution: `slope = dloss/dlog q`, `dx_j = slope_j - q_j sum_c slope_c`.
+    Distribution {
+        /// Whose loss it is: `Logits` or `LogProbs`.
+        student: Form,
+        /// What it is held against.
+        teacher: Form,
+        /// For which classes that is given.
+        support: Support,
+        /// How its sums over the classes come about.
+        terms: Terms,
+        /// Whose gradients are wanted.
+        gradients: Gradients,
+    },
+    /// A class index and a distribution, of the same logits: cross-entropy and a divergence, weighted and summed.
+    Distillation {
+        /// The divergence's name.
+        soft: &'static str,
+        /// What it is from.
+        teacher: Form,
+        /// How its sums over the classes come about.
+        terms: Terms,
+    },
+    /// Softmax and no target: the entropy.
+    RowEntropy,
+    /// One term per element: `loss(x, y)`, `dloss_dx(x, y)`.
+    Elementwise,
+}
+
+/// The classes of a row that a teacher gives a number for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Support {
+    /// Every class: one number each.
+    Dense,
+    /// The k classes it names, with a number each; see [`crate::TopK`].
+    TopK,
+}
+
+/// Whose gradient a loss of two distributions has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Gradients {
+    /// `dlogits`.
+    Student,
+    /// `dlogits` and `dtargets`.
+    Both,
+}
+
+/// What a loss of a distribution Q against P sums over the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Terms {
+    /// `p h(log p, log q)`, h linear: summed in the read that finds the normalisers. The slopes are `-p`.
+    MeanUnderTeacher,
+    /// `q h(log p, log q)`, h linear: summed in the same read; so are the slopes, `q h`.
+    MeanUnderStudent,
+    /// Any function of p and q: summed in a second read, once both are known.
+    Normalised,
+    /// `p h(log p, log q)`, each a value of its own with an upstream gradient of its own.
+    PerElement,
+}
+
+impl Terms {
+    /// Whether the slopes sum to -1, whatever the row: those of a softmax's p do.
+    pub(crate) fn slopes_known(self, teacher: Form) -> bool {
+        self == Terms::MeanUnderTeacher && teacher == Form::Logits
+    }
+}
+
+impl Family {
+    /// Whether the targets have a gradient too.
+    pub(crate) fn has_teacher_gradient(self) -> bool {
+        matches!(self, Family::Distribution { gradients: Gradients::Both, .. })
+    }
+
+    /// Whether a teacher names the classes it has numbers for.
+    pub(crate) fn is_top_k(self) -> bool {
+        matches!(self, Family::Distribution { support: Support::TopK, .. })
+    }
+
+    /// Whether a row has one label.
+    pub(crate) fn has_labels(self) -> bool {
+        matches!(self, Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. })
+    }
+
+    /// Whether a backward pass starts from what a forward pass found over the classes.
+    pub(crate) fn saves_state(self) -> bool {
+        !matches!(self, Family::GivenLogProb | Family::Elementwise)
+    }
+
+    /// Numbers saved per row: the running maximum and sum of each softmax, and what else the gradient needs.
+    pub(crate) fn state_width(self) -> usize {
+        match self {
+            Family::Softmax | Family::ClassIndex => 2, // m, D
+            Family::RowEntropy => 3,                   // m, D, entropy
+            Family::GivenLogProb | Family::Elementwise => 0,
+            Family::Distillation { teacher, terms, .. } => {
+                let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
+                2 + Family::Distribution { student, teacher, support, terms, gradients }.state_width()
+            }
+            Family::Distribution { student, teacher, terms, gradients, .. } => {
+                let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
+                let divergence = gradients == Gradients::Both && teacher == Form::Logits;
+                2 * softmaxes + usize::from(!terms.slopes_known(teacher)) + usize::from(divergence) // m, D; the slopes' sum
+            }
+        }
+    }
+
+    /// Whether its rows may have weights: one value per row comes of its classes, and a binding is free.
+    pub(crate) fn weighs_rows(self) -> bool {
+        !matches!(self, Family::Softmax | Family::Elementwise | Family::Distillation { .. }) && !self.is_per_class()
+    }
+
+    /// Values that a row, or the batch, has: a sum of two losses comes with both.
+    pub(crate) fn values_per_loss(self) -> usize {
+        if matches!(self, Family::Distillation { .. }) { 3 } else { 1 }
+    }
+
+    /// Whether a loss reads `divisor` forward too: a term that no class weight touches is brought to it.
+    pub(crate) fn has_mixed_divisors(self) -> bool {
+        matches!(self, Family::ClassIndex | Family::Distillation { .. })
+    }
+
+    /// Lanes in a workgroup at most, so that what they share fits the 16 KiB that WebGPU promises.
+    pub(crate) fn most_lanes(self) -> u32 {
+        if matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
+    }
+
+    /// Whether a loss of distributions has one value per class.
+    pub(crate) fn is_per_class(self) -> bool {
+        matches!(self, Family::Distribution { terms: Terms::PerElement, .. })
+    }
+
+    /// Whether an element's gradient depends on the upstream gradient of its whole row.
+    pub(crate) fn uses_whole_dloss(self) -> bool {
+        self == Family::Softmax || self.is_per_class()
+    }
+}

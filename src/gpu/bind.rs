@@ -117,9 +117,10 @@ pub(super) fn bind(engine: &GpuEngine, plan: &Plan, buffers: &Buffers<'_>) -> Re
     for (slot, slice) in buffers.given() {
         check_slice(slot, slice, problem.element_bytes(slot), needed_len(problem, slot, buffers.weights) as u64)?;
     }
-    check_overlap(problem, &buffers)?;
+    let placement = placement(problem, &buffers);
+    check_overlap(problem, &buffers, &placement, Aliasing::of(engine))?;
 
-    let schedule = schedule(problem, &engine.shared.caps, &placement(problem, &buffers))?;
+    let schedule = schedule(problem, &engine.shared.caps, &placement)?;
     for &size in &schedule.scratch {
         scratch.push(take_scratch(engine, size)?);
     }
@@ -269,22 +270,50 @@ fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
     }
 }
 
-/// Pairs of slices in one buffer, the written one first, of which at least one is written.
-fn sharing<'a>(problem: &'a Problem, buffers: &'a Buffers<'_>) -> impl Iterator<Item = (Slot, Slot)> + 'a {
-    let written = |slot| is_written(problem, slot, buffers.in_place);
-    buffers.given().filter(move |(slot, _)| written(*slot)).flat_map(move |(slot, slice)| {
+/// Which slices of one buffer may be bound side by side.
+#[derive(Clone, Copy)]
+enum Aliasing {
+    /// Those whose bytes differ.
+    Bytes,
+    /// A browser refuses bindings that overlap if one may be written, as all of an arena's may; and bindings start at
+    /// whole blocks of so many bytes.
+    Blocks(u64),
+}
+
+impl Aliasing {
+    fn of(engine: &GpuEngine) -> Aliasing {
+        match engine.shared.device.adapter_info().backend {
+            wgpu::Backend::BrowserWebGpu => Aliasing::Blocks(engine.shared.caps.alignment),
+            _ => Aliasing::Bytes,
+        }
+    }
+}
+
+/// Pairs of slices in one buffer, each in both orders.
+fn sharing<'a>(buffers: &'a Buffers<'_>) -> impl Iterator<Item = (Slot, Slot)> + 'a {
+    buffers.given().flat_map(move |(slot, slice)| {
         let others = buffers.given().filter(move |(other, o)| *other != slot && o.buffer() == slice.buffer());
         others.map(move |(other, _)| (slot, other))
     })
 }
 
-fn check_overlap(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
+fn check_overlap(
+    problem: &Problem,
+    buffers: &Buffers<'_>,
+    placement: &Placement,
+    aliasing: Aliasing,
+) -> Result<(), Error> {
+    let (block, all_writable) = match aliasing {
+        Aliasing::Bytes => (1, false),
+        Aliasing::Blocks(block) => (block, placement.arena),
+    };
     let bytes = |slot: Slot| {
         let slice = buffers.get(slot).expect("a slot of given()");
         let len = needed_len(problem, slot, buffers.weights) as u64 * problem.element_bytes(slot);
-        slice.offset()..slice.offset() + len
+        slice.offset() - slice.offset() % block..slice.offset() + len
     };
-    for (written, other) in sharing(problem, buffers) {
+    let is_writable = |slot| all_writable || is_written(problem, slot, buffers.in_place);
+    for (written, other) in sharing(buffers).filter(|(slot, _)| is_writable(*slot)) {
         let (a, b) = (bytes(written), bytes(other));
         if a.start < b.end && b.start < a.end {
             return Err(Error::Overlap { written: written.name(), other: other.name() });
@@ -294,13 +323,51 @@ fn check_overlap(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> 
 }
 
 fn placement(problem: &Problem, buffers: &Buffers<'_>) -> Placement {
-    let read_too = |(_, other)| !is_written(problem, other, buffers.in_place);
+    let is_written = |slot| is_written(problem, slot, buffers.in_place);
     Placement {
         offsets: buffers.given().map(|(slot, slice)| (slot, slice.offset())).collect(),
-        arena: sharing(problem, buffers).any(read_too),
+        arena: sharing(buffers).any(|(slot, other)| is_written(slot) && !is_written(other)),
         in_place: buffers.in_place,
         weights: buffers.weights,
         has_dloss: buffers.get(Slot::Dloss).is_some(),
         counts_errors: buffers.get(Slot::Errors).is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CrossEntropy, Pass, Shape};
+
+    /// Whether cross-entropy of 2 x 3 takes a buffer's slices at these offsets.
+    fn takes(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> bool {
+        let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let usage = wgpu::BufferUsages::STORAGE;
+        let size = 4096;
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        let arena = device.create_buffer(&descriptor);
+        let problem =
+            Problem::new(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3)).expect("it has a meaning");
+        let buffers = Buffers::new(arena.slice(logits..)).targets(arena.slice(targets..));
+        let buffers = buffers.values(arena.slice(values..)).dlogits(arena.slice(dlogits..));
+        check_overlap(&problem, &buffers, &placement(&problem, &buffers), aliasing).is_ok()
+    }
+
+    #[test]
+    fn a_browser_has_the_slices_of_an_arena_in_blocks_of_their_own() {
+        let browser = Aliasing::Blocks(256);
+        for (offsets, natively, in_browser) in [
+            ([0, 256, 512, 768], true, true),
+            // The values lie behind the labels, the labels behind the logits.
+            ([0, 256, 264, 768], true, false),
+            ([0, 24, 512, 768], true, false),
+            ([0, 256, 512, 516], true, false),
+            // Both are read alone, but an arena's kernels may write everything.
+            ([0, 0, 512, 768], true, false),
+            ([0, 256, 512, 20], false, false),
+        ] {
+            assert_eq!(takes(Aliasing::Bytes, offsets), natively, "{offsets:?}");
+            assert_eq!(takes(browser, offsets), in_browser, "{offsets:?} in a browser");
+        }
     }
 }

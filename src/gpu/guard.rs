@@ -1,12 +1,14 @@
-use std::future::Future;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+#[cfg(not(target_arch = "wasm32"))]
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use crate::Error;
 
 /// Runs `create` and returns what wgpu has against it as an error instead of a panic.
-///
-/// Native wgpu knows its verdict at once. A browser tells later: there the verdict goes to the device's own handler.
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) fn guarded<T>(device: &wgpu::Device, what: &'static str, create: impl FnOnce() -> T) -> Result<T, Error> {
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
@@ -25,6 +27,12 @@ pub(super) fn guarded<T>(device: &wgpu::Device, what: &'static str, create: impl
     }
 }
 
+/// A browser tells its verdict later, to the handler of the device's uncaptured errors, unless a scope takes it away.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn guarded<T>(_device: &wgpu::Device, _what: &'static str, create: impl FnOnce() -> T) -> Result<T, Error> {
+    Ok(create())
+}
+
 /// A buffer with these bytes, padded to whole words.
 pub(super) fn buffer_of(
     device: &wgpu::Device,
@@ -41,7 +49,8 @@ pub(super) fn buffer_of(
     Ok(buffer)
 }
 
-/// The future's value if it is ready.
+/// The future's value: native wgpu knows its verdict at once.
+#[cfg(not(target_arch = "wasm32"))]
 fn now(future: impl Future<Output = Option<wgpu::Error>>) -> Option<wgpu::Error> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(error) => error,

@@ -46,7 +46,8 @@ impl Engine {
     ///
     /// Software adapters (`wgpu::DeviceType::Cpu`) are taken only when asked for. `SURPRISAL_ADAPTER` asks:
     /// `software` for any of them, `cpu` for the CPU engine, anything else for the adapter whose description contains
-    /// every word of it. Fails when an adapter asked for is not there.
+    /// every word of it. An adapter that gives no device which serves is passed over for the next. Fails when an adapter asked
+    /// for is not there, or gives none.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn new() -> Result<Engine, Error> {
         pollster::block_on(Self::request(Options::default()))

@@ -1,28 +1,85 @@
+use super::{GpuEngine, Options};
 use crate::Error;
 
 /// The variable that asks for an adapter.
 const VARIABLE: &str = "SURPRISAL_ADAPTER";
 
-/// The adapter to use: the best real GPU, or the one asked for in words; none where the CPU engine is to be used.
-pub(super) async fn choose(words: Option<&str>) -> Result<Option<wgpu::Adapter>, Error> {
-    let from_env = std::env::var(VARIABLE).ok();
-    let words = words.or(from_env.as_deref()).map(str::trim).filter(|words| !words.is_empty());
-    if words == Some("cpu") {
+/// What a caller wants computed on.
+#[derive(PartialEq)]
+enum Wish {
+    /// The best real GPU, or else the CPU.
+    Best,
+    Cpu,
+    Software,
+    /// An adapter whose description has these words.
+    Words(String),
+}
+
+impl Wish {
+    /// From an option's words or, without, from the variable's.
+    fn new(words: Option<&str>) -> Wish {
+        let from_env = std::env::var(VARIABLE).ok();
+        match words.or(from_env.as_deref()).map_or("", str::trim) {
+            "" => Wish::Best,
+            "cpu" => Wish::Cpu,
+            "software" => Wish::Software,
+            words => Wish::Words(words.to_string()),
+        }
+    }
+
+    fn fits(&self, info: &wgpu::AdapterInfo) -> bool {
+        let is_software = info.device_type == wgpu::DeviceType::Cpu;
+        match self {
+            Wish::Best => !is_software && info.backend != wgpu::Backend::Noop,
+            Wish::Cpu => false,
+            Wish::Software => is_software,
+            Wish::Words(words) => {
+                let description = describe(info).to_lowercase();
+                words.split_whitespace().all(|word| description.contains(&word.to_lowercase()))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Wish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Wish::Best => write!(f, "any GPU"),
+            Wish::Cpu => write!(f, "\"cpu\""),
+            Wish::Software => write!(f, "\"software\""),
+            Wish::Words(words) => write!(f, "{words:?}"),
+        }
+    }
+}
+
+/// An engine on the best adapter that fits and gives a device which serves; none where the CPU is to be used.
+///
+/// The CPU takes over only where neither a GPU nor a kernel variant was asked for.
+pub(super) async fn open_best(options: Options) -> Result<Option<GpuEngine>, Error> {
+    let wish = Wish::new(options.adapter.as_deref());
+    if wish == Wish::Cpu {
         return Ok(None);
     }
     let mut seen = Vec::new();
-    // GL last, and only where the explicit APIs have nothing that fits.
+    let mut refusal = None;
+    // GL last: the explicit APIs have the same GPUs, and more of what they can do.
     for backends in [wgpu::Backends::PRIMARY, wgpu::Backends::SECONDARY] {
-        let adapters = adapters(backends).await;
+        let mut adapters = adapters(backends).await;
         seen.extend(adapters.iter().map(|adapter| describe(&adapter.get_info())));
-        let fitting = adapters.into_iter().filter(|adapter| fits(&adapter.get_info(), words));
-        if let Some(adapter) = fitting.max_by_key(|adapter| rank(&adapter.get_info())) {
-            return Ok(Some(adapter));
+        adapters.retain(|adapter| wish.fits(&adapter.get_info()));
+        adapters.sort_by_key(|adapter| std::cmp::Reverse(rank(&adapter.get_info())));
+        for adapter in adapters {
+            let name = describe(&adapter.get_info());
+            match GpuEngine::open(adapter, options.clone()).await {
+                Ok(opened) => return Ok(Some(opened)),
+                Err(error) => log::warn!("surprisal: {name} does not serve: {}", refusal.insert(error)),
+            }
         }
     }
-    match words {
-        None => Ok(None),
-        Some(words) => Err(Error::NoAdapter { reason: format!("asked for {words:?}, found {seen:?}") }),
+    match (wish, refusal) {
+        (Wish::Best, refusal) if !matches!(refusal, Some(Error::Variant { .. })) => Ok(None),
+        (_, Some(refusal)) => Err(refusal),
+        (wish, None) => Err(Error::NoAdapter { reason: format!("asked for {wish}, found {seen:?}") }),
     }
 }
 
@@ -40,18 +97,6 @@ async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     descriptor.backends &= backends;
     let instance = wgpu::Instance::new(descriptor);
     instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await.into_iter().collect()
-}
-
-/// Whether an adapter is what was asked for: by default any that is hardware.
-fn fits(info: &wgpu::AdapterInfo, words: Option<&str>) -> bool {
-    match words {
-        None => info.device_type != wgpu::DeviceType::Cpu && info.backend != wgpu::Backend::Noop,
-        Some("software") => info.device_type == wgpu::DeviceType::Cpu,
-        Some(words) => {
-            let description = describe(info).to_lowercase();
-            words.split_whitespace().all(|word| description.contains(&word.to_lowercase()))
-        }
-    }
 }
 
 /// Backend, name, driver: the words an adapter can be asked for by.

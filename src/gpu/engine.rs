@@ -92,9 +92,12 @@ impl GpuEngine {
         caps::wanted(adapter)
     }
 
-    /// An engine on a device of its own, on the best adapter or the one asked for; none where the CPU must do.
+    /// An engine on a device of its own, on the best adapter that gives one or the one asked for; none where the CPU must do.
     pub(crate) async fn request(options: Options) -> Result<Option<GpuEngine>, Error> {
-        let Some(adapter) = super::adapter::choose(options.adapter.as_deref()).await? else { return Ok(None) };
+        super::adapter::open_best(options).await
+    }
+
+    pub(super) async fn open(adapter: wgpu::Adapter, options: Options) -> Result<GpuEngine, Error> {
         let (required_features, required_limits) = caps::wanted(&adapter);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("surprisal"),
@@ -105,7 +108,7 @@ impl GpuEngine {
         let opened = adapter.request_device(&descriptor).await;
         let (device, queue) =
             opened.map_err(|error| Error::Wgpu { what: "the device request", message: error.to_string() })?;
-        GpuEngine::with_options(&device, &queue, options).map(Some)
+        GpuEngine::with_options(&device, &queue, options)
     }
 
     /// The device the engine works on.

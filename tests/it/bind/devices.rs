@@ -95,6 +95,16 @@ fn an_adapter_that_is_not_there_is_named_with_those_that_are() {
     assert!(message.starts_with("no GPU adapter fits: asked for \"surprisal's own adapter\", found ["), "{message}");
 }
 
+/// An app's executor may have several threads.
+#[test]
+fn a_request_may_move_between_threads() {
+    fn assert_send<T: Send>(value: T) -> T {
+        value
+    }
+    let engine = pollster::block_on(assert_send(Engine::request(Options::default().adapter("cpu"))));
+    assert_eq!(engine.map(|engine| engine.backend()), Ok(Backend::Cpu));
+}
+
 #[test]
 fn the_cpu_engine_can_be_asked_for_in_words() {
     let engine =

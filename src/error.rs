@@ -42,7 +42,8 @@ pub enum Error {
         inner: usize,
     },
 
-    /// Indices are 32 bits wide on the GPU: cut the batch into several calls. A buffer must hold one row at least.
+    /// Indices are 32 bits wide on the GPU: cut the batch into several calls. A buffer must hold one row at least. Each row's
+    /// label is looked up among all ignored ones: where those are many, leave rows out by a row weight of 0.
     #[error("expected {what} to be at most {limit}, found {found}")]
     TooLarge {
         /// What is too large, with its unit.
@@ -235,9 +236,11 @@ pub enum Error {
         found: f32,
     },
 
-    /// Clamp what rounding left outside, or start from logits: the logarithm of a negative number has no value.
-    #[error("expected probabilities in 0..=1, found {found} for class {class} in row {row}")]
+    /// Clamp what rounding left outside, or start from logits: logarithms and powers of a negative number have no value.
+    #[error("expected {tensor} to be probabilities in 0..=1, found {found} for class {class} in row {row}")]
     Probability {
+        /// The tensor's name.
+        tensor: &'static str,
         /// The row of the first such number in memory.
         row: usize,
         /// Its class.
@@ -298,7 +301,8 @@ pub enum Error {
     },
 
     /// Two slices share bytes and one of them is written. Give the output a slice of its own, or ask for the in-place
-    /// gradient.
+    /// gradient. In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` (256 bytes): there slices
+    /// of one buffer, one of them written, begin at such multiples.
     #[error("{written} is written but shares bytes with {other}; give it a slice of its own")]
     Overlap {
         /// The tensor that is written.

@@ -9,8 +9,13 @@ use crate::{Corners, EmptyMean, Error, Policy, Shape, Storage};
 const MAX_CLASSES: usize = 1 << 30;
 /// Rows in a batch at most: row indices are u32.
 const MAX_ROWS: usize = 1 << 31;
-/// Elements in a tensor at most: byte offsets fit a u64 many times over, products of strides fit a usize.
+/// Elements in a tensor at most: byte offsets fit a u64 many times over. On 32-bit targets `Shape`'s lengths saturate
+/// before that, which no slice satisfies.
 const MAX_ELEMENTS: u64 = 1 << 48;
+
+/// Ignored labels at most: sixteen rows a lane, each held against all, stay well below the 65535 steps after which
+/// llvmpipe ends loops.
+const MAX_IGNORED: usize = 1024;
 
 /// A loss, a pass and a shape that fit together: everything known before the data is.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +45,7 @@ impl Problem {
         check_shape(&shape)?;
         let spec = loss.spec();
         spec.check(&shape)?;
+        check_limit("ignored labels", spec.ignore_index().len() as u64, MAX_IGNORED as u64)?;
         match spec.reduction() {
             Some(Reduction::BatchMean) if !spec.has_batch_mean() => {
                 Err(Error::Reduction { loss: spec.name(), reduction: Reduction::BatchMean })
@@ -231,7 +237,7 @@ impl Problem {
         check_storage("logits", shape.logits_storage.name(), inputs.logits.storage().name())?;
         check_strided_len("logits", inputs.logits.len(), shape.logits_len(), shape.logits_stride, shape)?;
         if self.spec().reads_probabilities() {
-            check_probabilities(&inputs.logits, shape)?;
+            check_probabilities("logits", &inputs.logits, shape.logits_stride, shape)?;
         }
         self.check_targets(&inputs.targets)?;
         let taught = self.spec().distillation().is_some();
@@ -315,7 +321,11 @@ impl Problem {
             }
             (TargetKind::Values, Targets::Values(values)) => {
                 check_storage("targets", shape.targets_storage.name(), values.storage().name())?;
-                check_strided_len("targets", values.len(), shape.targets_len(), shape.targets_stride, shape)
+                check_strided_len("targets", values.len(), shape.targets_len(), shape.targets_stride, shape)?;
+                match spec.targets_are_probabilities() {
+                    true => check_probabilities("targets", values, shape.targets_stride, shape),
+                    false => Ok(()),
+                }
             }
             (TargetKind::TopK, Targets::ClassIndex(ids)) => {
                 let k = self.labels_per_row();
@@ -415,13 +425,14 @@ fn check_strided_len(
     if found == with_padding { Ok(()) } else { check_len(tensor, found, expected) }
 }
 
-fn check_probabilities(probs: &Numbers<'_>, shape: &Shape) -> Result<(), Error> {
+fn check_probabilities(tensor: &'static str, probs: &Numbers<'_>, stride: usize, shape: &Shape) -> Result<(), Error> {
     let probs = probs.widen();
-    let slabs = probs.chunks(shape.logits_stride).map(|slab| &slab[..shape.slab_len()]);
+    let slabs = probs.chunks(stride).map(|slab| &slab[..shape.slab_len()]);
     let bad = |(o, slab): (usize, &[f32])| slab.iter().position(|p| !(0.0..=1.0).contains(p)).map(|i| (o, i, slab[i]));
     match slabs.enumerate().find_map(bad) {
         Some((o, i, found)) => {
-            Err(Error::Probability { row: o * shape.inner + i % shape.inner, class: i / shape.inner, found })
+            let (row, class) = (o * shape.inner + i % shape.inner, i / shape.inner);
+            Err(Error::Probability { tensor, row, class, found })
         }
         None => Ok(()),
     }

@@ -29,9 +29,8 @@ fn dloss_dx(e: Element) -> f32 {
     return (p - bitcast<f32>(e.y)) / max(p * (1f - p), LEAST_VARIANCE);
 }
 
-/// Outside 0..=1, or NaN.
 fn is_undefined(e: Element) -> bool {
-    return e.x > 0x3f800000u && e.x != 0x80000000u;
+    return is_no_probability(e.x);
 }
 
 fn slope_is_infinite(e: Element) -> bool {

@@ -39,6 +39,11 @@ fn is_infinite(bits: u32) -> bool {
     return (bits << 1u) == 0xff000000u;
 }
 
+/// Outside 0..=1, or NaN.
+fn is_no_probability(bits: u32) -> bool {
+    return bits > 0x3f800000u && bits != 0x80000000u;
+}
+
 /// A result as bits: NaN where an input is or the formula has no value, and infinite, with the result's sign, where the
 /// formula is infinite but for a factor of 0.
 fn settle(e: Element, result: f32, infinite: bool) -> u32 {

@@ -37,8 +37,9 @@ fn dloss_dx(e: Element) -> f32 {
     return times(balance(y) * focus(q), slope);
 }
 
+/// A target outside 0..=1: q may be negative, and has no power.
 fn is_undefined(e: Element) -> bool {
-    return false;
+    return is_no_probability(e.y);
 }
 
 fn slope_is_infinite(e: Element) -> bool {

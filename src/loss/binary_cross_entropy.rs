@@ -133,7 +133,7 @@ struct OfProbs;
 impl ElementwiseMaths for OfProbs {
     /// `-y max(log p, -100) - (1-y) max(log(1-p), -100)`.
     fn loss(&self, p: Real, y: Real, _factor: f64) -> Real {
-        if !(0.0..=1.0).contains(&p.value) {
+        if !is_probability(p) {
             return Real::NAN;
         }
         let [log_p, log_1m] = [p.ln(), (-p).ln_1p()].map(|log| log.at_least(-100.0));
@@ -142,11 +142,15 @@ impl ElementwiseMaths for OfProbs {
 
     /// `(p - y) / max(p (1-p), 1e-12)`.
     fn dloss_dx(&self, p: Real, y: Real, _factor: f64) -> Real {
-        if !(0.0..=1.0).contains(&p.value) {
+        if !is_probability(p) {
             return Real::NAN;
         }
         (p - y) / (p * (Real::ONE - p)).at_least(1e-12_f32.into())
     }
+}
+
+pub(super) fn is_probability(v: Real) -> bool {
+    (0.0..=1.0).contains(&v.value)
 }
 
 /// `log(1 + exp(x))`, without overflow and without cancellation.

@@ -222,6 +222,10 @@ pub(crate) trait Spec {
     fn reads_probabilities(&self) -> bool {
         false
     }
+    /// Whether targets, one number per class, have a meaning in 0..=1 alone.
+    fn targets_are_probabilities(&self) -> bool {
+        false
+    }
     /// The two parts, of a sum of two.
     fn distillation(&self) -> Option<&Distillation> {
         None

@@ -1,4 +1,4 @@
-use super::binary_cross_entropy::sigmoid;
+use super::binary_cross_entropy::{is_probability, sigmoid};
 use super::softmax_focal::{check_gamma, gamma_args};
 use super::{
     BinaryCrossEntropy, Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, Spec, TargetKind, check_unit,
@@ -12,6 +12,8 @@ use crate::{Error, Shape};
 /// (1 without alpha), an element's loss is `a q^gamma ce`. For hard labels and `s = x(2y-1)` that is
 /// `a exp(-gamma sp(s)) sp(-s)`, free of cancellation. `None` gives one loss per element; `Mean` divides by the number
 /// of elements (RetinaNet itself divides by the number of positives: `SumDividedBy`).
+///
+/// A target that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN.
 ///
 /// Meaning as in torchvision's `sigmoid_focal_loss`, whose defaults are gamma 2, alpha 0.25.
 ///
@@ -92,6 +94,9 @@ impl Spec for SigmoidFocal {
         check_gamma(self.gamma)?;
         self.alpha.map_or(Ok(()), |alpha| check_unit("alpha", alpha))
     }
+    fn targets_are_probabilities(&self) -> bool {
+        true
+    }
     fn loss_args(&self) -> [f32; 4] {
         let [gamma, gamma_head, ..] = gamma_args(self.gamma);
         let (positive, negative) = self.factors();
@@ -102,6 +107,9 @@ impl Spec for SigmoidFocal {
 impl ElementwiseMaths for SigmoidFocal {
     /// `a q^gamma ce`.
     fn loss(&self, x: Real, y: Real, _factor: f64) -> Real {
+        if !is_probability(y) {
+            return Real::NAN;
+        }
         (self.balance(y) * miss(x, y).powf(self.gamma.into())).times(CE.loss(x, y, 1.0))
     }
 
@@ -109,6 +117,9 @@ impl ElementwiseMaths for SigmoidFocal {
     ///
     /// For hard labels `sigmoid(x) sigmoid(-x) = q (1-q)`: no power below gamma is needed, and every gamma is safe.
     fn dloss_dx(&self, x: Real, y: Real, _factor: f64) -> Real {
+        if !is_probability(y) {
+            return Real::NAN;
+        }
         let (gamma, q) = (f64::from(self.gamma), miss(x, y));
         let dq = if y.value == 0.0 {
             q.powf(gamma) * sigmoid(-x)

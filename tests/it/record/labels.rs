@@ -6,9 +6,10 @@ use surprisal::{
     SoftmaxFocal,
 };
 
+use crate::losses;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case};
-use crate::support::device::{default_gpus, gpus};
+use crate::support::device::{default_gpus, engines, gpus};
 use crate::support::losses::with_reduction;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 
@@ -109,4 +110,15 @@ fn a_label_out_of_range_makes_the_mean_nan_and_divides_by_the_rest(
         assert_eq!(mean.values, [NAN], "{loss:?}");
         assert_eq!(mean.dlogits, by_number.dlogits, "{loss:?}");
     }
+}
+
+/// Software adapters end long loops without a word: a lane that counts looks through the list for each of its rows.
+#[test]
+fn the_longest_list_of_ignored_labels_is_looked_through_to_its_end() {
+    let mut loss = CrossEntropy::new().class_weights([0.5, 2.0]);
+    loss.ignore_index = (0..1024).map(|n| -1 - n).collect();
+    let mut case = random_case(loss.into(), Batch::new(1000, 2));
+    case.labels = Some((0..1000).map(|n| if n % 3 == 0 { -1024 + n % 2 } else { n % 2 }).collect());
+    case.name = "1024 ignored labels".to_string();
+    losses::check(engines(), &case);
 }

@@ -1,8 +1,8 @@
 //! Probabilities on the device: those that are none.
 
-use surprisal::{BinaryCrossEntropy, Loss, Pass, Reduction};
+use surprisal::{BinaryCrossEntropy, Pass, Reduction, SigmoidFocal};
 
-use crate::support::case::case;
+use crate::support::case::{Case, case};
 use crate::support::device::gpus;
 use crate::support::staged::{APART, ARENA, run};
 
@@ -11,13 +11,30 @@ const AT: usize = 3;
 
 #[test]
 fn a_probability_out_of_range_is_nan_and_changes_no_other_bit() {
-    let loss = Loss::from(BinaryCrossEntropy::of_probs().reduction(Reduction::None));
+    assert_nan_alone(|probs| {
+        let loss = BinaryCrossEntropy::of_probs().reduction(Reduction::None);
+        case(loss, 3, &probs).values(&[1.0, 0.0, 1.0, 0.25, 0.0, 0.5])
+    });
+}
+
+#[test]
+fn a_soft_label_out_of_range_is_nan_and_changes_no_other_bit() {
+    assert_nan_alone(|probs| {
+        let loss = SigmoidFocal::new(0.5).alpha(0.25).reduction(Reduction::None);
+        case(loss, 3, &[0.5, -2.0, 1.0, 3.0, 0.0, -0.25]).values(&probs)
+    });
+}
+
+/// Puts what is no probability among those that a case is made from.
+fn assert_nan_alone(of: impl Fn([f32; 6]) -> Case) {
     let probs = [0.5, 0.25, 1.0, 0.75, 0.0, 0.125];
-    let sound = case(&loss, 3, &probs).values(&[1.0, 0.0, 1.0, 0.25, 0.0, 0.5]);
+    let sound = of(probs);
     let smallest_above_one = f32::from_bits(1.0_f32.to_bits() + 1);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1e-45, -0.5, smallest_above_one, 2.0] {
-        let mut case = sound.clone();
-        (case.logits[AT], case.name) = (bad, format!("{bad:e} among probabilities"));
+        let mut probs = probs;
+        probs[AT] = bad;
+        let mut case = of(probs);
+        case.name = format!("{bad:e} among probabilities");
         for engine in gpus() {
             for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
                 for layout in [APART, ARENA.shift(1)] {

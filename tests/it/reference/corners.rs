@@ -216,6 +216,14 @@ fn a_negative_probability_makes_its_row_nan() {
     }
 }
 
+#[rstest]
+fn a_soft_label_out_of_range_makes_its_element_nan(#[values(-0.5, 1.5)] y: f32) {
+    let loss = SigmoidFocal::new(2.0).reduction(Reduction::None);
+    let outside = case(loss, 2, &[0.5, 1.0]).values(&[y, 1.0]);
+    assert!(outside.losses()[0].is_nan() && !outside.losses()[1].is_nan(), "{:?}", outside.losses());
+    assert!(outside.gradient()[0].is_nan() && !outside.gradient()[1].is_nan(), "{:?}", outside.gradient());
+}
+
 /// P = (p, 1-p) in each form; Q = (1/4, 3/4), or without a first class.
 #[rstest]
 fn the_gradient_of_a_teacher_is_infinite_where_the_formula_is(

@@ -236,16 +236,21 @@ fn slices_of_another_length_are_refused(
 }
 
 #[rstest]
-#[case(f32::NAN, "expected probabilities in 0..=1, found NaN for class 2 in row 1")]
-#[case(-1e-45, "expected probabilities in 0..=1, found -0.000000000000000000000000000000000000000000001 for class 2 in row 1")]
-#[case(1.5, "expected probabilities in 0..=1, found 1.5 for class 2 in row 1")]
-fn probabilities_out_of_range_are_refused(#[case] bad: f32, #[case] message: &str) {
+#[case(f32::NAN, "found NaN for class 2 in row 1")]
+#[case(-1e-45, "found -0.000000000000000000000000000000000000000000001 for class 2 in row 1")]
+#[case(1.5, "found 1.5 for class 2 in row 1")]
+fn probabilities_out_of_range_are_refused(#[case] bad: f32, #[case] found: &str) {
     // The padding after the first row is not looked at.
     let probs = [0.0, 1.0, -0.0, 7.0, 0.5, 0.5, bad];
-    for pass in [Forward, ForwardBackward, Backward] {
-        let error = refused(BinaryCrossEntropy::of_probs(), pass, Inputs::new(&probs).targets(&VALUES));
-        assert!(matches!(error, Error::Probability { row: 1, class: 2, .. }), "{error:?}");
-        assert_eq!(error.to_string(), message);
+    let soft_labels = [0.0, 1.0, -0.0, 7.0, 7.0, 0.5, 0.5, bad];
+    let of_probs = (Loss::from(BinaryCrossEntropy::of_probs()), "logits", Inputs::new(&probs).targets(&VALUES));
+    let focal = (Loss::from(SigmoidFocal::new(2.0)), "targets", logits().targets(&soft_labels));
+    for (loss, tensor, inputs) in [of_probs, focal] {
+        for pass in [Forward, ForwardBackward, Backward] {
+            let error = refused(&loss, pass, inputs.clone());
+            assert!(matches!(error, Error::Probability { row: 1, class: 2, .. }), "{error:?}");
+            assert_eq!(error.to_string(), format!("expected {tensor} to be probabilities in 0..=1, {found}"));
+        }
     }
 }
 

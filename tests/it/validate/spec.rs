@@ -115,6 +115,16 @@ fn sizes_beyond_the_limits_are_refused(#[case] shape: Shape, #[case] message: &s
     assert_eq!(error.to_string(), message);
 }
 
+#[test]
+fn more_ignored_labels_than_kernels_look_through_are_refused() {
+    let mut loss = CrossEntropy::new();
+    loss.ignore_index = (0..1024).map(|n| -1 - n).collect();
+    assert_accepted(loss.clone(), SHAPE);
+    loss.ignore_index.push(7);
+    let error = refused(loss, SHAPE);
+    assert_eq!(error.to_string(), "expected ignored labels to be at most 1024, found 1025");
+}
+
 #[rstest]
 #[case(Shape::new(0, 1))]
 #[case(Shape::new(1, 1))]

@@ -1,8 +1,8 @@
 use surprisal::reference::{self, Evaluation};
 use surprisal::{
-    BinaryCrossEntropy, Bound, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, Inputs, JensenShannon,
-    KlDivergence, Loss, Pass, Problem, ReverseKlDivergence, Shape, SigmoidFocal, SoftCrossEntropy, SoftmaxFocal,
-    TotalVariation, wgpu,
+    BinaryCrossEntropy, Bound, Buffers, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, Inputs,
+    JensenShannon, KlDivergence, Loss, NegativeLogLikelihood, Pass, Problem, ReverseKlDivergence, Shape, SigmoidFocal,
+    SoftCrossEntropy, SoftmaxFocal, TotalVariation, wgpu,
 };
 
 use crate::tensors::Tensors;
@@ -10,10 +10,12 @@ use crate::tensors::Tensors;
 /// Bytes of an f32 or an i32.
 const WORD: u64 = 4;
 
-/// What is timed, with the tensors it reads beside the logits.
+/// What is timed, with the tensors it reads.
 pub struct Operation {
     name: &'static str,
     loss: Loss,
+    /// What the logits are.
+    input: Form,
     targets: Targets,
 }
 
@@ -25,6 +27,8 @@ enum Targets {
     Probs,
     /// A teacher's logits.
     Logits,
+    /// Class indices, and a teacher's logits beside them.
+    LabelsAndLogits,
 }
 
 /// An operation on a set of tensors.
@@ -36,25 +40,33 @@ pub struct Case<'a> {
 
 /// Every operation.
 pub fn all() -> Vec<Operation> {
-    let operation = |name, loss, targets| Operation { name, loss, targets };
+    let of = |input| move |name, loss, targets| Operation { name, loss, input, targets };
+    let (operation, of_log_probs, of_probs) = (of(Form::Logits), of(Form::LogProbs), of(Form::Probs));
+    let distillation = Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Logits));
     vec![
         operation("log_softmax", Loss::LogSoftmax, Targets::None),
         operation("softmax", Loss::Softmax, Targets::None),
         cross_entropy(),
         operation("soft_cross_entropy", SoftCrossEntropy::new().into(), Targets::Probs),
+        of_log_probs("negative_log_likelihood", NegativeLogLikelihood::new().into(), Targets::Labels),
         operation("kl_divergence", KlDivergence::from_logits(Form::Logits).into(), Targets::Logits),
+        of_log_probs("kl_of_log_probs", KlDivergence::from_log_probs(Form::Probs).into(), Targets::Probs),
         operation("reverse_kl_divergence", ReverseKlDivergence::from_logits(Form::Logits).into(), Targets::Logits),
         operation("jensen_shannon", JensenShannon::from_logits(Form::Logits).into(), Targets::Logits),
         operation("total_variation", TotalVariation::from_logits(Form::Logits).into(), Targets::Logits),
         operation("softmax_focal", SoftmaxFocal::new(2.0).into(), Targets::Labels),
         operation("binary_cross_entropy", BinaryCrossEntropy::new().into(), Targets::Probs),
+        of_probs("binary_cross_entropy_of_probs", BinaryCrossEntropy::of_probs().into(), Targets::Probs),
         operation("sigmoid_focal", SigmoidFocal::new(2.0).into(), Targets::Probs),
         operation("entropy", Entropy::of_logits().into(), Targets::None),
+        of_probs("distribution_entropy", Entropy::of_probs().into(), Targets::None),
+        operation("distillation", distillation.into(), Targets::LabelsAndLogits),
     ]
 }
 
 pub fn cross_entropy() -> Operation {
-    Operation { name: "cross_entropy", loss: CrossEntropy::new().into(), targets: Targets::Labels }
+    let loss = CrossEntropy::new().into();
+    Operation { name: "cross_entropy", loss, input: Form::Logits, targets: Targets::Labels }
 }
 
 impl Operation {
@@ -66,66 +78,115 @@ impl Operation {
     pub fn is_softmax(&self) -> bool {
         matches!(self.loss, Loss::LogSoftmax | Loss::Softmax)
     }
+
+    /// Values that a row or the batch has: a sum of two losses comes with both.
+    fn values_per_loss(&self) -> usize {
+        if matches!(self.loss, Loss::Distillation(_)) { 3 } else { 1 }
+    }
 }
 
 impl Case<'_> {
-    /// The operation on the device's tensors.
+    /// The operation on the device's tensors; before a backward pass, `row_state` is what a forward pass makes it.
     pub fn bind(&self, engine: &GpuEngine) -> Result<Bound, Error> {
-        let tensors = self.tensors;
-        let mut buffers = Buffers::new(tensors.logits.slice(..)).values(tensors.values.slice(..));
-        if let Some(targets) = self.targets() {
-            buffers = buffers.targets(targets.slice(..));
-        }
+        let Tensors { shape, ref values, ref dlogits, ref row_state, .. } = *self.tensors;
+        let plan = engine.plan(&self.operation.loss, self.pass, shape)?;
+        let mut buffers = self.inputs();
         if self.reads_dloss() {
-            buffers = buffers.dloss(tensors.others.slice(..));
+            buffers = buffers.dloss(self.tensors.others.slice(..));
         }
-        if self.pass == Pass::ForwardBackward {
-            buffers = buffers.dlogits(tensors.dlogits.slice(..));
+        if self.pass != Pass::Backward {
+            buffers = buffers.values(values.slice(..));
         }
-        engine.plan(&self.operation.loss, self.pass, tensors.shape)?.bind(&buffers)
+        if self.has_gradient() {
+            buffers = buffers.dlogits(dlogits.slice(..));
+        }
+        if self.pass == Pass::Backward && plan.row_state_len() > 0 {
+            let forward = self.inputs().values(values.slice(..)).row_state(row_state.slice(..));
+            let forward = engine.plan(&self.operation.loss, Pass::Forward, shape)?.bind(&forward)?;
+            let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            forward.record(&mut encoder);
+            engine.queue().submit([encoder.finish()]);
+            buffers = buffers.row_state(row_state.slice(..));
+        }
+        plan.bind(&buffers)
     }
 
-    /// The reference's results for the distinct rows alone.
+    /// What every pass reads.
+    fn inputs(&self) -> Buffers<'_> {
+        let Tensors { labels, probs, others, .. } = self.tensors;
+        let buffers = Buffers::new(self.logits().slice(..));
+        match self.operation.targets {
+            Targets::None => buffers,
+            Targets::Labels => buffers.targets(labels.slice(..)),
+            Targets::Probs => buffers.targets(probs.slice(..)),
+            Targets::Logits => buffers.targets(others.slice(..)),
+            Targets::LabelsAndLogits => buffers.targets(labels.slice(..)).teacher(others.slice(..)),
+        }
+    }
+
+    /// The reference's results for the distinct rows alone: a gradient is the same from logits as from a row state.
     pub fn oracle(&self) -> Evaluation {
         let host = &self.tensors.host;
-        let mut inputs = Inputs::new(&host.logits);
-        inputs.targets = match self.operation.targets {
-            Targets::None => inputs.targets,
-            Targets::Labels => (&host.labels).into(),
-            Targets::Probs => (&host.probs).into(),
-            Targets::Logits => (&host.others).into(),
+        let mut inputs = Inputs::new(match self.operation.input {
+            Form::Logits => &host.logits,
+            Form::LogProbs => &host.log_probs,
+            Form::Probs => &host.probs,
+        });
+        inputs = match self.operation.targets {
+            Targets::None => inputs,
+            Targets::Labels => inputs.targets(&host.labels),
+            Targets::Probs => inputs.targets(&host.probs),
+            Targets::Logits => inputs.targets(&host.others),
+            Targets::LabelsAndLogits => inputs.targets(&host.labels).teacher(&host.others),
         };
         inputs.dloss = self.reads_dloss().then(|| (&host.others).into());
         let shape = Shape::new(host.n_rows, self.tensors.shape.n_classes);
-        let problem = Problem::new(&self.operation.loss, self.pass, shape);
+        let pass = if self.has_gradient() { Pass::ForwardBackward } else { Pass::Forward };
+        let problem = Problem::new(&self.operation.loss, pass, shape);
         reference::evaluate(&problem.expect("what the engine takes, the reference takes"), &inputs)
     }
 
     /// Values in the result.
     pub fn n_values(&self) -> usize {
-        if self.operation.is_softmax() { self.tensors.shape.n_elements() } else { 1 }
+        let n_losses = if self.operation.is_softmax() { self.tensors.shape.n_elements() } else { 1 };
+        if self.pass == Pass::Backward { 0 } else { n_losses * self.operation.values_per_loss() }
     }
 
-    /// Bytes that have to move: each input once, each output once.
+    /// Bytes that have to move: each input once, each output once. The few of a row state are left out, and of given
+    /// log-probabilities with labels each row has to be touched for one number.
     pub fn floor(&self) -> u64 {
-        let tensor = self.tensors.logits.size();
-        let targets = self.targets().map_or(0, wgpu::Buffer::size);
-        let dloss = if self.reads_dloss() { tensor } else { 0 };
-        let dlogits = if self.pass == Pass::ForwardBackward { tensor } else { 0 };
-        tensor + targets + dloss + dlogits + self.n_values() as u64 * WORD
+        let Tensors { labels, probs, others, dlogits, shape, .. } = self.tensors;
+        let logits = match self.operation.loss {
+            Loss::NegativeLogLikelihood(_) if self.pass == Pass::Backward => 0,
+            Loss::NegativeLogLikelihood(_) => shape.n_rows as u64 * WORD,
+            _ => self.logits().size(),
+        };
+        let targets = match self.operation.targets {
+            Targets::None => 0,
+            Targets::Labels => labels.size(),
+            Targets::Probs => probs.size(),
+            Targets::Logits => others.size(),
+            Targets::LabelsAndLogits => labels.size() + others.size(),
+        };
+        let dloss = if self.reads_dloss() { others.size() } else { 0 };
+        let dlogits = if self.has_gradient() { dlogits.size() } else { 0 };
+        logits + targets + dloss + dlogits + self.n_values() as u64 * WORD
     }
 
-    fn targets(&self) -> Option<&wgpu::Buffer> {
-        match self.operation.targets {
-            Targets::None => None,
-            Targets::Labels => Some(&self.tensors.labels),
-            Targets::Probs => Some(&self.tensors.probs),
-            Targets::Logits => Some(&self.tensors.others),
+    pub fn has_gradient(&self) -> bool {
+        self.pass != Pass::Forward
+    }
+
+    fn logits(&self) -> &wgpu::Buffer {
+        match self.operation.input {
+            Form::Logits => &self.tensors.logits,
+            Form::LogProbs => &self.tensors.log_probs,
+            Form::Probs => &self.tensors.probs,
         }
     }
 
     /// A softmax has no gradient without one from upstream.
     fn reads_dloss(&self) -> bool {
-        self.operation.is_softmax() && self.pass == Pass::ForwardBackward
+        self.operation.is_softmax() && self.has_gradient()
     }
 }

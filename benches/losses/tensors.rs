@@ -6,6 +6,9 @@ use surprisal::wgpu::{self, BufferUsages};
 /// Elements of a tensor that differ: as many as the reference does in a blink.
 const DISTINCT: usize = 1 << 18;
 
+/// Numbers of row state that any operation has, at most.
+const STATE_WIDTH: usize = 8;
+
 /// The device's tensors of one shape, `[N, C]` but for the labels `[N]`.
 ///
 /// They repeat a few rows, so that the reference, which is slow, tells what every row of a large result must be: a mean
@@ -16,11 +19,14 @@ pub struct Tensors {
     pub logits: wgpu::Buffer,
     pub labels: wgpu::Buffer,
     pub probs: wgpu::Buffer,
+    pub log_probs: wgpu::Buffer,
     /// A teacher's logits, or an upstream gradient.
     pub others: wgpu::Buffer,
     /// Outputs: large enough for a value per class.
     pub values: wgpu::Buffer,
     pub dlogits: wgpu::Buffer,
+    /// Of whichever operation was bound last.
+    pub row_state: wgpu::Buffer,
 }
 
 /// The rows that repeat.
@@ -30,6 +36,7 @@ pub struct Rows {
     pub logits: Vec<f32>,
     pub labels: Vec<i32>,
     pub probs: Vec<f32>,
+    pub log_probs: Vec<f32>,
     pub others: Vec<f32>,
 }
 
@@ -39,8 +46,8 @@ impl Tensors {
         let shape = Shape::new(n_rows, n_classes);
         let host = Rows::random((1 << (DISTINCT / n_classes).ilog2()).min(n_rows), n_classes);
         let n_repeats = n_rows / host.n_rows;
-        let output = |label| {
-            let size = (shape.n_elements() * size_of::<f32>()) as u64;
+        let output = |label, len: usize| {
+            let size = (len * size_of::<f32>()) as u64;
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
             device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
         };
@@ -49,9 +56,11 @@ impl Tensors {
             logits: repeated(device, "logits", &host.logits, n_repeats),
             labels: repeated(device, "labels", &host.labels, n_repeats),
             probs: repeated(device, "probs", &host.probs, n_repeats),
+            log_probs: repeated(device, "log_probs", &host.log_probs, n_repeats),
             others: repeated(device, "others", &host.others, n_repeats),
-            values: output("values"),
-            dlogits: output("dlogits"),
+            values: output("values", shape.n_elements()),
+            dlogits: output("dlogits", shape.n_elements()),
+            row_state: output("row_state", shape.n_rows * STATE_WIDTH),
             host,
         }
     }
@@ -68,7 +77,8 @@ impl Rows {
             row.iter_mut().for_each(|p| *p /= mass);
         }
         let labels = (0..n_rows).map(|_| rng.random_range(0..n_classes as i32)).collect();
-        Rows { n_rows, logits, labels, probs, others }
+        let log_probs = probs.iter().map(|p| p.ln()).collect();
+        Rows { n_rows, logits, labels, probs, log_probs, others }
     }
 }
 

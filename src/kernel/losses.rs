@@ -19,6 +19,7 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &EVERY_FORM[4]),
         ("kl_divergence", fragment!("distribution/kl_divergence.wgsl"), &top_k(Terms::MeanUnderTeacher)),
         ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), &EVERY_FORM[1]),
+        ("reverse_kl_divergence", fragment!("distribution/reverse_kl_divergence.wgsl"), REVERSE_TOP_K),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &EVERY_FORM[2]),
         ("jensen_shannon", fragment!("distribution/jensen_shannon.wgsl"), &top_k(Terms::Normalised)),
         ("total_variation", fragment!("distribution/total_variation.wgsl"), &EVERY_FORM[2]),
@@ -33,6 +34,9 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
 };
 
 const SOFT_LABELS: &[Family] = &[every_form(Terms::MeanUnderTeacher, Gradients::Student)[0]];
+
+/// A top-k teacher's rest is in every class then, as probabilities alone have it.
+const REVERSE_TOP_K: &[Family] = &[top_k(Terms::MeanUnderStudent)[0]];
 
 /// What a divergence may be asked with, whatever its terms.
 const EVERY_FORM: [[Family; 6]; 5] = [

@@ -63,6 +63,8 @@ impl Kernel {
             _ => return &["Total"],
         };
         match (family, entry) {
+            (_, Entry::Accumulate) if family.is_top_k() => &["Sums", "Mass"],
+            (_, Entry::AddTerms) if family.is_top_k() => &["Total", "Mass"],
             (_, Entry::Accumulate | Entry::AccumulateUpstream) => &["Sums"],
             (_, Entry::FromSums(_)) => &[],
             (_, Entry::AddTerms | Entry::Finish | Entry::FinishTerms) => &["Total"],
@@ -73,8 +75,9 @@ impl Kernel {
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
-            (_, Entry::Backward | Entry::BackwardGathered) if family.is_top_k() => &["Total"],
+            (_, Entry::Backward | Entry::BackwardGathered) if family.is_top_k() => &["Mass"],
             (_, Entry::Backward | Entry::BackwardGathered) => &[],
+            _ if family.is_top_k() => &["Sums", "Total", "Mass"],
             _ => &["Sums", "Total"],
         }
     }
@@ -144,6 +147,9 @@ impl Kernel {
                 if self.variant == Variant::Subgroup && self.monoids().contains(&"Sums") {
                     list.extend(shuffles(family, values));
                 }
+                if self.variant == Variant::Subgroup && self.monoids().contains(&"Mass") {
+                    list.push(MASS_SHUFFLE);
+                }
                 list.extend(family_fragments(family, loss, entry, values));
                 if self.weighs_rows() {
                     list.push(ROW_WEIGHTS);
@@ -174,6 +180,7 @@ const PACKED_STORE_HALF: Fragment = fragment!("elem/packed/store_half.wgsl");
 const STRIDED_STORE: Fragment = fragment!("elem/strided/store.wgsl");
 const TOTAL: Fragment = fragment!("total.wgsl");
 const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
+const MASS_SHUFFLE: Fragment = fragment!("distribution/top_k/shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const GATHER: Fragment = fragment!("class_index/gather.wgsl");

@@ -104,10 +104,15 @@ pub(crate) trait Kind: DistributionMaths {
     fn teacher_gradient(&self) -> bool {
         false
     }
-    /// Whether P may be given for k classes of a row alone, with this rest. One that is spread is a difference, whose
-    /// logarithm has a large error where it is small.
-    fn takes_top_k(&self, rest: Rest) -> bool {
-        rest != Rest::Spread
+    /// Whether P may be given, in this form, for k classes of a row alone, with this rest. One that is spread is a
+    /// difference, and what it leaves of log-probabilities, each rounded, may be nothing but rounding: no logarithm is taken
+    /// of that.
+    fn takes_top_k(&self, target: Form, rest: Rest) -> bool {
+        rest != Rest::Spread || target == Form::Probs
+    }
+    /// What it takes.
+    fn top_k_expected(&self) -> &'static str {
+        "probabilities where the rest is spread"
     }
     fn loss_args(&self) -> [f32; 4] {
         [0.0; 4]
@@ -186,10 +191,8 @@ impl<K: Kind> Spec for Divergence<K> {
 fn check_top_k<K: Kind>(spec: &Divergence<K>, top_k: TopK, shape: &Shape) -> Result<(), Error> {
     let refused = |expected| Err(Error::TopKTeacher { loss: spec.name(), expected });
     match (spec.input, spec.target) {
-        _ if !spec.kind.takes_top_k(top_k.rest) => {
-            refused("kl_divergence, or the rest of jensen_shannon or total_variation dropped or renormalised")
-        }
         (_, Form::Logits) => refused("probabilities or log-probabilities of the teacher"),
+        _ if !spec.kind.takes_top_k(spec.target, top_k.rest) => refused(spec.kind.top_k_expected()),
         (Form::LogProbs, _) => refused("logits of the student"),
         _ if spec.kind.teacher_gradient() => refused("the gradient of the logits alone"),
         _ if spec.family().is_per_class() => refused("one value per row"),

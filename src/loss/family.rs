@@ -131,7 +131,7 @@ impl Family {
 
     /// Lanes in a workgroup at most, so that what they share fits the 16 KiB that WebGPU promises.
     pub(crate) fn most_lanes(self) -> u32 {
-        if matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
+        if self.is_top_k() || matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
     }
 
     /// Whether a loss of distributions has one value per class.

@@ -1,5 +1,5 @@
 use super::divergence::{Divergence, Kind, gap};
-use super::{Class, DistributionMaths, Rest, Terms};
+use super::{Class, DistributionMaths, Form, Rest, Terms};
 use crate::reference::Real;
 
 /// Kullback-Leibler divergence `KL(P||Q) = sum_c p_c (log p_c - log q_c)`, P the targets, Q ours.
@@ -52,7 +52,7 @@ impl Kind for Kl {
     fn name(&self) -> &'static str {
         "kl_divergence"
     }
-    fn takes_top_k(&self, _: Rest) -> bool {
+    fn takes_top_k(&self, _: Form, _: Rest) -> bool {
         true
     }
     fn terms(&self) -> Terms {

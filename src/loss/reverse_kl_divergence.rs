@@ -1,5 +1,5 @@
 use super::divergence::{Divergence, Kind, gap};
-use super::{Class, DistributionMaths, Rest, Terms};
+use super::{Class, DistributionMaths, Form, Rest, Terms};
 use crate::reference::Real;
 
 /// Reverse Kullback-Leibler divergence `R = KL(Q||P) = sum_c q_c (log q_c - log p_c)`, P the targets, Q ours.
@@ -30,8 +30,12 @@ impl Kind for ReverseKl {
     fn name(&self) -> &'static str {
         "reverse_kl_divergence"
     }
-    fn takes_top_k(&self, _: Rest) -> bool {
-        false
+    /// Without a rest, P has no class but those named, and R is infinite.
+    fn takes_top_k(&self, target: Form, rest: Rest) -> bool {
+        rest == Rest::Spread && target == Form::Probs
+    }
+    fn top_k_expected(&self) -> &'static str {
+        "probabilities, their rest spread"
     }
     fn terms(&self) -> Terms {
         Terms::MeanUnderStudent

@@ -6,15 +6,16 @@ use crate::{Error, Shape};
 ///
 /// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says at
 /// the others; the loss is the divergence from that P, its gradient the divergence's. The cross-entropy with such a teacher
-/// is the KL divergence plus the teacher's entropy, which no logit changes: the gradient is the same. A reverse KL
-/// divergence does not take such a teacher, nor do Jensen-Shannon and total variation one whose rest is spread: they would
-/// hang on the logarithm of what rounding leaves of `1 - s`.
+/// is the KL divergence plus the teacher's entropy, which no logit changes: the gradient is the same. A reverse KL divergence
+/// takes such a teacher with its rest spread alone, since it is infinite where P has nothing; it, Jensen-Shannon and total
+/// variation want probabilities then: `1 - s` is exact from those, and may be all rounding from log-probabilities.
 ///
 /// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
 ///
 /// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A class
-/// named with `p_i = 0` is named all the same. On the host an id of C or more and a class named twice are refused; on a
+/// named with `p_i = 0` is named all the same; a mass above 0 counts as at least the smallest normal f32, one given by its
+/// logarithm as at least e^-87. On the host an id of C or more and a class named twice are refused; on a
 /// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose number
 /// is negative (as a probability), NaN or infinite poisons its row. In a row that names no class, or none with mass, P
 /// is 0, and the KL divergence and its gradient with it, unless the rest is spread: P is then even.

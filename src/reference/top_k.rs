@@ -13,19 +13,40 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
         let mass = mass(number, form)?;
         *named = Some(named.map_or(mass, |other| other + mass));
     }
-    let sum = Real::sum(masses.iter().flatten().copied());
+    let given = || masses.iter().flatten().copied();
+    let sum = Real::sum(given());
     let others = masses.iter().filter(|mass| mass.is_none()).count() as f64;
     let even = match rest {
-        Rest::Spread if others > 0.0 => (Real::ONE - sum).at_least(0.0) / others,
+        Rest::Spread if others > 0.0 => rest_of(given()).at_least(0.0) / others,
         _ => Real::ZERO,
     };
     let divisor = if rest == Rest::Renormalised && sum.value > 0.0 { sum } else { Real::ONE };
     Some(masses.into_iter().map(|mass| mass.map_or(even, |mass| mass / divisor)).collect())
 }
 
+/// 1 less the masses, with what rounding takes off (Knuth's two-sum), in f32 as here: exact but for the masses' own errors
+/// and two roundings.
+fn rest_of(masses: impl Iterator<Item = Real>) -> Real {
+    let (mut rest, mut tail, mut inherited) = (1.0, 0.0, 0.0);
+    for Real { value: mass, rounding } in masses {
+        let difference = rest - mass;
+        let of_mass = rest - difference;
+        let of_rest = difference + of_mass;
+        tail += (rest - of_rest) + (of_mass - mass);
+        (rest, inherited) = (difference, inherited + rounding);
+    }
+    let value: f64 = rest + tail;
+    Real { value, rounding: inherited + 2.0 * value.abs() }
+}
+
+/// None for what is no number. What is above 0 stays among the normal numbers of f32.
 fn mass(number: f32, form: Form) -> Option<Real> {
     match form {
-        Form::LogProbs => Some(number).filter(|v| !v.is_nan() && *v != f32::INFINITY).map(|v| Real::from(v).exp()),
-        _ => Some(number).filter(|v| v.is_finite() && *v >= 0.0).map(Real::from),
+        _ if number.is_nan() || number == f32::INFINITY => None,
+        Form::LogProbs if number == f32::NEG_INFINITY => Some(Real::ZERO),
+        Form::LogProbs => Some(Real::from(number.max(-87.0)).exp()),
+        _ if number < 0.0 => None,
+        _ if number == 0.0 => Some(Real::ZERO),
+        _ => Some(number.max(f32::MIN_POSITIVE).into()),
     }
 }

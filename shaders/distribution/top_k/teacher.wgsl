@@ -36,7 +36,35 @@ struct Truth {
 /// Of the row that this lane stands on.
 var<private> teacher_of_row: Truth;
 
-fn mass_at(slot: u32) -> Total {
+/// What slots add up to. What they leave of 1 is a difference, and may be of use for its logarithm: so the sum comes with
+/// what its rounding took off (Knuth's two-sum).
+struct Mass {
+    sum: f32,
+    tail: f32,
+    /// Classes named.
+    n: u32,
+    flags: u32,
+}
+
+const NO_MASS: Mass = Mass(0f, 0f, 0u, 0u);
+
+fn merge_Mass(a: Mass, b: Mass) -> Mass {
+    let sum = opaque(a.sum + b.sum);
+    let of_b = opaque(sum - a.sum);
+    let of_a = opaque(sum - of_b);
+    let lost = opaque(a.sum - of_a) + opaque(b.sum - of_b);
+    return Mass(sum, a.tail + b.tail + lost, a.n + b.n, a.flags | b.flags);
+}
+
+/// 1 - sum, unless they are more than that.
+fn rest_of(mass: Mass) -> f32 {
+    if (mass.sum > 2f) {
+        return 0f;
+    }
+    return max(opaque(1f - mass.sum) - mass.tail, 0f);
+}
+
+fn mass_at(slot: u32) -> Mass {
     return mass_of(target_probs_bits(params.target_probs + slot));
 }
 
@@ -87,29 +115,20 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
     }
     workgroupBarrier();
     // 2. The lane's slots, LANES apart: their classes, mass and, where the rest is spread, the number of classes.
-    var own = NOTHING;
-    var n_own = 0u;
-    var i = rank;
-    while (i < params.k) {
-        var block = NOTHING;
-        let end = min(params.k, i + TILES_PER_BLOCK * LANES);
-        for (; i < end; i += LANES) {
-            let id = label_of(truth.first + i);
-            if (id >= 0) {
-                name_tile(truth.filter_start, u32(id));
-                let mass = mass_at(truth.first + i);
-                let flags = mass.flags | select(0u, HAS_NAN, u32(id) >= params.n_classes);
-                block = merge_Total(block, Total(mass.sum, flags));
-                if (params.rest == SPREAD && !is_repeated(truth.first, i, id)) {
-                    n_own++;
-                }
-            }
+    var own = NO_MASS;
+    for (var i = rank; i < params.k; i += LANES) {
+        let id = label_of(truth.first + i);
+        if (id >= 0) {
+            name_tile(truth.filter_start, u32(id));
+            var mass = mass_at(truth.first + i);
+            mass.flags |= select(0u, HAS_NAN, u32(id) >= params.n_classes);
+            mass.n = u32(params.rest == SPREAD && !is_repeated(truth.first, i, id));
+            own = merge_Mass(own, mass);
         }
-        own = merge_Total(own, block);
     }
     workgroupBarrier();
     // 3. The row's.
-    let mass = reduce_Total(lane, own, LANES);
+    let mass = reduce_Mass(lane, own, LANES);
     truth.poisoned = mass.flags != 0u;
     truth.mass = mass.sum;
     if (params.rest == RENORMALISED && mass.sum > 0f) {
@@ -117,10 +136,9 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
         truth.mass = 1f;
     }
     if (params.rest == SPREAD) {
-        let n = reduce_Total(lane, Total(f32(n_own), 0u), LANES).sum;
-        let others = f32(params.n_classes) - n;
-        if (others > 0f) {
-            truth.even = max(1f - mass.sum, 0f) / others;
+        let others = params.n_classes - mass.n;
+        if (others > 0u) {
+            truth.even = rest_of(mass) / f32(others);
             truth.mass = max(1f, mass.sum);
         }
     }

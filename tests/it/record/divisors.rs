@@ -39,7 +39,7 @@ fn counted_rows_divide_as_in_the_oracle(#[case] loss: impl Into<Loss>) {
             let bits = run(engine, &case, Pass::ForwardBackward, layout, &[]);
             let mut found = Output::from(oracle.clone());
             (found.values, found.dlogits) = (floats(&bits.values), Some(floats(&bits.dlogits)));
-            assert_matches(&format!("{} on {}", case.name, engine.backend()), case.shape, &found, &oracle);
+            assert_matches(&format!("{} on {}", case.name, engine.backend()), &case, &found, &oracle);
         }
     }
 }

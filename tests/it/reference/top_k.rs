@@ -1,7 +1,9 @@
 //! A teacher that names k classes: the dense divergence from the P it stands for, and the corners of what it stores.
 
 use rstest::rstest;
-use surprisal::{Form, JensenShannon, KlDivergence, Loss, Pass, Reduction, Rest, RowWeights, TotalVariation};
+use surprisal::{
+    Form, JensenShannon, KlDivergence, Loss, Pass, Reduction, Rest, ReverseKlDivergence, RowWeights, TotalVariation,
+};
 
 use crate::support::case::{Case, case};
 use crate::support::compare::{assert_close, numbers};
@@ -59,6 +61,7 @@ fn it_is_the_divergence_from_what_it_stands_for(
 #[rstest]
 #[case(Rest::Dropped, [0.125, 0.0, 0.0, 0.25, 0.0, 0.125, 0.0])]
 #[case(Rest::Renormalised, [0.25, 0.0, 0.0, 0.5, 0.0, 0.25, 0.0])]
+#[case(Rest::Spread, [0.125, 0.125, 0.125, 0.25, 0.125, 0.125, 0.125])]
 fn other_divergences_are_from_what_it_stands_for(#[case] rest: Rest, #[case] dense: [f32; N_CLASSES]) {
     let jensen_shannon = JensenShannon::from_logits(Form::Probs).beta(0.25).reduction(Reduction::None);
     let variation = TotalVariation::from_logits(Form::Probs).temperature(3.0).reduction(Reduction::None);
@@ -66,10 +69,35 @@ fn other_divergences_are_from_what_it_stands_for(#[case] rest: Rest, #[case] den
         (jensen_shannon.clone().top_k(3, rest).into(), jensen_shannon.into()),
         (variation.clone().top_k(3, rest).into(), variation.into()),
     ];
-    for (named, loss) in pairs {
+    let reverse = ReverseKlDivergence::from_logits(Form::Probs).reduction(Reduction::None);
+    let reverse = (rest == Rest::Spread).then(|| (reverse.clone().top_k(3, rest).into(), reverse.into()));
+    for (named, loss) in pairs.into_iter().chain(reverse) {
         let named = row(named, &[3, 0, 5], &[0.25, 0.125, 0.125]);
         assert_same(&named, &Case { loss, ..stood_for(&dense) }, 0.0);
     }
+}
+
+/// Seven classes, all logits alike: five of q = 1/7 share 3 x 2^-26, and two have the rest.
+#[test]
+fn what_is_spread_is_what_the_masses_leave() {
+    let tiny = f32::EPSILON / 2.0;
+    let loss = ReverseKlDivergence::from_logits(Form::Probs).reduction(Reduction::None).top_k(2, Rest::Spread);
+    let case = case(loss, N_CLASSES, &[0.0; N_CLASSES]).named(&[0, 1], &[1.0 - tiny, tiny / 4.0]);
+    let [tiny, sevenths] = [f64::from(tiny), 1.0 / 7.0];
+    let log_p = (-tiny).ln_1p() + (tiny / 4.0).ln() + 5.0 * (0.75 * tiny / 5.0).ln();
+    assert_close(&case.name, &case.losses(), &[sevenths.ln() - sevenths * log_p], 32.0 * ULPS);
+}
+
+#[rstest]
+fn masses_stay_among_the_normal_numbers(
+    #[values((Form::Probs, 1e-40, f32::MIN_POSITIVE), (Form::LogProbs, -95.0, -87.0))] (form, below, least): (
+        Form,
+        f32,
+        f32,
+    ),
+) {
+    let of = |number| row(JensenShannon::from_logits(form).top_k(2, Rest::Renormalised), &[1, 2], &[number, number]);
+    assert_same(&of(below), &of(least), 0.0);
 }
 
 /// Equal logits of four classes: `1/2 (log 1/2 - log 1/4)`, twice that of all the mass, or with the rest's

@@ -81,7 +81,7 @@ fn the_cpu_engine_gives_numbers_that_can_be_stored() {
                     assert!(output.values.iter().all(|x| stays(x, mix.2)), "{pass:?} of {}", case.name);
                 }
                 if pass == Pass::ForwardBackward {
-                    assert_matches(&case.name, case.shape, &output, &case.evaluate(pass));
+                    assert_matches(&case.name, &case, &output, &case.evaluate(pass));
                 }
                 saved = saved.or(output.row_state);
             }

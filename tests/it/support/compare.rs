@@ -1,5 +1,8 @@
 use surprisal::reference::{Evaluation, Real};
-use surprisal::{Output, Shape, SideOutputs, Storage};
+use surprisal::{Output, SideOutputs, Storage};
+
+use super::case::Case;
+use super::losses::factor;
 
 /// The doubles in a slice of [`Real`].
 pub fn numbers(reals: &[Real]) -> Vec<f64> {
@@ -34,29 +37,30 @@ pub fn assert_within(case: &str, found: &[f64], expected: &[f64], bound: impl Fn
 pub const UNITS: f64 = 4.0;
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
 /// Numbers below the smallest normal one may be flushed to 0 on the way: a probability before it meets its logarithm (up
-/// to 104), a weight and an upstream gradient (up to 2 each).
+/// to 104), a weight and an upstream gradient (up to 2 each); a loss's own factor is on top.
 const FLUSHED: f64 = 512.0 * f32::MIN_POSITIVE as f64;
 
 /// Fails if any result of `got` is further from the oracle than the arithmetic allows, naming the worst.
-pub fn assert_matches(what: &str, shape: Shape, got: &Output, oracle: &Evaluation) {
-    compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.storage[0]);
+pub fn assert_matches(what: &str, case: &Case, got: &Output, oracle: &Evaluation) {
+    let flushed = FLUSHED * factor(&case.loss).max(1.0);
+    compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.storage[0], flushed);
     match (&got.parts, &oracle.parts) {
         (Some(got), Some(reals)) => {
-            compare(&format!("{what}: parts"), 2, got.as_flattened(), reals.as_flattened(), Storage::F32);
+            compare(&format!("{what}: parts"), 2, got.as_flattened(), reals.as_flattened(), Storage::F32, flushed);
         }
         (None, None) => {}
         _ => panic!("{what}: parts in one result only"),
     }
     match (&got.dlogits, &oracle.dlogits) {
         (Some(got), Some(reals)) => {
-            compare(&format!("{what}: dlogits"), shape.dlogits_stride, got, reals, oracle.storage[1]);
+            compare(&format!("{what}: dlogits"), case.shape.dlogits_stride, got, reals, oracle.storage[1], flushed);
         }
         (None, None) => {}
         _ => panic!("{what}: dlogits in one result only"),
     }
     match (&got.dtargets, &oracle.dtargets) {
         (Some(got), Some(reals)) => {
-            compare(&format!("{what}: dtargets"), shape.dtargets_stride, got, reals, oracle.storage[2]);
+            compare(&format!("{what}: dtargets"), case.shape.dtargets_stride, got, reals, oracle.storage[2], flushed);
         }
         (None, None) => {}
         _ => panic!("{what}: dtargets in one result only"),
@@ -96,19 +100,26 @@ fn compare_side(what: &str, got: &SideOutputs, oracle: &[Real]) {
         true => word as f32,
         false => f32::from_bits(word),
     };
-    compare(what, columns.len(), &words.iter().enumerate().map(number).collect::<Vec<_>>(), oracle, Storage::F32);
+    compare(
+        what,
+        columns.len(),
+        &words.iter().enumerate().map(number).collect::<Vec<_>>(),
+        oracle,
+        Storage::F32,
+        FLUSHED,
+    );
 }
 
 /// The state of a row without a value says so in one of its numbers, which the backward pass reads; the others are free.
 fn compare_state(what: &str, got: &[f32], oracle: &[Real]) {
     assert_eq!(got.len(), oracle.len(), "{what}: length");
     let free = |(&got, &want): (&f32, &Real)| if want.value.is_nan() { want.value as f32 } else { got };
-    compare(what, 1, &got.iter().zip(oracle).map(free).collect::<Vec<_>>(), oracle, Storage::F32);
+    compare(what, 1, &got.iter().zip(oracle).map(free).collect::<Vec<_>>(), oracle, Storage::F32, FLUSHED);
 }
 
-fn compare(what: &str, width: usize, got: &[f32], oracle: &[Real], storage: Storage) {
+fn compare(what: &str, width: usize, got: &[f32], oracle: &[Real], storage: Storage, flushed: f64) {
     assert_eq!(got.len(), oracle.len(), "{what}: length");
-    let worst = got.iter().zip(oracle).map(|(&got, &want)| excess(got, want, storage)).enumerate();
+    let worst = got.iter().zip(oracle).map(|(&got, &want)| excess(got, want, storage, flushed)).enumerate();
     let Some((i, excess)) = worst.max_by(|a, b| a.1.total_cmp(&b.1)) else { return };
     assert!(
         excess <= 1.0,
@@ -121,7 +132,7 @@ fn compare(what: &str, width: usize, got: &[f32], oracle: &[Real], storage: Stor
 }
 
 /// The error as a multiple of the error allowed; infinite where one is finite and the other is not.
-fn excess(got: f32, want: Real, storage: Storage) -> f64 {
+fn excess(got: f32, want: Real, storage: Storage, flushed: f64) -> f64 {
     let stored = storage.round(want.value);
     if got == stored || (got.is_nan() && want.value.is_nan()) {
         return 0.0;
@@ -129,7 +140,7 @@ fn excess(got: f32, want: Real, storage: Storage) -> f64 {
     if !got.is_finite() || !stored.is_finite() {
         return f64::INFINITY;
     }
-    let computed = UNIT * (UNITS * want.rounding + want.value.abs()) + FLUSHED;
+    let computed = UNIT * (UNITS * want.rounding + want.value.abs()) + flushed;
     let allowed = computed + half_a_unit(storage, want.value.abs() + computed);
     (f64::from(got) - want.value).abs() / allowed
 }

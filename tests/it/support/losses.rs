@@ -1,7 +1,7 @@
 use surprisal::{
     BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, Jsd, Kl, KlDivergence,
-    Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKlDivergence, RowWeights, Side, SigmoidFocal,
-    Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
+    Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence, RowWeights, Side,
+    SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -101,7 +101,9 @@ fn kl_per_element() -> Vec<Loss> {
 }
 
 pub fn reverse_kl_divergences() -> Vec<Loss> {
-    divergences(|divergence: ReverseKlDivergence| divergence)
+    let mut losses = divergences(|divergence: ReverseKlDivergence| divergence);
+    losses.extend(of_top_k::<ReverseKl>().into_iter().take(1));
+    losses
 }
 
 pub fn jensen_shannons() -> Vec<Loss> {
@@ -111,13 +113,13 @@ pub fn jensen_shannons() -> Vec<Loss> {
             losses.extend([0.0, 0.5, 1.0].map(|beta| loss.clone().beta(beta).into()));
         }
     }
-    losses.extend(of_top_k::<Jsd>().into_iter().skip(1));
+    losses.extend(of_top_k::<Jsd>());
     losses
 }
 
 pub fn total_variations() -> Vec<Loss> {
     let mut losses = divergences(|divergence: TotalVariation| divergence);
-    losses.extend(of_top_k::<Tv>().into_iter().skip(1));
+    losses.extend(of_top_k::<Tv>());
     losses
 }
 
@@ -365,9 +367,31 @@ pub fn teacher_form(loss: &Loss) -> Option<Form> {
 pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
     match loss {
         Loss::KlDivergence(soft) => Some((soft.top_k?, soft.target)),
+        Loss::ReverseKlDivergence(soft) => Some((soft.top_k?, soft.target)),
         Loss::JensenShannon(soft) => Some((soft.top_k?, soft.target)),
         Loss::TotalVariation(soft) => Some((soft.top_k?, soft.target)),
         _ => None,
+    }
+}
+
+/// A divergence's own factor: T^2 where it is scaled by that.
+pub fn factor(loss: &Loss) -> f64 {
+    fn of<K>(spec: &Divergence<K>) -> f64 {
+        if spec.scaled_by_t_squared { f64::from(spec.temperature).powi(2) } else { 1.0 }
+    }
+    match loss {
+        Loss::KlDivergence(spec) => of(spec),
+        Loss::ReverseKlDivergence(spec) => of(spec),
+        Loss::JensenShannon(spec) => of(spec),
+        Loss::TotalVariation(spec) => of(spec),
+        Loss::Distillation(spec) => match &spec.soft {
+            SoftPart::Kl(soft) => of(soft),
+            SoftPart::ReverseKl(soft) => of(soft),
+            SoftPart::JensenShannon(soft) => of(soft),
+            SoftPart::TotalVariation(soft) => of(soft),
+            other => panic!("{other:?} is new"),
+        },
+        _ => 1.0,
     }
 }
 
@@ -461,6 +485,7 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
             spec.into()
         }
         Loss::KlDivergence(spec) => naming(spec, n_classes).into(),
+        Loss::ReverseKlDivergence(spec) => naming(spec, n_classes).into(),
         Loss::JensenShannon(spec) => naming(spec, n_classes).into(),
         Loss::TotalVariation(spec) => naming(spec, n_classes).into(),
         Loss::BinaryCrossEntropy(mut spec) => {

@@ -340,10 +340,27 @@ fn what_a_top_k_teacher_does_not_go_with_is_refused(#[case] kl: KlDivergence, #[
 }
 
 #[rstest]
-#[case(ReverseKlDivergence::from_logits(Form::Probs).top_k(2, Rest::Renormalised), "reverse_kl_divergence")]
-#[case(js().top_k(2, Rest::Spread), "jensen_shannon")]
-#[case(TotalVariation::from_logits(Form::Probs).top_k(2, Rest::Spread), "total_variation")]
-fn no_logarithm_is_taken_of_what_a_top_k_teacher_leaves(#[case] loss: impl Into<Loss>, #[case] name: &'static str) {
-    let expected = "kl_divergence, or the rest of jensen_shannon or total_variation dropped or renormalised";
+#[case(reverse(Form::Probs).top_k(2, Rest::Renormalised), "reverse_kl_divergence", "probabilities, their rest spread")]
+#[case(reverse(Form::Probs).top_k(2, Rest::Dropped), "reverse_kl_divergence", "probabilities, their rest spread")]
+#[case(reverse(Form::LogProbs).top_k(2, Rest::Spread), "reverse_kl_divergence", "probabilities, their rest spread")]
+#[case(
+    JensenShannon::from_logits(Form::LogProbs).top_k(2, Rest::Spread),
+    "jensen_shannon",
+    "probabilities where the rest is spread"
+)]
+#[case(
+    TotalVariation::from_logits(Form::LogProbs).top_k(2, Rest::Spread),
+    "total_variation",
+    "probabilities where the rest is spread"
+)]
+fn no_logarithm_is_taken_of_what_rounding_leaves(
+    #[case] loss: impl Into<Loss>,
+    #[case] name: &'static str,
+    #[case] expected: &'static str,
+) {
     assert_eq!(refused(loss, SHAPE), Error::TopKTeacher { loss: name, expected });
+}
+
+fn reverse(target: Form) -> ReverseKlDivergence {
+    ReverseKlDivergence::from_logits(target)
 }

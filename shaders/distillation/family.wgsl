@@ -11,6 +11,9 @@ const LOSS_FROM_GRADIENT_PASS: bool = soft_LOSS_FROM_GRADIENT_PASS;
 
 alias Truth = hard_Truth;
 
+/// What a second read sums is the teacher's part alone.
+alias Terms = soft_Terms;
+
 fn truth_of(lane: Lane, row: u32) -> Truth {
     return hard_truth_of(lane, row);
 }
@@ -29,18 +32,6 @@ fn beside_teacher(place: Place) -> Place {
 struct Element {
     hard: hard_Element,
     soft: soft_Element,
-}
-
-fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
-    let x = load_logits(class_at(place.logits, j), left, NEG_INF);
-    let hard = hard_elements(x, j, left);
-    let soft = soft_elements(beside_teacher(place), x, j, left);
-    return array(
-        Element(hard[0], soft[0]),
-        Element(hard[1], soft[1]),
-        Element(hard[2], soft[2]),
-        Element(hard[3], soft[3]),
-    );
 }
 
 struct Sums {

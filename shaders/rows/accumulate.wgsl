@@ -6,13 +6,14 @@ fn accumulate(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>
     let place = place_of(lane.index, workgroup_id);
     // 1. Sums over the window's classes.
     let row_index = min(place.row, params.n_rows - 1u);
-    let own = row_sums(lane, place, truth_of(lane, row_index), row_weight(row_index));
+    let truth = truth_of(lane, row_index);
+    let own = row_sums(lane, place, truth, row_weight(row_index));
     // 2. Those before them first.
     if (place.row < params.n_rows && place.rank == 0u) {
         var before = EMPTY;
         if (params.first_class > 0u) {
             before = saved_sums[place.row];
         }
-        saved_sums[place.row] = merge_Sums(before, own);
+        saved_sums[place.row] = kept_sums(truth, merge_Sums(before, own));
     }
 }

@@ -52,8 +52,10 @@ impl Kernel {
         let inputs: &[Slot] = match family {
             // The log-probabilities are bound for the gradient that overwrites them.
             Family::GivenLogProb if entry.is_gathered() && self.gradient == Gradient::Separate => &[Classes],
-            Family::ClassIndex if entry.is_finish() => &[Classes],
-            Family::ClassIndex | Family::GivenLogProb if entry.is_gathered() => &[Logits, Classes],
+            Family::ClassIndex | Family::Distillation { .. } if entry.is_finish() => &[Classes],
+            Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. } if entry.is_gathered() => {
+                &[Logits, Classes]
+            }
             _ if entry.is_finish() => &[],
             Family::Softmax | Family::RowEntropy => &[Logits],
             Family::Distribution { .. } if !has_class_factors(loss) => &[Logits, Targets],
@@ -99,10 +101,10 @@ impl Kernel {
         if matches!(entry, Entry::AddTerms | Entry::FinishTerms) {
             slots.push((SavedTerms, entry == Entry::AddTerms));
         }
-        if self.has_soft_params() {
+        if self.has_soft_params() && !entry.is_finish() {
             slots.push((Teacher, false));
         }
-        if family.is_top_k() {
+        if family.is_top_k() && !entry.is_finish() {
             slots.push((TargetProbs, false));
         }
         slots
@@ -137,6 +139,7 @@ impl Kernel {
             Program::Loss { family: Family::ClassIndex, .. } => 6,
             Program::Loss { family: Family::Softmax | Family::RowEntropy, .. } => 4,
             Program::Loss { family: Family::Distribution { .. }, .. } => 9,
+            Program::Loss { family: Family::Distillation { .. }, .. } => 15,
             _ => 0,
         }
     }

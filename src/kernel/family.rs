@@ -56,7 +56,8 @@ pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values
     match family {
         Family::Softmax => vec![NO_TRUTH, fragment!("softmax/family.wgsl"), NO_ROW_WEIGHTS, NO_SIDE],
         Family::ClassIndex => {
-            let mut list = vec![CLASS_FACTORS, if entry == Entry::Accumulate { NO_KEPT } else { SCALE_KEPT }];
+            let makes_no_loss = matches!(entry, Entry::Accumulate | Entry::AddTerms);
+            let mut list = vec![CLASS_FACTORS, if makes_no_loss { NO_KEPT } else { SCALE_KEPT }];
             list.extend(truth_fragments(entry));
             list.push(fragment!("class_index/family.wgsl"));
             list.extend(side_fragments(entry, values));
@@ -69,7 +70,7 @@ pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values
         Family::Distribution { student, teacher, support, terms, .. } => {
             let factors = if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS };
             let mut list = vec![factors, student_fragment(student), fragment!("distribution/family.wgsl")];
-            list.extend(teacher_fragments(teacher, support));
+            list.extend(teacher_fragments(teacher, support, entry));
             list.extend(terms_fragments(terms));
             list
         }
@@ -89,8 +90,8 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         Entry::Forward => [&sums, reads, &[value, forward]].concat(),
         Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
         Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("rows/backward.wgsl")],
-        Entry::Accumulate => [&sums[..], &[fragment!("rows/accumulate.wgsl")]].concat(),
-        Entry::AddTerms => vec![LANE_TERMS, fragment!("distribution/add_terms.wgsl")],
+        Entry::Accumulate => [&sums[..], &[kept_sums(family), fragment!("rows/accumulate.wgsl")]].concat(),
+        Entry::AddTerms => vec![terms_fragment(family), fragment!("distribution/add_terms.wgsl")],
         Entry::Finish | Entry::FinishTerms => [&[saved_sums], reads, &[value, forward]].concat(),
         Entry::AccumulateUpstream | Entry::FromSums(_) => unreachable!("a row's loss has one upstream gradient"),
     };
@@ -102,14 +103,37 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
     list
 }
 
-/// How often a row is read before its gradient; a distillation's second part brings its own way.
-pub(super) fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
+fn terms_fragment(family: Family) -> Fragment {
     match family {
+        Family::Distillation { .. } => fragment!("distillation/terms.wgsl"),
+        _ => LANE_TERMS,
+    }
+}
+
+fn kept_sums(family: Family) -> Fragment {
+    match family.is_top_k() {
+        true => fragment!("distribution/top_k/kept_sums.wgsl"),
+        false => fragment!("rows/kept_sums.wgsl"),
+    }
+}
+
+/// What the second part of a sum brings of the way through the data.
+pub(super) fn reads_of_part(divergence: Family, entry: Entry) -> &'static [Fragment] {
+    match entry {
+        Entry::Backward | Entry::BackwardGathered | Entry::Accumulate => &[],
+        Entry::AddTerms => &[LANE_TERMS],
+        _ => reads(divergence, entry),
+    }
+}
+
+/// How often a row is read before its gradient; a distillation's second part brings its own way.
+fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
+    match family {
+        Family::Distillation { .. } => &[],
         _ if entry == Entry::FinishTerms => &[fragment!("distribution/saved_terms.wgsl")],
         Family::Distribution { terms: Terms::Normalised, .. } => {
             &[LANE_TERMS, fragment!("distribution/second_read.wgsl")]
         }
-        Family::Distillation { .. } => &[],
         _ => &[fragment!("rows/one_read.wgsl")],
     }
 }
@@ -129,7 +153,7 @@ fn truth_fragments(entry: Entry) -> &'static [Fragment] {
     }
 }
 
-/// How classes are loaded; a softmax's way depends on its pass, a distillation's parts have one each.
+/// How classes are loaded; a softmax's way depends on its pass.
 pub(super) fn load_fragments(family: Family) -> &'static [Fragment] {
     match family {
         Family::ClassIndex => &[fragment!("class_index/load.wgsl")],
@@ -138,7 +162,8 @@ pub(super) fn load_fragments(family: Family) -> &'static [Fragment] {
             &[fragment!("distribution/load.wgsl"), fragment!("distribution/load_dense.wgsl")]
         }
         Family::RowEntropy => &[fragment!("row_entropy/load.wgsl")],
-        Family::Softmax | Family::GivenLogProb | Family::Elementwise | Family::Distillation { .. } => &[],
+        Family::Distillation { .. } => &[fragment!("distillation/load.wgsl")],
+        Family::Softmax | Family::GivenLogProb | Family::Elementwise => &[],
     }
 }
 
@@ -162,7 +187,7 @@ fn side_shuffle(values: Values) -> Fragment {
 fn softmax_fragments(entry: Entry) -> Vec<Fragment> {
     let (logits, both) = (fragment!("softmax/load_logits.wgsl"), fragment!("softmax/load_logits_and_g.wgsl"));
     let (sums, saved_sums) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/saved_sums.wgsl"));
-    let accumulate = fragment!("rows/accumulate.wgsl");
+    let accumulate = [fragment!("rows/kept_sums.wgsl"), fragment!("rows/accumulate.wgsl")];
     let forward = fragment!("softmax/forward.wgsl");
     let forward_backward = fragment!("softmax/forward_backward.wgsl");
     let backward = fragment!("softmax/backward.wgsl");
@@ -170,8 +195,8 @@ fn softmax_fragments(entry: Entry) -> Vec<Fragment> {
         Entry::Forward => [&[logits], &sums[..], &[forward]].concat(),
         Entry::ForwardBackward => [&[both], &sums[..], &[forward_backward]].concat(),
         Entry::Backward => vec![both, LANE_SUMS, fragment!("softmax/sums_about_state.wgsl"), backward],
-        Entry::Accumulate => [&[logits], &sums[..], &[accumulate]].concat(),
-        Entry::AccumulateUpstream => [&[both], &sums[..], &[accumulate]].concat(),
+        Entry::Accumulate => [&[logits], &sums[..], &accumulate].concat(),
+        Entry::AccumulateUpstream => [&[both], &sums[..], &accumulate].concat(),
         Entry::FromSums(Pass::Forward) => vec![logits, saved_sums, forward],
         Entry::FromSums(Pass::ForwardBackward) => vec![both, saved_sums, forward_backward],
         Entry::FromSums(Pass::Backward) => vec![both, saved_sums, backward],
@@ -243,12 +268,14 @@ fn student_fragment(student: Form) -> Fragment {
     }
 }
 
-/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class.
-fn teacher_fragments(teacher: Form, support: Support) -> Vec<Fragment> {
+/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class, of
+/// which a row's sums tell in the end what there is to know.
+fn teacher_fragments(teacher: Form, support: Support, entry: Entry) -> Vec<Fragment> {
     let probs = fragment!("distribution/teacher_probs.wgsl");
     let dense = |numbers| vec![NO_TRUTH, numbers, fragment!("distribution/dense.wgsl")];
     let top_k = |numbers| vec![LABEL, numbers, fragment!("distribution/top_k/teacher.wgsl"), probs];
     match (support, teacher) {
+        (Support::TopK, _) if entry.is_finish() => dense(probs),
         (Support::TopK, Form::LogProbs) => top_k(fragment!("distribution/top_k/log_probs.wgsl")),
         (Support::TopK, _) => top_k(fragment!("distribution/top_k/probs.wgsl")),
         (Support::Dense, Form::Logits) => dense(fragment!("distribution/teacher_logits.wgsl")),

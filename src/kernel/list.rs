@@ -3,7 +3,7 @@
 use super::bindings::reads_targets;
 use super::losses::LOSSES;
 use super::{Access, Entry, Gradient, Kernel, Program, Values, Variant, Width};
-use crate::loss::{Family, Form, Pass, Support, Terms};
+use crate::loss::{Family, Form, Pass, Terms};
 
 impl Kernel {
     /// Every kernel there is: what a test can hold against naga, and a script against a browser's compiler.
@@ -84,15 +84,12 @@ pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
     let forward: &[Entry] = match family {
         Family::Softmax if pass == Pass::Forward => return vec![Entry::Accumulate, Entry::FromSums(pass)],
         Family::Softmax => return vec![Entry::AccumulateUpstream, Entry::FromSums(pass)],
-        Family::Distribution { terms: Terms::PerElement, .. } | Family::Distribution { support: Support::TopK, .. } => {
-            return Vec::new();
-        }
-        Family::Elementwise | Family::Distillation { .. } => return Vec::new(),
+        Family::Distribution { terms: Terms::PerElement, .. } | Family::Elementwise => return Vec::new(),
         _ if pass == Pass::Backward => &[],
         Family::GivenLogProb => &[Entry::Finish],
         Family::ClassIndex | Family::RowEntropy => &[Entry::Accumulate, Entry::Finish],
         _ if has_terms(family, loss, pass) => &[Entry::Accumulate, Entry::AddTerms, Entry::FinishTerms],
-        Family::Distribution { .. } => &[Entry::Accumulate, Entry::Finish],
+        Family::Distribution { .. } | Family::Distillation { .. } => &[Entry::Accumulate, Entry::Finish],
     };
     let backward = if family.has_labels() { Entry::BackwardGathered } else { Entry::Backward };
     let backward = (pass != Pass::Forward).then_some(backward);
@@ -102,7 +99,9 @@ pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
 /// Whether a second read sums loss terms: where the first one cannot, and beside a gradient where it cancels.
 fn has_terms(family: Family, loss: &str, pass: Pass) -> bool {
     match family {
-        Family::Distribution { terms: Terms::Normalised, .. } => true,
+        Family::Distribution { terms: Terms::Normalised, .. }
+        | Family::Distillation { terms: Terms::Normalised, .. } => true,
+        Family::Distillation { .. } => pass == Pass::ForwardBackward,
         Family::Distribution { student: Form::Logits, .. } => {
             pass == Pass::ForwardBackward && loss != "soft_cross_entropy"
         }

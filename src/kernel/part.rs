@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::family::{SOFTMAX_STATE, load_fragments, reads, row_maths, shuffles};
+use super::family::{SOFTMAX_STATE, load_fragments, reads_of_part, row_maths, shuffles};
 use super::fragment::Fragment;
 use super::losses::loss_fragment;
 use super::{Entry, Kernel, Program, Values, Variant};
@@ -39,7 +39,9 @@ impl Kernel {
         let part = |(family, loss)| {
             let mut list = vec![SOFTMAX_STATE];
             list.extend(row_maths(family, loss, entry, Values::Sums));
-            list.extend(load_fragments(family));
+            if !entry.is_finish() {
+                list.extend(load_fragments(family));
+            }
             if shuffled {
                 list.extend(shuffles(family, Values::Sums));
             }
@@ -47,9 +49,7 @@ impl Kernel {
             list
         };
         let mut soft_fragments = part((divergence, soft));
-        if entry != Entry::Backward {
-            soft_fragments.extend(reads(divergence, entry));
-        }
+        soft_fragments.extend(reads_of_part(divergence, entry));
         vec![
             Part { name: "hard", outside: &[], fragments: part(hard) },
             Part { name: "soft", outside: SOFT_NAMES, fragments: soft_fragments },

@@ -1,9 +1,9 @@
 //! Rows and slabs larger than a binding: the windows of their classes add up to the oracle's numbers, wherever slices lie.
 
 use surprisal::{
-    BinaryCrossEntropy, Corners, CrossEntropy, Entropy, Error, Form, GpuEngine, JensenShannon, KlDivergence, Loss,
-    NegativeLogLikelihood, Pass, Policy, Reduction, ReverseKlDivergence, RowWeights, Shape, Side, SoftCrossEntropy,
-    SoftmaxFocal, Storage, TotalVariation, wgpu,
+    BinaryCrossEntropy, Corners, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, JensenShannon,
+    KlDivergence, Loss, NegativeLogLikelihood, Pass, Policy, Reduction, Rest, ReverseKlDivergence, RowWeights, Shape,
+    Side, SoftCrossEntropy, SoftPart, SoftmaxFocal, Storage, TotalVariation, wgpu,
 };
 
 use crate::losses::check_gpu;
@@ -57,7 +57,17 @@ fn losses() -> Vec<Loss> {
         BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into(),
         Loss::LogSoftmax,
         Loss::Softmax,
+        distillation(KlDivergence::from_logits(Form::Logits).temperature(3.0)),
+        distillation(JensenShannon::from_logits(Form::Probs)),
+        KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread).into(),
+        KlDivergence::from_logits(Form::LogProbs).top_k(3, Rest::Dropped).row_weights(RowWeights::Mask).into(),
+        ReverseKlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread).into(),
+        TotalVariation::from_logits(Form::Probs).top_k(3, Rest::Renormalised).into(),
     ]
+}
+
+fn distillation(soft: impl Into<SoftPart>) -> Loss {
+    Distillation::new(smoothed().z_loss(0.125), soft).weights(0.75, 0.5).into()
 }
 
 /// By row where `i` is odd, if the loss has a reduction.
@@ -105,7 +115,7 @@ fn rows_longer_than_a_software_adapters_loops_match_the_oracle() {
 /// A class or so more than a window, and three windows of which the last is odd.
 #[test]
 fn rows_in_windows_of_classes_match_the_oracle() {
-    let losses: [Loss; 7] = [
+    let losses: [Loss; 9] = [
         Loss::LogSoftmax,
         Loss::Softmax,
         CrossEntropy::new().label_smoothing(0.125).into(),
@@ -113,6 +123,8 @@ fn rows_in_windows_of_classes_match_the_oracle() {
         NegativeLogLikelihood::new().into(),
         Entropy::of_logits().into(),
         KlDivergence::from_logits(Form::Logits).teacher_gradient().into(),
+        Distillation::new(CrossEntropy::new(), ReverseKlDivergence::from_logits(Form::LogProbs)).into(),
+        KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Spread).into(),
     ];
     for engine in narrow().iter().skip(1) {
         for (i, loss) in losses.iter().enumerate() {

@@ -30,7 +30,7 @@ fn element(module: &Module, variable: &GlobalVariable) -> &'static str {
     match module.types[base].inner {
         TypeInner::Struct { .. } => match module.types[base].name.as_deref() {
             Some("Sums") => "Sums",
-            Some("Terms") => "Terms",
+            Some("Terms" | "soft_Terms") => "Terms",
             _ => "another struct",
         },
         TypeInner::Scalar(Scalar::U32) => "u32",

@@ -54,6 +54,16 @@ impl Engine {
     }
 
     /// As [`Engine::new`], with options and without waiting: the way in on the web.
+    ///
+    /// ```
+    /// # async fn open() -> Result<(), surprisal::Error> {
+    /// use surprisal::{Backend, Engine, Options};
+    ///
+    /// let engine = Engine::request(Options::default().adapter("cpu")).await?;
+    /// assert_eq!(engine.backend(), Backend::Cpu);
+    /// # Ok(()) }
+    /// # pollster::block_on(open()).unwrap();
+    /// ```
     pub async fn request(options: Options) -> Result<Engine, Error> {
         let engine = Engine { gpu: GpuEngine::request(options).await?, policy: Policy::new() };
         log::info!("surprisal: {}", engine.backend());
@@ -89,6 +99,18 @@ impl Engine {
     }
 
     /// Evaluates and waits.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{Engine, Inputs, KlDivergence, Form, Pass, Shape};
+    ///
+    /// let (logits, probs) = ([0.0, 0.0], [0.25, 0.75]);
+    /// let (loss, inputs) = (KlDivergence::from_logits(Form::Probs), Inputs::new(&logits).targets(&probs));
+    /// let output = Engine::new()?.evaluate(loss, Pass::ForwardBackward, Shape::new(1, 2), inputs)?;
+    /// assert!((output.values[0] - 0.130812).abs() < 1e-6); // nats
+    /// assert_eq!(output.dlogits, Some(vec![0.25, -0.25]));
+    /// # Ok(()) }
+    /// ```
     #[cfg(not(target_arch = "wasm32"))]
     pub fn evaluate(
         &self,
@@ -102,6 +124,25 @@ impl Engine {
 
     /// Uploads, submits, and returns a future of the output. On a GPU it resolves while somebody polls:
     /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};
+    /// use surprisal::{CrossEntropy, Engine, Inputs, Pass, Shape};
+    ///
+    /// let engine = Engine::new()?;
+    /// let inputs = Inputs::new(&[2.0, 1.0, 0.1]).targets(&[0]);
+    /// let mut pending = pin!(engine.begin(CrossEntropy::new(), Pass::Forward, Shape::new(1, 3), inputs)?);
+    /// let output = loop {
+    ///     engine.poll(); // as an event loop would between frames
+    ///     match pending.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    ///         Poll::Ready(output) => break output?,
+    ///         Poll::Pending => std::thread::yield_now(),
+    ///     }
+    /// };
+    /// assert!((output.values[0] - 0.417030).abs() < 1e-6);
+    /// # Ok(()) }
+    /// ```
     pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
         match &self.gpu {
             Some(gpu) => gpu.begin(loss, pass, shape, inputs),

@@ -1,5 +1,20 @@
 /// Choices where conventions differ, for every loss of an engine: [`crate::Engine::policy`],
 /// [`crate::GpuEngine::policy`], [`crate::Problem::policy`].
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, EmptyMean, Engine, Inputs, Pass, Policy, Shape};
+///
+/// let loss = CrossEntropy::new().ignore_index(-100);
+/// let mean = |engine: Engine| {
+///     let inputs = Inputs::new(&[0.5, 1.5]).targets(&[-100]); // nothing that counts
+///     engine.evaluate(&loss, Pass::Forward, Shape::new(1, 2), inputs)
+/// };
+/// assert!(mean(Engine::cpu())?.values[0].is_nan());
+/// let policy = Policy::new().empty_mean(EmptyMean::Zero);
+/// assert_eq!(mean(Engine::cpu().policy(policy))?.values, [0.0]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Policy {

@@ -14,7 +14,21 @@ const PARAMS_STRIDE: usize = 256;
 /// Slots that may be left out; the number 1 stands in for them.
 const DEFAULTED: [Slot; 5] = [Slot::Weights, Slot::RowWeights, Slot::Dloss, Slot::Divisor, Slot::Terms];
 
-/// What a loss needs on the device whatever the buffers. Bind buffers to it as often as there are sets of buffers.
+/// What a loss needs on the device whatever the buffers. Bind buffers to it as often as there are sets of buffers;
+/// [`Buffers`] shows how.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Pass, Reduction, Shape, Side};
+///
+/// let engine = Engine::new()?;
+/// let Some(gpu) = engine.gpu() else { return Ok(()) };
+/// let loss = CrossEntropy::new().reduction(Reduction::None).side(Side::new().entropy().argmax());
+/// let plan = gpu.plan(loss, Pass::Forward, Shape::new(64, 1000))?;
+/// // What the outputs' slices hold: f32 of losses, words of side outputs, f32 of row state.
+/// assert_eq!((plan.values_len(), plan.side_len(), plan.row_state_len()), (64, 128, 128));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Plan {
     engine: GpuEngine,
@@ -27,6 +41,18 @@ pub struct Plan {
 ///
 /// Recording is dispatches only: nothing is created, copied, submitted or waited for. The scratch memory belongs to this
 /// value; keep it until the last submission that holds a recording of it has been made.
+///
+/// ```
+/// use surprisal::{Bound, wgpu};
+///
+/// /// A pass of the app's own, which goes on after the loss.
+/// fn loss_amid(bound: &Bound, encoder: &mut wgpu::CommandEncoder) {
+///     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+///     // ... the app's forward kernels ...
+///     bound.record_in(&mut pass);
+///     // ... and its backward ones, which set their own pipeline and bind group 0 ...
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Bound {
     dispatches: Vec<Dispatch>,

@@ -7,6 +7,36 @@ use crate::kernel::Slot;
 /// tensor of 16-bit numbers may start in the middle of a word. They may share a buffer as long as no byte that is written
 /// is bound twice; what else lies in a word that is written in part stays as it is. Shapes are those of [`crate::Inputs`]
 /// and [`crate::Output`], row strides and storage those of the plan's [`crate::Shape`].
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::wgpu::{self, util::DeviceExt};
+/// use surprisal::{Buffers, CrossEntropy, Engine, Pass, Shape};
+///
+/// let engine = Engine::new()?;
+/// let Some(gpu) = engine.gpu() else { return Ok(()) };
+/// let (device, queue) = (gpu.device(), gpu.queue());
+///
+/// // Two rows of three logits and their labels; their loss and gradient in one buffer, 256 bytes apart.
+/// let of = |contents: &[u8]| {
+///     let usage = wgpu::BufferUsages::STORAGE;
+///     device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label: None, contents, usage })
+/// };
+/// let logits = of(bytemuck::cast_slice(&[2.0_f32, 1.0, 0.1, 0.5, 2.5, 0.3]));
+/// let labels = of(bytemuck::cast_slice(&[0_i32, 1]));
+/// let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+/// let results =
+///     device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 280, usage, mapped_at_creation: false });
+///
+/// let plan = gpu.plan(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3))?;
+/// let buffers = Buffers::new(logits.slice(..)).targets(labels.slice(..));
+/// let bound = plan.bind(&buffers.values(results.slice(..4)).dlogits(results.slice(256..)))?;
+///
+/// let mut encoder = device.create_command_encoder(&Default::default());
+/// bound.record(&mut encoder);
+/// queue.submit([encoder.finish()]);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Buffers<'a> {
     slices: [Option<wgpu::BufferSlice<'a>>; Slot::COUNT],
@@ -21,8 +51,9 @@ impl<'a> Buffers<'a> {
         buffers.with(Slot::Logits, logits)
     }
 
-    /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one number per class `[N, C]`, as
-    /// [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss and gradient NaN and nothing else.
+    /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one number per
+    /// class `[N, C]`, as [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss and gradient NaN
+    /// and nothing else.
     pub fn targets(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Targets, slice)
     }

@@ -9,9 +9,21 @@ use crate::kernel::Variant;
 use crate::plan::Caps;
 use crate::{Backend, Error, Inputs, Loss, Pass, Policy, Problem, Shape};
 
-/// An engine on a wgpu device: the one that can record into a caller's encoder.
+/// An engine on a wgpu device: the one that can record into a caller's encoder. [`crate::Engine::from_device`] makes one for
+/// an app's device, and [`crate::Engine::gpu`] is that of an engine with a device of its own.
 ///
-/// Clones are cheap and share pipelines and pooled buffers.
+/// Clones are cheap and share pipelines and pooled buffers. [`Buffers`] shows a whole call.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Pass, Shape};
+///
+/// let engine = Engine::new()?;
+/// let Some(gpu) = engine.gpu() else { return Ok(()) }; // the CPU records nothing
+/// let plan = gpu.plan(CrossEntropy::new(), Pass::Forward, Shape::new(64, 1000))?;
+/// assert_eq!((plan.values_len(), plan.row_state_len()), (1, 128));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct GpuEngine {
     pub(super) shared: Arc<Shared>,
@@ -28,6 +40,20 @@ pub(super) struct Shared {
 }
 
 /// Choices for an engine; the default leaves them to it.
+///
+/// ```
+/// # async fn open() -> Result<(), surprisal::Error> {
+/// use surprisal::{Engine, Options, kernel::Variant};
+///
+/// // On a software adapter or, where there is none, an error that lists those that are.
+/// let options = Options::default().adapter("software").variant(Variant::Workgroup).checked(true);
+/// match Engine::request(options).await {
+///     Ok(engine) => println!("{}", engine.backend()),
+///     Err(error) => println!("{error}"),
+/// }
+/// # Ok(()) }
+/// # pollster::block_on(open()).unwrap();
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {

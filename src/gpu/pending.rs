@@ -18,6 +18,20 @@ const WORD: u64 = 4;
 /// The future resolves while somebody polls the device: [`crate::Engine::poll`], an event loop that calls
 /// `device.poll`, a later submission, or the browser. Awaiting it in a loop of its own with nobody polling waits
 /// forever.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{Engine, Inputs, Loss, Pass, Shape};
+///
+/// let engine = Engine::new()?;
+/// let rows = [[1.0, 2.0], [3.0, 5.0]];
+/// let begin = |row| engine.begin(Loss::Softmax, Pass::Forward, Shape::new(1, 2), Inputs::new(row));
+/// let [first, second] = rows.each_ref().map(begin);
+/// // Both are under way.
+/// assert!((second?.wait()?.values[1] - 0.880797).abs() < 1e-6);
+/// assert!((first?.wait()?.values[1] - 0.731059).abs() < 1e-6);
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Pending {
     state: State,

@@ -294,8 +294,8 @@ pub struct Output {
     /// The reduced loss `[1]`, row losses `[N]`, or one value per element `[N, C]`; empty after `Pass::Backward`.
     /// Numbers stored in 16 bits are f32 here, exactly.
     pub values: Vec<f32>,
-    /// The parts of each loss that is a sum of two, unweighted: hard and soft; only of a distillation.
-    pub parts: Option<Vec<[f32; 2]>>,
+    /// The parts of each loss that is a sum, unweighted: hard, soft and z-loss; only of a distillation.
+    pub parts: Option<Vec<[f32; 3]>>,
     /// The gradient, row stride `dlogits_stride` (padding is 0); absent after `Pass::Forward`. As f32, exactly.
     pub dlogits: Option<Vec<f32>>,
     /// The gradient with respect to the targets, row stride `dtargets_stride` (padding is 0), where it was asked for.

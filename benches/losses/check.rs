@@ -44,7 +44,7 @@ pub fn check(engine: &GpuEngine, case: &Case<'_>, accuracy: Accuracy, record: im
 /// The losses, each followed by its parts if it is a sum.
 fn expected_values(oracle: &Evaluation) -> Vec<Real> {
     match &oracle.parts {
-        Some(parts) => oracle.values.iter().zip(parts).flat_map(|(&value, &[a, b])| [value, a, b]).collect(),
+        Some(parts) => oracle.values.iter().zip(parts).flat_map(|(&value, &[a, b, c])| [value, a, b, c]).collect(),
         None => oracle.values.clone(),
     }
 }

@@ -79,9 +79,9 @@ impl Operation {
         matches!(self.loss, Loss::LogSoftmax | Loss::Softmax)
     }
 
-    /// Values that a row or the batch has: a sum of two losses comes with both.
+    /// Values that a row or the batch has: a sum comes with its parts.
     fn values_per_loss(&self) -> usize {
-        if matches!(self.loss, Loss::Distillation(_)) { 3 } else { 1 }
+        if matches!(self.loss, Loss::Distillation(_)) { 4 } else { 1 }
     }
 }
 

@@ -91,8 +91,9 @@ struct Row {
     slope_inv_d: f32,
     /// The factor on every p_j: what smoothing and z-loss push down evenly.
     even: f32,
-    /// The row's loss as bits.
+    /// The row's loss as bits, and what it is without z-loss.
     value: u32,
+    without_z: u32,
     ignored: bool,
     poisoned: bool,
 }
@@ -122,14 +123,18 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     }
     // 3. z-loss and poly-1, which no class weight touches.
     var share = 0f;
+    var z = 0f;
     let lse = log_sum_exp(s);
     if (ROW_EXTRAS) {
         share = divisor_over_kept();
-        total.sum += share * (params.z_loss * lse * lse + params.poly1 * q);
+        total.sum += share * params.poly1 * q;
+        z = share * params.z_loss * lse * lse;
     }
 
     let no_softmax = (sums.flags & BAD_LOGIT) != 0u || s.D < 0f;
     let poisoned = truth.poisoned || ((PYTORCH_CORNERS || !truth.ignored) && no_softmax);
+    let without_z = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
+    total.sum += z;
     let value = select(select(bits_of(total), NAN, poisoned), 0u, truth.ignored);
     // 4. Slopes: s w_t dloss_dlog_p - e1 p_t, and h sum_c w_c + 2 z lse.
     var slope = times(w_t, dloss_dlog_p(log_p, q));
@@ -138,7 +143,9 @@ fn finish(truth: Truth, sums: Sums) -> Row {
         slope -= share * params.poly1 * p_t;
         even += share * 2f * params.z_loss * lse;
     }
-    return Row(s, inv_d, log_p, p_t, truth.t, slope * q, slope * inv_d, even, value, truth.ignored, poisoned);
+    return Row(
+        s, inv_d, log_p, p_t, truth.t, slope * q, slope * inv_d, even, value, without_z, truth.ignored, poisoned,
+    );
 }
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {

@@ -1,10 +1,10 @@
 //! Cross-entropy against a label and a divergence from a teacher, each times its weight, in one read of the logits
 //! (Hinton et al. 2015). Each part is its own family's text, its names with hard_ or soft_ before them:
 //!
-//!     row loss = a hard + b share soft,    dx_j = a dhard_j + b share dsoft_j
+//!     row loss = a (hard + share z) + b share soft,    dx_j = a d(hard + share z)_j + b share dsoft_j
 //!
-//! share brings the teacher's part, which no class weight touches, to the divisor of the other. A row whose label is ignored
-//! has neither part; one that either part leaves without a value has none.
+//! with z the z-loss, which is the cross-entropy's. share brings what no class weight touches to the divisor of the rest. A
+//! row whose label is ignored has no part; one that either family leaves without a value has none.
 
 const STATE_WIDTH: u32 = hard_STATE_WIDTH + soft_STATE_WIDTH;
 const LOSS_FROM_GRADIENT_PASS: bool = soft_LOSS_FROM_GRADIENT_PASS;
@@ -49,11 +49,12 @@ fn merge_Sums(a: Sums, b: Sums) -> Sums {
     return Sums(hard_merge_Sums(a.hard, b.hard), soft_merge_Sums(a.soft, b.soft));
 }
 
-/// Bits of the weighted sum and of both parts.
+/// Bits of the weighted sum and of its parts: the label's, the teacher's, and the label's z-loss.
 struct Value {
     total: u32,
     hard: u32,
     soft: u32,
+    z: u32,
 }
 
 struct Row {
@@ -73,19 +74,20 @@ fn finish(truth: Truth, sums: Sums) -> Row {
 fn row_of(hard: hard_Row, soft: soft_Row) -> Row {
     let soft_weight = soft_params.part_weight * hard_divisor_over_kept();
     let poisoned = hard.poisoned || (!hard.ignored && soft.poisoned);
-    return Row(hard, soft, soft_weight, Value(0u, 0u, 0u), hard.ignored, poisoned);
+    return Row(hard, soft, soft_weight, Value(0u, 0u, 0u, 0u), hard.ignored, poisoned);
 }
 
 fn valued(row: Row, soft: u32) -> Value {
     if (row.ignored) {
-        return Value(0u, 0u, 0u);
+        return Value(0u, 0u, 0u, 0u);
     }
     if (row.poisoned) {
-        return Value(NAN, NAN, NAN);
+        return Value(NAN, NAN, NAN, NAN);
     }
     let hard = times_Total(total_of(row.hard.value), params.part_weight);
     let total = merge_Total(hard, times_Total(total_of(soft), row.soft_weight));
-    return Value(bits_of(total), row.hard.value, soft);
+    let lse = hard_log_sum_exp(row.hard.softmax);
+    return Value(bits_of(total), row.hard.without_z, soft, bitcast<u32>(soft_params.z_loss * lse * lse));
 }
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {

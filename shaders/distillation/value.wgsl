@@ -1,4 +1,4 @@
-//! Three values per row, or per workgroup for a later sum: the weighted sum, the label's part and the teacher's.
+//! Four values per row, or per workgroup for a later sum: the weighted sum and its parts.
 
 fn completed(lane: Lane, place: Place, row: Row) -> Row {
     var complete = row;
@@ -12,15 +12,16 @@ fn write_value(lane: Lane, place: Place, value: Value) {
     let leads = in_range && place.rank == 0u;
     if (PER_ROW) {
         if (leads) {
-            write_three(place.row, value);
+            write_all(place.row, value);
         }
         return;
     }
     let total = group_sum(lane, value.total, leads);
     let hard = group_sum(lane, value.hard, leads);
     let soft = group_sum(lane, value.soft, leads);
+    let z = group_sum(lane, value.z, leads);
     if (lane.index == 0u && in_range) {
-        write_three(place.group, Value(total, hard, soft));
+        write_all(place.group, Value(total, hard, soft, z));
     }
 }
 
@@ -35,9 +36,10 @@ fn group_sum(lane: Lane, value: u32, leads: bool) -> u32 {
     return bits_of(own);
 }
 
-fn write_three(i: u32, value: Value) {
-    let at = params.values + i * 3u;
+fn write_all(i: u32, value: Value) {
+    let at = params.values + i * 4u;
     values[at] = value.total;
     values[at + 1u] = value.hard;
     values[at + 2u] = value.soft;
+    values[at + 3u] = value.z;
 }

@@ -85,7 +85,7 @@ impl Plan {
         &self.problem.loss
     }
 
-    /// Values the operation puts out: 1, N or N x C; three times as many for a [`crate::Distillation`].
+    /// Values the operation puts out: 1, N or N x C; four times as many for a [`crate::Distillation`].
     pub fn values_len(&self) -> usize {
         self.problem.values_len()
     }

@@ -108,9 +108,8 @@ impl<'a> Buffers<'a> {
         self.with(Slot::RowState, slice)
     }
 
-    /// The values, [`crate::Plan::values_len`] of them; those of a [`crate::Distillation`] in threes: the sum, its hard part,
-    /// its soft part. f32, or as [`crate::Shape::values_storage`] says if there is one per
-    /// element.
+    /// The values, [`crate::Plan::values_len`] of them; those of a [`crate::Distillation`] in fours: the sum, its hard part, its
+    /// soft part, its z-loss. f32, or as [`crate::Shape::values_storage`] says if there is one per element.
     pub fn values(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Values, slice)
     }

@@ -76,7 +76,7 @@ struct Signal {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OutputLens {
     values: Option<Stored>,
-    /// Whether a value is followed by its two parts.
+    /// Whether a value is followed by its parts.
     has_parts: bool,
     dlogits: Option<Stored>,
     dtargets: Option<Stored>,
@@ -234,9 +234,9 @@ impl OutputLens {
         };
         let mut floats = |output: Stored| output.storage.widen(bytes(output));
         let mut values = self.values.map_or(Vec::new(), &mut floats);
-        let parts = self.has_parts.then(|| values.chunks(3).map(|value| [value[1], value[2]]).collect());
+        let parts = self.has_parts.then(|| values.chunks(4).map(|value| [value[1], value[2], value[3]]).collect());
         if self.has_parts {
-            values = values.into_iter().step_by(3).collect();
+            values = values.into_iter().step_by(4).collect();
         }
         Ok(Output {
             values,

@@ -13,7 +13,8 @@ use crate::{Error, Shape};
 /// an ignored row is exactly 0, and `Mean` divides each part by its own count of the rows kept, with class weights for the
 /// cross-entropy and without for the divergence.
 ///
-/// The parts come back too, unweighted: as [`crate::Output::parts`], and in a device buffer beside the sum.
+/// The parts come back too, unweighted, and the z-loss as a part of its own: as [`crate::Output::parts`], and in a device
+/// buffer beside the sum, which is `hard_weight (hard + z_loss) + soft_weight soft`.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -27,8 +28,8 @@ use crate::{Error, Shape};
 /// let inputs = Inputs::new(&student).targets(&[0, -100]).teacher(&teacher);
 /// let out = Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(2, 3), inputs)?;
 ///
-/// let [hard, soft] = out.parts.expect("a sum of two")[0];
-/// assert!((out.values[0] - (0.3 * hard + 0.7 * soft)).abs() < 1e-6);
+/// let [hard, soft, z_loss] = out.parts.expect("a sum has parts")[0];
+/// assert!((out.values[0] - (0.3 * (hard + z_loss) + 0.7 * soft)).abs() < 1e-6);
 /// assert_eq!(out.dlogits.expect("asked for")[3..], [0.0; 3]);
 /// # Ok(()) }
 /// ```

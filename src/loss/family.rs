@@ -119,9 +119,9 @@ impl Family {
         !matches!(self, Family::Softmax | Family::Elementwise | Family::Distillation { .. }) && !self.is_per_class()
     }
 
-    /// Values that a row, or the batch, has: a sum of two losses comes with both.
+    /// Values that a row, or the batch, has: a sum comes with its parts.
     pub(crate) fn values_per_loss(self) -> usize {
-        if matches!(self, Family::Distillation { .. }) { 3 } else { 1 }
+        if matches!(self, Family::Distillation { .. }) { 4 } else { 1 }
     }
 
     /// Whether a loss reads `divisor` forward too: a term that no class weight touches is brought to it.

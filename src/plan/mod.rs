@@ -343,13 +343,14 @@ impl Builder<'_> {
         }
     }
 
-    /// Options of the divergence in a sum; where tensors lie is said once.
+    /// Options of the divergence in a sum, and the z-loss as a part of its own; where tensors lie is said once.
     fn soft_params(&self, parts: &Distillation) -> Params {
         let soft = parts.soft.spec();
         Params {
             inv_temperature: (1.0 / f64::from(soft.temperature())) as f32,
             scale: soft.scale() as f32,
             part_weight: (f64::from(parts.soft_weight) * self.problem.extras_share) as f32,
+            z_loss: parts.hard.rows.z_loss,
             loss_args: soft.loss_args(),
             ..Params::default()
         }

@@ -30,9 +30,9 @@ impl Builder<'_> {
         self.schedule.steps.push(Step { kernel, constants, params, regions, grid: (1, 1) });
     }
 
-    /// The loss of the batch; of a sum of losses also its parts, the second without class weights.
+    /// The loss of the batch; of a sum of losses also its parts, of which class weights touch the first alone.
     pub(super) fn sum_values(&mut self, sums: Partials, divisors: Divisors) {
-        let each = [divisors.sum, divisors.sum, divisors.kept];
+        let each = [divisors.sum, divisors.sum, divisors.kept, divisors.kept];
         for (at, &divisor) in each[..self.problem.spec().family().values_per_loss()].iter().enumerate() {
             let at = at as u64;
             self.sum_to(Partials { first: sums.first + at, ..sums }, divisor, (Slot::Values, at));

@@ -1,19 +1,23 @@
 use std::borrow::Cow;
 
-use super::{Real, Row, Tensors, class_index, distribution, is_ignored};
+use super::{Real, Row, Tensors, class_index, distribution, is_ignored, row_softmax};
 use crate::loss::{Distillation, Maths};
 use crate::validate::Problem;
 
 /// The two losses of a sum, each with the tensors it would have by itself.
 pub(super) struct Parts<'a> {
     weights: [f32; 2],
+    z_loss: f32,
     hard: (Problem, Tensors<'a>),
+    /// The cross-entropy without its z-loss.
+    without_z: Problem,
     soft: (Problem, Tensors<'a>),
 }
 
 impl<'a> Parts<'a> {
     pub fn new(problem: &Problem, parts: &Distillation, inputs: &Tensors<'a>) -> Self {
         let hard = problem.part(&parts.hard);
+        let without_z = problem.part(parts.hard.clone().z_loss(0.0));
         let soft = problem.part(parts.soft.loss());
         let [hard_state, soft_state] = split_states(&inputs.row_state, hard.state_width(), soft.state_width());
         let tensors = |row_state| Tensors { row_state, row_weights: None, weights: None, ..inputs.clone() };
@@ -22,12 +26,14 @@ impl<'a> Parts<'a> {
             Tensors { targets: inputs.teacher.clone(), labels: Default::default(), ..tensors(soft_state) };
         Parts {
             weights: [parts.hard_weight, parts.soft_weight],
+            z_loss: parts.hard.rows.z_loss,
+            without_z,
             hard: (hard, hard_tensors),
             soft: (soft, soft_tensors),
         }
     }
 
-    /// Both losses of a row, weighted and summed, and both by themselves. `share` brings terms without class weights to the
+    /// Both losses of a row, weighted and summed, and the parts by themselves. `share` brings terms without class weights to the
     /// divisor of the others.
     pub fn row(&self, n: usize, share: Real) -> Option<Row> {
         let ((problem, inputs), (soft_problem, soft_inputs)) = (&self.hard, &self.soft);
@@ -39,16 +45,20 @@ impl<'a> Parts<'a> {
         let hard = class_index::row(problem, inputs, n, share, hard)?;
         if is_ignored(problem, inputs.labels[n]) {
             let silent = vec![Real::NAN; soft_problem.state_width()];
-            return Some(Row { parts: vec![Real::ZERO; 2], state: [hard.state.clone(), silent].concat(), ..hard });
+            return Some(Row { parts: vec![Real::ZERO; 3], state: [hard.state.clone(), silent].concat(), ..hard });
         }
         let soft = distribution::row(soft_problem, soft_inputs, n, soft)?;
+        let Maths::ClassIndex(alone) = self.without_z.spec().maths() else { return None };
+        let without_z = class_index::row(&self.without_z, inputs, n, share, alone)?.values;
+        let lse = row_softmax(problem, inputs, n)?.lse();
+        let z = if self.z_loss == 0.0 { Real::ZERO } else { lse * lse * self.z_loss };
         let weighted =
             |hard: Real, soft: Real| Real::from(self.weights[0]).times(hard) + (share * self.weights[1]).times(soft);
         let both = |hard: &[Real], soft: &[Real]| hard.iter().zip(soft).map(|(&h, &s)| weighted(h, s)).collect();
         Some(Row {
             values: both(&hard.values, &soft.values),
             gradient: both(&hard.gradient, &soft.gradient),
-            parts: [hard.values, soft.values].concat(),
+            parts: [without_z, soft.values, vec![z]].concat(),
             state: [hard.state, soft.state].concat(),
             side: Vec::new(),
         })

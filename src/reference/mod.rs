@@ -31,7 +31,7 @@ pub struct Evaluation {
     /// As [`Output::values`].
     pub values: Vec<Real>,
     /// As [`Output::parts`].
-    pub parts: Option<Vec<[Real; 2]>>,
+    pub parts: Option<Vec<[Real; 3]>>,
     /// As [`Output::dlogits`].
     pub dlogits: Option<Vec<Real>>,
     /// As [`Output::dtargets`].
@@ -48,7 +48,7 @@ pub struct Evaluation {
 struct Row {
     /// One value for the row, or one per class.
     values: Vec<Real>,
-    /// The two losses of a sum.
+    /// The parts of a sum.
     parts: Vec<Real>,
     gradient: Vec<Real>,
     state: Vec<Real>,
@@ -66,7 +66,7 @@ impl Row {
         let n_values = if problem.extent() == Extent::Element { problem.shape.n_classes } else { 1 };
         Row {
             values: vec![Real::NAN; n_values],
-            parts: vec![Real::NAN; if problem.spec().distillation().is_some() { 2 } else { 0 }],
+            parts: vec![Real::NAN; if problem.spec().distillation().is_some() { 3 } else { 0 }],
             gradient: vec![Real::NAN; problem.shape.n_classes],
             state: vec![Real::NAN; problem.state_width()],
             side: vec![Real::NAN; problem.spec().rows().side.width()],
@@ -121,7 +121,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
             dtargets[shape.place(shape.dtargets_stride, n, c)] = scaled(c, g);
         }
         values.extend(row_values);
-        parts.extend(row_parts.chunks_exact(2).map(|part| [part[0], part[1]]));
+        parts.extend(row_parts.chunks_exact(3).map(|part| [part[0], part[1], part[2]]));
         row_state.extend(state);
         side.extend(row_side);
     }
@@ -133,7 +133,8 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     if problem.extent() == Extent::Scalar && sum.is_some() {
         let part = |i: usize| Real::sum(parts.iter().map(|part| part[i]));
         let unweighted = if problem.counts_terms_apart() { kept } else { divisor };
-        parts = vec![[mean(problem, part(0), divisor), mean(problem, part(1), unweighted)]];
+        let each = [divisor, unweighted, unweighted];
+        parts = vec![[0, 1, 2].map(|i| mean(problem, part(i), each[i]))];
     }
     let reduced = || mean(problem, Real::sum(values.iter().copied()), divisor);
     let values = match problem.extent() {

@@ -52,10 +52,10 @@ fn a_row_without_a_value_is_nan_in_every_part() {
         let output = super::evaluate(engine, &case, Pass::ForwardBackward);
         let parts = output.parts.expect("parts");
         for (n, (value, part)) in output.values.iter().zip(parts).enumerate() {
-            let all = [*value, part[0], part[1]];
+            let all = [*value, part[0], part[1], part[2]];
             match n {
                 1 => assert!(all.iter().all(|x| x.is_nan()), "{name}: row {n} is {all:?}"),
-                3 => assert_eq!(all, [0.0; 3], "{name}: row {n}"),
+                3 => assert_eq!(all, [0.0; 4], "{name}: row {n}"),
                 _ => assert!(all.iter().all(|x| x.is_finite()), "{name}: row {n} is {all:?}"),
             }
         }

@@ -71,7 +71,7 @@ fn bits(case: &Case, output: Output) -> Bits {
     Bits {
         values: bits(match output.parts {
             None => output.values,
-            Some(parts) => output.values.iter().zip(parts).flat_map(|(&sum, [hard, soft])| [sum, hard, soft]).collect(),
+            Some(parts) => output.values.iter().zip(parts).flat_map(|(&sum, [a, b, c])| [sum, a, b, c]).collect(),
         }),
         dlogits: unpadded(output.dlogits, stride),
         dtargets: unpadded(output.dtargets, case.shape.dtargets_stride),

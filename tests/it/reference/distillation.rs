@@ -38,19 +38,23 @@ fn values_parts_and_gradient_are_those_of_the_parts() {
             let labels = case.labels.as_ref().expect("labels");
             let kept = labels.iter().map(|label| f32::from(!parts.hard.ignore_index.contains(label))).collect();
             let hard = Case { loss: parts.hard.clone().reduction(reduction).into(), values: None, ..case.clone() };
+            let plain = Case { loss: parts.hard.clone().z_loss(0.0).reduction(reduction).into(), ..hard.clone() };
             let loss = divergence(parts, reduction);
             let soft = Case { loss, labels: None, row_weights: Some(kept), ..case.clone() };
-            let [whole, hard, soft] = [&case, &hard, &soft].map(|case| case.evaluate(Pass::ForwardBackward));
+            let [whole, hard, plain, soft] =
+                [&case, &hard, &plain, &soft].map(|case| case.evaluate(Pass::ForwardBackward));
 
             let weights = [parts.hard_weight, parts.soft_weight];
-            let (hard_values, soft_values) = (numbers(&hard.values), numbers(&soft.values));
+            let [hard_values, plain_values, soft_values] = [&hard, &plain, &soft].map(|part| numbers(&part.values));
             assert_close(&case.name, &numbers(&whole.values), &weighted(weights, &hard_values, &soft_values), 1e-12);
             let expected = weighted(weights, &gradient(&hard), &gradient(&soft));
             assert_close(&case.name, &gradient(&whole), &expected, 1e-12);
             let found = whole.parts.as_ref().expect("parts");
             let part = |i: usize| found.iter().map(|part| part[i].value).collect::<Vec<_>>();
-            assert_close(&format!("hard part of {}", case.name), &part(0), &hard_values, 1e-12);
+            assert_close(&format!("hard part of {}", case.name), &part(0), &plain_values, 1e-12);
             assert_close(&format!("soft part of {}", case.name), &part(1), &soft_values, 1e-12);
+            let z_loss: Vec<_> = hard_values.iter().zip(&plain_values).map(|(whole, plain)| whole - plain).collect();
+            assert_close(&format!("z-loss of {}", case.name), &part(2), &z_loss, 1e-12);
         }
     }
 }

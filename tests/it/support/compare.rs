@@ -46,7 +46,7 @@ pub fn assert_matches(what: &str, case: &Case, got: &Output, oracle: &Evaluation
     compare(&format!("{what}: values"), 1, &got.values, &oracle.values, oracle.storage[0], flushed);
     match (&got.parts, &oracle.parts) {
         (Some(got), Some(reals)) => {
-            compare(&format!("{what}: parts"), 2, got.as_flattened(), reals.as_flattened(), Storage::F32, flushed);
+            compare(&format!("{what}: parts"), 3, got.as_flattened(), reals.as_flattened(), Storage::F32, flushed);
         }
         (None, None) => {}
         _ => panic!("{what}: parts in one result only"),

@@ -1,6 +1,9 @@
 //! Losses with one term per element, loss and dloss_dx of x, y and the class's factor b. One pass: the gradient needs
 //! nothing of the rest of the row.
 
+/// Whether elements have weights.
+override ELEMENT_WEIGHTS: bool = true;
+
 /// x, y and b of one element, and its weight.
 struct Element {
     x: u32,
@@ -10,8 +13,15 @@ struct Element {
 }
 
 fn element(row: u32, j: u32, x: u32, y: u32) -> Element {
+    return Element(x, y, class_factor(j), element_weight(row, j));
+}
+
+fn element_weight(row: u32, j: u32) -> f32 {
+    if (!ELEMENT_WEIGHTS) {
+        return 1f;
+    }
     let at = params.weights + row_start(row, params.weights_row_stride) + j * params.weights_class_stride;
-    return Element(x, y, class_factor(j), bitcast<f32>(weights[at]));
+    return bitcast<f32>(weights[at]);
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {

@@ -1,17 +1,29 @@
 //! The gradient of each element: the same whether values are wanted or not.
 
-fn dx(row: u32, j: u32, e: Element, factor: f32) -> u32 {
-    return settle(e, times(e.weight * upstream(row, j) * factor, dloss_dx(e)), slope_is_infinite(e));
+const NO_UPSTREAM: u32 = 0u;
+const PER_ELEMENT: u32 = 2u;
+/// Whether a gradient comes from upstream: none, one for a row's elements or the whole batch's, or one for each.
+override UPSTREAM: u32 = PER_ELEMENT;
+
+/// The upstream gradients of four elements from j, the last of which is at `last`.
+fn upstream4(row: u32, j: u32, last: u32) -> vec4<f32> {
+    if (UPSTREAM == NO_UPSTREAM) {
+        return vec4<f32>(1f);
+    }
+    if (UPSTREAM != PER_ELEMENT) {
+        return vec4<f32>(upstream(row, j));
+    }
+    return vec4<f32>(
+        upstream(row, j), upstream(row, min(j + 1u, last)), upstream(row, min(j + 2u, last)), upstream(row, min(j + 3u, last)),
+    );
+}
+
+fn dx(e: Element, factor: f32) -> u32 {
+    return settle(e, times(e.weight * factor, dloss_dx(e)), slope_is_infinite(e));
 }
 
 fn write_dlogits4(place: Place, j: u32, left: u32, e: array<Element, 4>) {
-    let factor = inverse_divisor();
-    let last = j + left - 1u;
-    let bits = vec4<u32>(
-        dx(place.row, j, e[0], factor),
-        dx(place.row, min(j + 1u, last), e[1], factor),
-        dx(place.row, min(j + 2u, last), e[2], factor),
-        dx(place.row, min(j + 3u, last), e[3], factor),
-    );
+    let factor = upstream4(place.row, j, j + left - 1u) * inverse_divisor();
+    let bits = vec4<u32>(dx(e[0], factor.x), dx(e[1], factor.y), dx(e[2], factor.z), dx(e[3], factor.w));
     store_dlogits(class_at(place.dlogits, j), left, select(bits, vec4<u32>(NAN), divides_by_nothing()));
 }

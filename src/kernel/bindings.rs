@@ -166,6 +166,10 @@ impl Kernel {
             names.extend(["SUBGROUP_MIN", "SUBGROUP_MAX"]);
         }
         match self.program {
+            Program::Loss { family: Family::Elementwise, entry, .. } => {
+                names.push("ELEMENT_WEIGHTS");
+                names.extend(entry.writes_gradient().then_some("UPSTREAM"));
+            }
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { family: Family::Distillation { .. }, .. } => names.push("soft_TEMPERATURE"),
             Program::Loss { .. } | Program::GatherTruths => {}

@@ -10,6 +10,8 @@ pub(crate) struct Constants {
     pub lanes: u32,
     pub per_row: bool,
     pub class_factors: bool,
+    pub element_weights: bool,
+    pub upstream: Upstream,
     pub label_smoothing: bool,
     pub temperature: bool,
     pub softcap: bool,
@@ -27,6 +29,15 @@ pub(crate) struct Constants {
     pub storage: [Storage; Slot::COUNT],
 }
 
+/// The gradient that comes to an elementwise loss from upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Upstream {
+    None = 0,
+    /// One number for several elements.
+    Shared = 1,
+    PerElement = 2,
+}
+
 impl Constants {
     /// Rows that a workgroup stands on.
     pub fn rows_per_group(&self) -> u64 {
@@ -40,6 +51,8 @@ impl Constants {
             "LANES" => self.lanes.into(),
             "PER_ROW" => u32::from(self.per_row).into(),
             "CLASS_FACTORS" => u32::from(self.class_factors).into(),
+            "ELEMENT_WEIGHTS" => u32::from(self.element_weights).into(),
+            "UPSTREAM" => (self.upstream as u32).into(),
             "LABEL_SMOOTHING" => u32::from(self.label_smoothing).into(),
             "TEMPERATURE" => u32::from(self.temperature).into(),
             "SOFTCAP" => u32::from(self.softcap).into(),

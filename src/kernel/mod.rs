@@ -11,7 +11,7 @@ mod part;
 mod slot;
 mod source;
 
-pub(crate) use constants::Constants;
+pub(crate) use constants::{Constants, Upstream};
 pub(crate) use list::by_class;
 pub use slot::{Binding, Slot};
 pub(crate) use slot::{PARAMS_BINDING, SOFT_PARAMS_BINDING};

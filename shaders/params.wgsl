@@ -152,6 +152,11 @@ fn place_of(lane: u32, workgroup_id: vec3<u32>) -> Place {
     );
 }
 
+/// A lane's row, or for lanes past the last one a row that is there.
+fn row_to_read(place: Place) -> u32 {
+    return min(place.row, params.n_rows - 1u);
+}
+
 fn is_bad(bits: u32) -> bool {
     return (bits << 1u) >= 0xff000000u && bits != NEG_INF;
 }

@@ -179,7 +179,7 @@ pub enum Error {
         pass: Pass,
     },
 
-    /// Pass targets of the kind the loss reads: class indices (`i32`) or one value per class (`f32`).
+    /// Pass targets of the kind the loss reads: class indices, of i32, u32 or i64, or one number per class.
     #[error("{loss} expects targets as {expected}, found {found}")]
     TargetKind {
         /// The loss's name.
@@ -301,14 +301,26 @@ pub enum Error {
     },
 
     /// Two slices share bytes and one of them is written. Give the output a slice of its own, or ask for the in-place
-    /// gradient. In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` (256 bytes): there slices
-    /// of one buffer, one of them written, begin at such multiples.
+    /// gradient.
     #[error("{written} is written but shares bytes with {other}; give it a slice of its own")]
     Overlap {
         /// The tensor that is written.
         written: &'static str,
         /// The tensor that shares bytes with it.
         other: &'static str,
+    },
+
+    /// In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` and may not overlap if a kernel may
+    /// write to either; where an output shares a buffer with an input, kernels may write to all of them. Start slices of one
+    /// buffer at such multiples, or give them buffers of their own.
+    #[error("a browser binds {one} and {other} of one buffer only in blocks of {block} bytes of their own")]
+    SharedBlock {
+        /// One of the tensors.
+        one: &'static str,
+        /// The tensor in whose block it begins or ends.
+        other: &'static str,
+        /// The alignment of bindings.
+        block: u64,
     },
 
     /// One row alone, or one slab of class-strided rows, exceeds what the device can bind at once, and has to be bound whole:

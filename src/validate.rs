@@ -269,6 +269,9 @@ impl Problem {
         }
         let divided = self.divisor() == Divisor::Input;
         self.check_presence("divisor", inputs.divisor.is_some(), divided, divided)?;
+        if let Some(found) = inputs.divisor.filter(|number| !number.is_finite()) {
+            return Err(Error::Option { option: "divisor", expected: "finite", found });
+        }
         self.check_presence("row_state", inputs.row_state.is_some(), self.reads_state(), self.reads_state())?;
         match inputs.row_state {
             Some(state) => check_len("row_state", state.len(), shape.n_rows * self.state_width()),

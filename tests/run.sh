@@ -66,6 +66,7 @@ export SURPRISAL_REQUIRE_GPU=1
 # Kernels are made by thousands and run a few times: without line numbers, and on llvmpipe without LLVM's optimiser, they
 # take a third less. The cases of other libraries keep it, so that every loss is seen as an app would run it. EGL grumbles where it finds no place for its sockets.
 export WGPU_DEBUG=0
+export optimised="${GALLIVM_PERF-}"
 export GALLIVM_PERF="${GALLIVM_PERF-nopt}"
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
@@ -86,7 +87,7 @@ shares() {
 # Runs one share, and prints in one piece what came of it.
 run_share() {
     local output status=0
-    [[ $1 != suites::* ]] || unset GALLIVM_PERF
+    [[ $1 != suites::* ]] || export GALLIVM_PERF="$optimised"
     output=$(cargo test --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
     printf '%s\n' "$output"
     return $status

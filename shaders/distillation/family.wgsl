@@ -87,7 +87,7 @@ fn valued(row: Row, soft: u32) -> Value {
     let hard = times_Total(total_of(row.hard.value), params.part_weight);
     let total = merge_Total(hard, times_Total(total_of(soft), row.soft_weight));
     let lse = hard_log_sum_exp(row.hard.softmax);
-    return Value(bits_of(total), row.hard.without_z, soft, bitcast<u32>(soft_params.z_loss * lse * lse));
+    return Value(bits_of(total), row.hard.without_z, soft, bitcast<u32>(times(soft_params.z_loss, lse * lse)));
 }
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {

@@ -5,7 +5,7 @@ fn add_terms(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>)
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. Terms of the window's classes.
-    let row_index = min(place.row, params.n_rows - 1u);
+    let row_index = row_to_read(place);
     let own = row_terms(lane, place, finish(truth_of(lane, row_index), saved_sums[row_index]));
     // 2. Those before them first.
     if (place.row < params.n_rows && place.rank == 0u) {

@@ -1,5 +1,5 @@
 //! The terms over a row's classes, as its windows of classes left them.
 
 fn completed(lane: Lane, place: Place, row: Row) -> Row {
-    return with_terms(row, saved_terms[min(place.row, params.n_rows - 1u)]);
+    return with_terms(row, saved_terms[row_to_read(place)]);
 }

@@ -27,7 +27,7 @@ fn row_of(truth: Truth, weight: u32) -> Row {
 
 /// The row that a lane stands on; the last one past it.
 fn row_at(lane: Lane, place: Place) -> Row {
-    let row_index = min(place.row, params.n_rows - 1u);
+    let row_index = row_to_read(place);
     let weight = row_weight(row_index);
     return weighed(row_of(truth_of(lane, row_index), weight), weight);
 }

@@ -5,7 +5,7 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. The row's target, weight and saved state.
-    let row_index = min(place.row, params.n_rows - 1u);
+    let row_index = row_to_read(place);
     let truth = truth_of(lane, row_index);
     let weight = row_weight(row_index);
     var state: State;

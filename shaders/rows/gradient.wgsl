@@ -7,7 +7,7 @@ fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
         fill_dlogits(place, select(0u, NAN, undefined));
         return 0f;
     }
-    let factor = upstream(min(place.row, params.n_rows - 1u), 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
+    let factor = upstream(row_to_read(place), 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
     var terms = 0f;
     var j = place.first;
     while (j < place.end) {

@@ -1,5 +1,5 @@
 //! The sums over a row's classes, as its windows of classes left them.
 
 fn row_sums(lane: Lane, place: Place, truth: Truth, weight: u32) -> Sums {
-    return saved_sums[min(place.row, params.n_rows - 1u)];
+    return saved_sums[row_to_read(place)];
 }

@@ -54,9 +54,10 @@ impl std::fmt::Display for Wish {
 
 /// An engine on the best adapter that fits and gives a device which serves; none where the CPU is to be used.
 ///
-/// The CPU takes over only where neither a GPU nor a kernel variant was asked for.
+/// The CPU takes over only where neither an adapter nor what kernels alone have was asked for.
 pub(super) async fn open_best(options: Options) -> Result<Option<GpuEngine>, Error> {
     let wish = Wish::new(options.adapter.as_deref());
+    let forced = options.variant.is_some() || options.workgroup_size.is_some();
     if wish == Wish::Cpu {
         return Ok(None);
     }
@@ -72,12 +73,15 @@ pub(super) async fn open_best(options: Options) -> Result<Option<GpuEngine>, Err
             let name = describe(&adapter.get_info());
             match GpuEngine::open(adapter, options.clone()).await {
                 Ok(opened) => return Ok(Some(opened)),
-                Err(error) => log::warn!("surprisal: {name} does not serve: {}", refusal.insert(error)),
+                Err(error) => {
+                    log::warn!("surprisal: {name} does not serve: {error}");
+                    refusal.get_or_insert(error);
+                }
             }
         }
     }
     match (wish, refusal) {
-        (Wish::Best, refusal) if !matches!(refusal, Some(Error::Variant { .. })) => Ok(None),
+        (Wish::Best, _) if !forced => Ok(None),
         (_, Some(refusal)) => Err(refusal),
         (wish, None) => Err(Error::NoAdapter { reason: format!("asked for {wish}, found {seen:?}") }),
     }

@@ -329,20 +329,25 @@ fn check_overlap(
     placement: &Placement,
     aliasing: Aliasing,
 ) -> Result<(), Error> {
-    let (block, all_writable) = match aliasing {
-        Aliasing::Bytes => (1, false),
-        Aliasing::Blocks(block) => (block, placement.arena),
-    };
-    let bytes = |slot: Slot| {
+    let bytes = |slot: Slot, block: u64| {
         let slice = buffers.get(slot).expect("a slot of given()");
         let len = needed_len(problem, slot, buffers.weights) as u64 * problem.element_bytes(slot);
         slice.offset() - slice.offset() % block..slice.offset() + len
     };
-    let is_writable = |slot| all_writable || is_written(problem, slot, buffers.in_place);
-    for (written, other) in sharing(buffers).filter(|(slot, _)| is_writable(*slot)) {
-        let (a, b) = (bytes(written), bytes(other));
-        if a.start < b.end && b.start < a.end {
+    let meet = |one, other, block| {
+        let (a, b) = (bytes(one, block), bytes(other, block));
+        a.start < b.end && b.start < a.end
+    };
+    let is_written = |slot| is_written(problem, slot, buffers.in_place);
+    for (written, other) in sharing(buffers).filter(|&(slot, _)| is_written(slot)) {
+        if meet(written, other, 1) {
             return Err(Error::Overlap { written: written.name(), other: other.name() });
+        }
+    }
+    let Aliasing::Blocks(block) = aliasing else { return Ok(()) };
+    for (one, other) in sharing(buffers).filter(|&(slot, _)| is_written(slot) || placement.arena) {
+        if meet(one, other, block) {
+            return Err(Error::SharedBlock { one: one.name(), other: other.name(), block });
         }
     }
     Ok(())
@@ -365,8 +370,8 @@ mod tests {
     use super::*;
     use crate::{CrossEntropy, Pass, Shape};
 
-    /// Whether cross-entropy of 2 x 3 takes a buffer's slices at these offsets.
-    fn takes(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> bool {
+    /// What cross-entropy of 2 x 3 says to a buffer's slices at these offsets.
+    fn check(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> Result<(), Error> {
         let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
         let usage = wgpu::BufferUsages::STORAGE;
         let size = 4096;
@@ -376,24 +381,26 @@ mod tests {
             Problem::new(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3)).expect("it has a meaning");
         let buffers = Buffers::new(arena.slice(logits..)).targets(arena.slice(targets..));
         let buffers = buffers.values(arena.slice(values..)).dlogits(arena.slice(dlogits..));
-        check_overlap(&problem, &buffers, &placement(&problem, &buffers), aliasing).is_ok()
+        check_overlap(&problem, &buffers, &placement(&problem, &buffers), aliasing)
     }
 
     #[test]
     fn a_browser_has_the_slices_of_an_arena_in_blocks_of_their_own() {
-        let browser = Aliasing::Blocks(256);
+        let block = 256;
+        let shared = |one, other| Err(Error::SharedBlock { one, other, block });
+        let written = Error::Overlap { written: "dlogits", other: "logits" };
         for (offsets, natively, in_browser) in [
-            ([0, 256, 512, 768], true, true),
+            ([0, 256, 512, 768], Ok(()), Ok(())),
             // The values lie behind the labels, the labels behind the logits.
-            ([0, 256, 264, 768], true, false),
-            ([0, 24, 512, 768], true, false),
-            ([0, 256, 512, 516], true, false),
+            ([0, 256, 264, 768], Ok(()), shared("targets", "values")),
+            ([0, 24, 512, 768], Ok(()), shared("logits", "targets")),
+            ([0, 256, 512, 516], Ok(()), shared("values", "dlogits")),
             // Both are read alone, but an arena's kernels may write everything.
-            ([0, 0, 512, 768], true, false),
-            ([0, 256, 512, 20], false, false),
+            ([0, 0, 512, 768], Ok(()), shared("logits", "targets")),
+            ([0, 256, 512, 20], Err(written.clone()), Err(written)),
         ] {
-            assert_eq!(takes(Aliasing::Bytes, offsets), natively, "{offsets:?}");
-            assert_eq!(takes(browser, offsets), in_browser, "{offsets:?} in a browser");
+            assert_eq!(check(Aliasing::Bytes, offsets), natively, "{offsets:?}");
+            assert_eq!(check(Aliasing::Blocks(block), offsets), in_browser, "{offsets:?} in a browser");
         }
     }
 }

@@ -175,6 +175,18 @@ impl GpuEngine {
         Ok(Pending::submitted(&problem, submitted?))
     }
 
+    /// Evaluates and waits: see [`crate::Engine::evaluate`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn evaluate(
+        &self,
+        loss: impl Into<Loss>,
+        pass: Pass,
+        shape: Shape,
+        inputs: Inputs<'_>,
+    ) -> Result<crate::Output, Error> {
+        self.begin(loss, pass, shape, inputs)?.wait()
+    }
+
     /// Lets finished work resolve its futures; never waits.
     pub fn poll(&self) {
         // A lost device says so through the futures it fails.

@@ -41,11 +41,15 @@ pub(super) fn buffer_of(
     usage: wgpu::BufferUsages,
 ) -> Result<wgpu::Buffer, Error> {
     let size = bytes.len().next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT as usize) as u64;
+    let limit = device.limits().max_buffer_size;
+    if size > limit {
+        return Err(Error::TooLarge { what: "bytes of one buffer", found: size, limit });
+    }
     let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: true };
     let buffer = guarded(device, what, || device.create_buffer(&descriptor))?;
     let refused = |error: wgpu::MapRangeError| Error::Wgpu { what, message: error.to_string() };
     buffer.get_mapped_range_mut(..bytes.len() as u64).map_err(refused)?.copy_from_slice(bytes);
-    buffer.unmap();
+    guarded(device, what, || buffer.unmap())?;
     Ok(buffer)
 }
 

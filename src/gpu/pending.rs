@@ -171,7 +171,11 @@ impl Mapping {
                 drop(signal);
                 let readback = self.readback.take().expect("a future is not polled after it is ready");
                 let output = self.lens.read(&readback);
-                readback.unmap();
+                // Of a device that is lost by now nothing can be unmapped.
+                match guarded(self.engine.device(), "the readback", || readback.unmap()) {
+                    Ok(()) => drop(readback),
+                    Err(_) => readback.discard(),
+                }
                 Poll::Ready(output)
             }
         }

@@ -48,10 +48,13 @@ impl<'a> Parts<'a> {
             return Some(Row { parts: vec![Real::ZERO; 3], state: [hard.state.clone(), silent].concat(), ..hard });
         }
         let soft = distribution::row(soft_problem, soft_inputs, n, soft)?;
-        let Maths::ClassIndex(alone) = self.without_z.spec().maths() else { return None };
-        let without_z = class_index::row(&self.without_z, inputs, n, share, alone)?.values;
-        let lse = row_softmax(problem, inputs, n)?.lse();
-        let z = if self.z_loss == 0.0 { Real::ZERO } else { lse * lse * self.z_loss };
+        let (without_z, z) = match (self.z_loss, self.without_z.spec().maths()) {
+            (z_loss, Maths::ClassIndex(alone)) if z_loss != 0.0 => {
+                let lse = row_softmax(problem, inputs, n)?.lse();
+                (class_index::row(&self.without_z, inputs, n, share, alone)?.values, lse * lse * z_loss)
+            }
+            _ => (hard.values.clone(), Real::ZERO),
+        };
         let weighted =
             |hard: Real, soft: Real| Real::from(self.weights[0]).times(hard) + (share * self.weights[1]).times(soft);
         let both = |hard: &[Real], soft: &[Real]| hard.iter().zip(soft).map(|(&h, &s)| weighted(h, s)).collect();

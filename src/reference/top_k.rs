@@ -14,7 +14,7 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
         *named = Some(named.map_or(mass, |other| other + mass));
     }
     let given = || masses.iter().flatten().copied();
-    let sum = Real::sum(given());
+    let sum = sum_of(given());
     let others = masses.iter().filter(|mass| mass.is_none()).count() as f64;
     let even = match rest {
         Rest::Spread if others > 0.0 => rest_of(given()).at_least(0.0) / others,
@@ -22,6 +22,14 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
     };
     let divisor = if rest == Rest::Renormalised && sum.value > 0.0 { sum } else { Real::ONE };
     Some(masses.into_iter().map(|mass| mass.map_or(even, |mass| mass / divisor)).collect())
+}
+
+/// The masses' sum, rounded once: kernels carry along what rounding takes off, as [`rest_of`] does.
+fn sum_of(masses: impl Iterator<Item = Real>) -> Real {
+    let (value, inherited) = masses.fold((0.0, 0.0), |(sum, error), mass| (sum + mass.value, error + mass.rounding));
+    // Above 2 they are no distribution, and kernels do not.
+    let rounding = inherited + if value < 2.0 { value } else { 256.0 * value };
+    Real { value, rounding }
 }
 
 /// 1 less the masses, with what rounding takes off (Knuth's two-sum), in f32 as here: exact but for the masses' own errors

@@ -4,5 +4,6 @@ mod errors;
 mod excess;
 mod labels;
 mod layouts;
+mod lost;
 mod probabilities;
 mod reuse;

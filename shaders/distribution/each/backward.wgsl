@@ -5,7 +5,7 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
     // 1. Both normalisers, as saved.
-    let row_index = min(place.row, params.n_rows - 1u);
+    let row_index = row_to_read(place);
     var state: State;
     for (var i = 0u; i < STATE_WIDTH; i++) {
         state[i] = row_state[params.row_state + row_index * STATE_WIDTH + i];

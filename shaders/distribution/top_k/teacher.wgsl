@@ -36,32 +36,45 @@ struct Truth {
 /// Of the row that this lane stands on.
 var<private> teacher_of_row: Truth;
 
-/// What slots add up to. What they leave of 1 is a difference, and may be of use for its logarithm: so the sum comes with
-/// what its rounding took off (Knuth's two-sum).
+/// What slots add up to. What they leave of 1 is a difference, of which a logarithm may be taken: so the sum comes with what
+/// its roundings took off, and that with what its own did (Klein 2006).
 struct Mass {
     sum: f32,
     tail: f32,
+    tip: f32,
     /// Classes named.
     n: u32,
     flags: u32,
 }
 
-const NO_MASS: Mass = Mass(0f, 0f, 0u, 0u);
+const NO_MASS: Mass = Mass(0f, 0f, 0f, 0u, 0u);
+
+/// a + b, rounded, and what rounding took off (Knuth's two-sum).
+fn two_sum(a: f32, b: f32) -> vec2<f32> {
+    let sum = opaque(a + b);
+    let of_b = opaque(sum - a);
+    let of_a = opaque(sum - of_b);
+    return vec2<f32>(sum, opaque(a - of_a) + opaque(b - of_b));
+}
 
 fn merge_Mass(a: Mass, b: Mass) -> Mass {
-    let sum = opaque(a.sum + b.sum);
-    let of_b = opaque(sum - a.sum);
-    let of_a = opaque(sum - of_b);
-    let lost = opaque(a.sum - of_a) + opaque(b.sum - of_b);
-    return Mass(sum, a.tail + b.tail + lost, a.n + b.n, a.flags | b.flags);
+    let sum = two_sum(a.sum, b.sum);
+    let tails = two_sum(a.tail, b.tail);
+    let tail = two_sum(tails.x, sum.y);
+    return Mass(sum.x, tail.x, a.tip + b.tip + tails.y + tail.y, a.n + b.n, a.flags | b.flags);
+}
+
+/// The sum rounded once; beyond what is a distribution, as it is.
+fn sum_of(mass: Mass) -> f32 {
+    return select(mass.sum, mass.sum + mass.tail, mass.sum < 2f);
 }
 
 /// 1 - sum, unless they are more than that.
 fn rest_of(mass: Mass) -> f32 {
-    if (mass.sum > 2f) {
+    if (mass.sum >= 2f) {
         return 0f;
     }
-    return max(opaque(1f - mass.sum) - mass.tail, 0f);
+    return max(opaque(opaque(1f - mass.sum) - mass.tail) - mass.tip, 0f);
 }
 
 fn mass_at(slot: u32) -> Mass {
@@ -130,16 +143,16 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
     // 3. The row's.
     let mass = reduce_Mass(lane, own, LANES);
     truth.poisoned = mass.flags != 0u;
-    truth.mass = mass.sum;
-    if (params.rest == RENORMALISED && mass.sum > 0f) {
-        truth.divisor = mass.sum;
+    truth.mass = sum_of(mass);
+    if (params.rest == RENORMALISED && truth.mass > 0f) {
+        truth.divisor = truth.mass;
         truth.mass = 1f;
     }
     if (params.rest == SPREAD) {
         let others = params.n_classes - mass.n;
         if (others > 0u) {
             truth.even = rest_of(mass) / f32(others);
-            truth.mass = max(1f, mass.sum);
+            truth.mass = max(1f, truth.mass);
         }
     }
     teacher_of_row = truth;

@@ -1,6 +1,6 @@
 //! Probabilities on the device: those that are none.
 
-use surprisal::{BinaryCrossEntropy, Pass, Reduction, SigmoidFocal};
+use surprisal::{BinaryCrossEntropy, Broadcast, Pass, Reduction, SigmoidFocal};
 
 use crate::support::case::{Case, case};
 use crate::support::device::gpus;
@@ -23,6 +23,25 @@ fn a_soft_label_out_of_range_is_nan_and_changes_no_other_bit() {
         let loss = SigmoidFocal::new(0.5).alpha(0.25).reduction(Reduction::None);
         case(loss, 3, &[0.5, -2.0, 1.0, 3.0, 0.0, -0.25]).values(&probs)
     });
+}
+
+/// RetinaNet's anchors that do not count have label -1.
+#[test]
+fn a_soft_label_out_of_range_costs_nothing_where_its_weight_is_0() {
+    let loss = SigmoidFocal::new(2.0).alpha(0.25).reduction(Reduction::None);
+    let masked = case(loss, 3, &[0.5, -2.0, 1.0]).values(&[1.0, -1.0, 0.0]);
+    let masked = masked.weights(&[1.0, 0.0, 2.0], Broadcast::PerElement);
+    let oracle = masked.evaluate(Pass::ForwardBackward);
+    assert_eq!((oracle.values[1].value, oracle.dlogits.expect("a gradient")[1].value), (0.0, 0.0));
+    for engine in gpus() {
+        for pass in [Pass::ForwardBackward, Pass::Backward] {
+            let found = run(engine, &masked, pass, APART, &[]);
+            assert_eq!(found.dlogits[1] << 1, 0, "{pass:?} on {}", engine.backend());
+            assert!(found.values.get(1).is_none_or(|value| value << 1 == 0), "{pass:?} on {}", engine.backend());
+            let rest = found.values.iter().chain(&found.dlogits).map(|&bits| f32::from_bits(bits));
+            assert!(rest.into_iter().all(f32::is_finite), "{pass:?} on {}", engine.backend());
+        }
+    }
 }
 
 /// Puts what is no probability among those that a case is made from.

@@ -2,7 +2,8 @@
 
 use naga::valid::GlobalUse;
 use naga::{AddressSpace, GlobalVariable, Module, Scalar, ShaderStage, StorageAccess, TypeInner, VectorSize};
-use surprisal::kernel::{Binding, Kernel, Slot, Width};
+use surprisal::kernel::{Binding, Kernel, Program, Slot, Width};
+use surprisal::{Family, Support};
 
 use crate::support::shader::{Parsed, for_every_kernel};
 
@@ -133,5 +134,43 @@ fn overrides_are_those_that_pipelines_set() {
         names.sort();
         expected.sort();
         assert_eq!(names, expected, "{label}");
+    });
+}
+
+/// The second part of a sum is text made for kernels of one loss, with a `Params` that holds options alone.
+#[test]
+fn the_second_part_of_a_sum_reads_its_options_alone() {
+    for kernel in Kernel::all() {
+        let source = kernel.source();
+        for (at, _) in source.match_indices("soft_params.") {
+            let rest = &source[at + "soft_params.".len()..];
+            let member = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+            let options = ["scale", "loss_args", "inv_temperature", "part_weight", "z_loss"];
+            // Behind constants that are false in it.
+            let unreachable = ["softcap", "inv_softcap", "target_share", "even_share"];
+            assert!(options.contains(&member) || unreachable.contains(&member), "{}: {member}", kernel.label());
+        }
+    }
+}
+
+/// WebGPU's default limit on what a workgroup shares.
+const WORKGROUP_BYTES: u32 = 16384;
+
+#[test]
+fn what_lanes_share_fits_the_default_limit() {
+    for_every_kernel(|parsed| {
+        let most_lanes = match parsed.kernel.program {
+            Program::Loss { family: Family::Distillation { .. }, .. } => 128,
+            Program::Loss { family: Family::Distribution { support: Support::TopK, .. }, .. } => 128,
+            _ => 256,
+        };
+        let mut constants = naga::back::PipelineConstants::default();
+        constants.insert("WORKGROUP_SIZE".to_string(), most_lanes.into());
+        let stage = Some((ShaderStage::Compute, parsed.kernel.entry_point()));
+        let ready = naga::back::pipeline_constants::process_overrides(&parsed.module, &parsed.info, stage, &constants);
+        let (module, _) = ready.unwrap_or_else(|error| panic!("{}: {error}", parsed.label));
+        let shared = module.global_variables.iter().filter(|(_, global)| global.space == AddressSpace::WorkGroup);
+        let bytes: u32 = shared.map(|(_, global)| module.types[global.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= WORKGROUP_BYTES, "{} shares {bytes} bytes among {most_lanes} lanes", parsed.label);
     });
 }

@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::sync::OnceLock;
 
 use surprisal::kernel::Variant;
@@ -86,10 +87,16 @@ fn open_all(checked: bool) -> Vec<Opened> {
     let required = std::env::var("SURPRISAL_REQUIRE_GPU").is_ok_and(|value| value == "1");
     assert!(!(required && engines.is_empty()), "SURPRISAL_REQUIRE_GPU=1, but no GPU adapter was found");
     match engines.first() {
-        Some(Opened { named: (_, engine), .. }) => println!("testing on {}, checks {checked}", engine.backend()),
-        None => println!("SKIPPED: no GPU adapter; only the CPU engine is tested"),
+        Some(Opened { named: (_, engine), .. }) => say(&format!("testing on {}, checks {checked}", engine.backend())),
+        None => say("SKIPPED: no GPU adapter; only the CPU engine is tested"),
     }
     engines
+}
+
+/// Past the test runner, which keeps to itself what passing tests print.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
 }
 
 /// The adapter that `SURPRISAL_ADAPTER` asks for, or a real GPU, or a software adapter.

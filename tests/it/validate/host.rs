@@ -255,6 +255,12 @@ fn probabilities_out_of_range_are_refused(#[case] bad: f32, #[case] found: &str)
 }
 
 #[rstest]
+fn a_divisor_that_is_no_number_is_refused(#[values(f32::NAN, f32::INFINITY)] divisor: f32) {
+    let error = refused(divided_by_input(), Forward, labelled().divisor(divisor));
+    assert_eq!(error.to_string(), format!("expected divisor finite, found {divisor}"));
+}
+
+#[rstest]
 #[case([0, 3], &[], "expected a class index in 0..3, found 3 in row 1")]
 #[case([-1, 7], &[], "expected a class index in 0..3, found -1 in row 0")]
 #[case([-100, 0], &[], "expected a class index in 0..3, found -100 in row 0")]

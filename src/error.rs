@@ -340,7 +340,8 @@ pub enum Error {
     },
 
     /// A row has more classes than a software adapter's lanes go through before it ends their loops, and the operation needs
-    /// rows whole (the divergence per element): use [`crate::Engine::cpu`].
+    /// rows whole (the divergence per element, the entropy of given
+    /// probabilities by row): use [`crate::Engine::cpu`].
     #[error("a row has {found} classes and is read whole, the device's loops end after {limit}")]
     TooManyClasses {
         /// Classes in a row.

@@ -24,15 +24,16 @@ pub struct Inputs<'a> {
     pub teacher: Option<Numbers<'a>>,
     /// What a top-k teacher has at the classes that `targets` names, `[N, k]`.
     pub target_probs: Option<Numbers<'a>>,
-    /// Factors on the elements of an elementwise loss.
+    /// Factors on the elements of an elementwise loss: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says. One
+    /// that is no number makes its elements' loss and gradient NaN.
     pub weights: Option<(&'a [f32], Broadcast)>,
     /// One weight per row `[N]`, where the loss says what it does.
     pub row_weights: Option<&'a [f32]>,
     /// Upstream gradient, of the output's shape; 1 if absent.
     pub dloss: Option<Numbers<'a>>,
-    /// The divisor of `Reduction::SumDividedByInput`.
+    /// The divisor of `Reduction::SumDividedByInput`: finite.
     pub divisor: Option<f32>,
-    /// What `Pass::Forward` saved, for `Pass::Backward`.
+    /// What `Pass::Forward` saved, for `Pass::Backward`: `[N, W]`, [`Output::row_state`] as it came.
     pub row_state: Option<&'a [f32]>,
 }
 
@@ -300,7 +301,8 @@ pub struct Output {
     pub dlogits: Option<Vec<f32>>,
     /// The gradient with respect to the targets, row stride `dtargets_stride` (padding is 0), where it was asked for.
     pub dtargets: Option<Vec<f32>>,
-    /// What `Pass::Backward` starts from; only after `Pass::Forward`.
+    /// What `Pass::Backward` starts from, `[N, W]`, a few numbers a row that mean nothing outside; only after
+    /// `Pass::Forward`.
     pub row_state: Option<Vec<f32>>,
     /// The side outputs asked for; absent after `Pass::Backward`.
     pub side: Option<SideOutputs>,

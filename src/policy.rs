@@ -51,6 +51,22 @@ pub enum EmptyMean {
 /// The gradients are the same where the table has losses alone. Where the last line has NaN, PyTorch itself also has
 /// infinities, and for given log-probabilities 0 beside the target. Rows of row weight 0, which PyTorch does not have,
 /// count for nothing either way, and the gradient with respect to a teacher is exact.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{Corners, CrossEntropy, Engine, Inputs, Pass, Policy, Reduction, Shape};
+///
+/// // The target is masked, and its class has no weight.
+/// let loss = CrossEntropy::new().class_weights([0.0, 1.0]).reduction(Reduction::Sum);
+/// let sum = |corners| {
+///     let engine = Engine::cpu().policy(Policy::new().corners(corners));
+///     let inputs = Inputs::new(&[f32::NEG_INFINITY, 0.0]).targets(&[0]);
+///     engine.evaluate(&loss, Pass::Forward, Shape::new(1, 2), inputs).map(|out| out.values[0])
+/// };
+/// assert_eq!(sum(Corners::Exact)?, 0.0);
+/// assert!(sum(Corners::PyTorch)?.is_nan());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Corners {
     /// A factor of exactly 0 wins against any other, and what does not count stays out.

@@ -112,7 +112,8 @@ impl Plan {
 }
 
 impl Bound {
-    /// Records the dispatches as a compute pass of their own.
+    /// Records the dispatches as a compute pass of their own. The encoder must be of the engine's device, which wgpu checks
+    /// when it is finished and not before.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("surprisal"), timestamp_writes: None };
         self.record_in(&mut encoder.begin_compute_pass(&descriptor));

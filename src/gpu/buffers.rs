@@ -53,7 +53,7 @@ impl<'a> Buffers<'a> {
 
     /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one number per
     /// class `[N, C]`, as [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss and gradient NaN
-    /// and nothing else.
+    /// and nothing else; a mean over all rows counts it, one over kept rows or class weights does not.
     pub fn targets(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Targets, slice)
     }
@@ -69,7 +69,7 @@ impl<'a> Buffers<'a> {
         self.with(Slot::TargetProbs, slice)
     }
 
-    /// Factors on the elements of an elementwise loss, f32.
+    /// Factors on the elements of an elementwise loss, f32: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says.
     pub fn weights(mut self, slice: wgpu::BufferSlice<'a>, broadcast: Broadcast) -> Self {
         self.weights = Some(broadcast);
         self.with(Slot::Weights, slice)
@@ -119,7 +119,7 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Dlogits, slice)
     }
 
-    /// The gradient with respect to the targets `[N, C]`.
+    /// The gradient with respect to the targets `[N, C]`, as [`crate::Shape::dtargets_storage`] says.
     pub fn dtargets(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Dtargets, slice)
     }

@@ -61,7 +61,7 @@ pub struct Options {
     pub adapter: Option<String>,
     /// Forces a kernel variant; where classes are strided, lanes always share through workgroup memory.
     pub variant: Option<Variant>,
-    /// Forces the lanes of a workgroup, 32 to 256, all of which may then share a row.
+    /// Forces the lanes of a workgroup, 32, 64, 128 or 256, all of which may then share a row.
     pub workgroup_size: Option<u32>,
     /// Keeps run-time checks in the kernels: slower, for tests.
     pub checked: bool,
@@ -155,7 +155,8 @@ impl GpuEngine {
         Backend::Gpu { adapter, variant: format!("{:?}", self.shared.caps.variant).to_lowercase() }
     }
 
-    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape).
+    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape). Fails where options are out
+    /// of range, and where the device has no room for the loss's own class vectors.
     pub fn plan(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Plan, Error> {
         Plan::new(self, Problem::new(loss, pass, shape)?.policy(self.policy))
     }

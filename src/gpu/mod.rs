@@ -1,4 +1,4 @@
-//! The only code that names wgpu, besides `engine.rs` and two arms of `Error`.
+//! The only code that speaks to wgpu.
 
 mod adapter;
 mod bind;

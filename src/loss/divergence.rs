@@ -14,6 +14,8 @@ use crate::{Error, Shape};
 /// `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of
 /// elements, as in PyTorch's `kl_div`; row weights that mask or count leave of both what [`RowWeights`] says. `None` gives
 /// one loss per row.
+///
+/// A row has no value, NaN, where a number of P or Q is NaN or +infinity, or a given probability negative.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Divergence<K> {

@@ -42,6 +42,18 @@ impl KlDivergence {
     /// `p_i (h_i - KL) / T` for logits, `p_i (h_i + 1)` for log-probabilities and `h_i + 1` for probabilities. It is
     /// infinite where the formula is, 0 for a class that neither distribution has, and NaN for the logits of a row whose
     /// divergence is infinite.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{Engine, Form, Inputs, KlDivergence, Pass, Shape};
+    ///
+    /// let loss = KlDivergence::from_logits(Form::Probs).teacher_gradient();
+    /// let inputs = Inputs::new(&[0.0, 0.0]).targets(&[0.25, 0.75]);
+    /// let out = Engine::new()?.evaluate(loss, Pass::ForwardBackward, Shape::new(1, 2), inputs)?;
+    /// let dtargets = out.dtargets.expect("asked for");
+    /// assert!((dtargets[0] - (0.5_f32.ln() + 1.0)).abs() < 1e-6); // log(p/q) + 1
+    /// # Ok(()) }
+    /// ```
     pub fn teacher_gradient(mut self) -> Self {
         self.kind.teacher_gradient = true;
         self

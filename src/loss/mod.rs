@@ -102,6 +102,21 @@ pub enum Loss {
 
 /// How the losses of a batch become the output. With the default, `Mean`, each loss has the divisor its field uses;
 /// its own page says which.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Inputs, Pass, Reduction, Shape};
+///
+/// // Two micro-batches of a step of four tokens: their losses add up to the step's mean.
+/// let loss = CrossEntropy::new().reduction(Reduction::SumDividedByInput);
+/// let micro = |labels: &[i32; 2]| {
+///     let inputs = Inputs::new(&[0.0; 4]).targets(labels).divisor(4.0);
+///     Engine::new()?.evaluate(&loss, Pass::Forward, Shape::new(2, 2), inputs)
+/// };
+/// let mean = micro(&[0, 1])?.values[0] + micro(&[1, 1])?.values[0];
+/// assert!((mean - std::f32::consts::LN_2).abs() < 1e-6);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Reduction {
     /// One loss per row; per element for the elementwise losses and, on request, for the Kullback-Leibler divergence.
@@ -121,6 +136,23 @@ pub enum Reduction {
 }
 
 /// The part of the work a call does.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Inputs, Pass, Reduction, Shape};
+///
+/// let engine = Engine::new()?;
+/// let (loss, shape) = (CrossEntropy::new().reduction(Reduction::None), Shape::new(1, 3));
+/// let inputs = Inputs::new(&[2.0, 1.0, 0.1]).targets(&[0]);
+///
+/// // Now the loss; the gradient later, once it is known what comes from upstream.
+/// let forward = engine.evaluate(&loss, Pass::Forward, shape, inputs)?;
+/// let row_state = forward.row_state.expect("a forward pass saves it");
+/// let backward = engine.evaluate(&loss, Pass::Backward, shape, inputs.row_state(&row_state).dloss(&[0.5]))?;
+/// let dlogits = backward.dlogits.expect("a backward pass has it");
+/// assert!((dlogits[0] - 0.5 * (0.659001 - 1.0)).abs() < 1e-6); // p - 1, halved
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pass {
     /// Logits to values, and the row state from which `Backward` can start.

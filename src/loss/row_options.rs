@@ -1,7 +1,22 @@
 use super::{Divisor, check_option, check_scale};
 use crate::{Error, Shape, Side};
 
-/// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much.
+/// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much. Their
+/// builders set them.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Inputs, Pass, Shape};
+///
+/// // Gemma's cap, and a z-loss that keeps the logits' scale.
+/// let loss = CrossEntropy::new().softcap(30.0).z_loss(1e-4);
+/// let inputs = Inputs::new(&[1e6, 1e6]).targets(&[1]);
+/// let out = Engine::new()?.evaluate(loss, Pass::Forward, Shape::new(1, 2), inputs)?;
+/// let ln_2 = std::f32::consts::LN_2;
+/// let lse = 30.0 + ln_2; // of two logits at the cap
+/// assert!((out.values[0] - (ln_2 + 1e-4 * lse * lse)).abs() < 1e-5);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RowOptions {
@@ -19,6 +34,22 @@ pub struct RowOptions {
 
 /// What a row's weight does to the divisor of a mean. On the row's loss and gradient it is a factor; a row of weight 0
 /// has loss and gradient exactly 0, whatever its logits.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Engine, Inputs, Pass, RowWeights, Shape};
+///
+/// let mean = |row_weights| {
+///     let inputs = Inputs::new(&[0.0; 6]).targets(&[0, 1, 0]).row_weights(&[2.0, 1.0, 0.0]);
+///     let loss = CrossEntropy::new().row_weights(row_weights);
+///     Engine::cpu().evaluate(loss, Pass::Forward, Shape::new(3, 2), inputs).map(|out| out.values[0])
+/// };
+/// let ln_2 = std::f32::consts::LN_2; // each row's loss; weighted, they add up to three of it
+/// assert_eq!(mean(RowWeights::Scale)?, ln_2); // over 3 rows
+/// assert_eq!(mean(RowWeights::Mask)?, 1.5 * ln_2); // over the 2 that count
+/// assert_eq!(mean(RowWeights::Count)?, ln_2); // over a weight of 3
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowWeights {
     /// Nothing: every row counts as it would without weights.

@@ -8,7 +8,8 @@ use crate::{Error, Shape};
 /// the others; the loss is the divergence from that P, its gradient the divergence's. The cross-entropy with such a teacher
 /// is the KL divergence plus the teacher's entropy, which no logit changes: the gradient is the same. A reverse KL divergence
 /// takes such a teacher with its rest spread alone, since it is infinite where P has nothing; it, Jensen-Shannon and total
-/// variation want probabilities then: `1 - s` is exact from those, and may be all rounding from log-probabilities.
+/// variation want probabilities then: from those `1 - s` is as good as its digits, from log-probabilities it may be nothing
+/// but rounding.
 ///
 /// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
@@ -62,7 +63,8 @@ pub enum Rest {
     Dropped = 0,
     /// The other classes have none, and each `p_i` is divided by s; where s is 0, P is 0.
     Renormalised = 1,
-    /// Each of the `C - n` other classes has `(1 - s)/(C - n)`, n the slots in use; none where s is above 1.
+    /// Each of the `C - n` other classes has `(1 - s)/(C - n)`, n the slots in use; none where s is 1 or more, as it may be of
+    /// a confident teacher stored in 16 bits: a reverse KL divergence is infinite then.
     Spread = 2,
 }
 

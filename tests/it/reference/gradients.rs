@@ -29,6 +29,7 @@ const THIRD_DERIVATIVE_OF_PROBS: f64 = 4096.0;
 #[case::binary_cross_entropy(losses::binary_cross_entropies())]
 #[case::sigmoid_focal(losses::sigmoid_focals())]
 #[case::entropy(losses::entropies())]
+#[case::distillation(losses::distillations())]
 fn gradients_equal_finite_differences(#[case] losses: Vec<Loss>) {
     for case in cases(&losses) {
         assert_gradient_is_difference(&case);

@@ -247,7 +247,7 @@ fn probabilities_out_of_range_are_refused(#[case] bad: f32, #[case] found: &str)
     let focal = (Loss::from(SigmoidFocal::new(2.0)), "targets", logits().targets(&soft_labels));
     for (loss, tensor, inputs) in [of_probs, focal] {
         for pass in [Forward, ForwardBackward, Backward] {
-            let error = refused(&loss, pass, inputs.clone());
+            let error = refused(&loss, pass, inputs);
             assert!(matches!(error, Error::Probability { row: 1, class: 2, .. }), "{error:?}");
             assert_eq!(error.to_string(), format!("expected {tensor} to be probabilities in 0..=1, {found}"));
         }

@@ -55,7 +55,6 @@ struct Runs {
 /// A submission whose results are being mapped.
 #[derive(Debug)]
 pub(super) struct Mapping {
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser does not wait"))]
     engine: GpuEngine,
     #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser does not wait"))]
     submission: wgpu::SubmissionIndex,

@@ -1,5 +1,5 @@
-//! Writes the WGSL of every kernel to a folder, one file each: `cargo run --example shaders -- FOLDER`. Those with integers of
-//! 64 bits, which WebGPU has not, are left out.
+//! Writes the WGSL of every kernel to a folder, one file each: `cargo run --example shaders -- FOLDER`. Those with
+//! integers of 64 bits, which WebGPU has not, are left out.
 //!
 //! A file that needs a WebGPU feature says so in its first line, `// requires: subgroups`.
 

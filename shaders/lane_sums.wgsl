@@ -1,5 +1,5 @@
-//! A lane's way through its row: how the family's sums are gathered, whatever they are. Which partial sum a class enters
-//! depends on its index and on C alone.
+//! A lane's way through its row: how the family's sums are gathered, whatever they are. Which partial sum a class
+//! enters depends on its index and on C alone.
 
 /// A lane's share of the row: tiles of four classes, LANES tiles side by side, in blocks of at most TILES_PER_BLOCK.
 fn lane_sums(place: Place, row_end: u32, empty: Sums) -> Sums {

@@ -1,14 +1,15 @@
 //! What a call tells a kernel, and where a lane stands. Positions and strides count elements within the slot's
-//! binding (words where those are 64-bit labels); a batch larger than a binding arrives as several windows of rows, and a
-//! row larger than one as several windows of classes.
+//! binding (words where those are 64-bit labels); a batch larger than a binding arrives as several windows of rows, and
+//! a row larger than one as several windows of classes.
 
 struct Params {
     n_rows: u32,
     n_classes: u32,
-    /// Rows that lie side by side, and so elements from one class to the next: 1 where a row's classes are side by side.
+    /// Rows that lie side by side, and so elements from one class to the next: 1 where a row's classes are side by
+    /// side.
     inner: u32,
-    /// The classes this dispatch sees, first_class..end_class: all of them, unless a row exceeds a binding. Positions and
-    /// strides are such that a row's class is found by its index in the row.
+    /// The classes this dispatch sees, first_class..end_class: all of them, unless a row exceeds a binding. Positions
+    /// and strides are such that a row's class is found by its index in the row.
     first_class: u32,
     end_class: u32,
     /// Where the last row of this window ends: before end_class where a flat tensor is read as rows.
@@ -114,8 +115,8 @@ alias State = array<u32, 7>;
 /// params.zero, read once.
 var<private> zero: u32;
 
-/// The value, by a way compilers cannot see through: sums around it are not regrouped. Metal's fast mode, for one, would
-/// turn (x - m) - y into x - (m + y).
+/// The value, by a way compilers cannot see through: sums around it are not regrouped. Metal's fast mode, for one,
+/// would turn (x - m) - y into x - (m + y).
 fn opaque(value: f32) -> f32 {
     return bitcast<f32>(bitcast<u32>(value) ^ zero);
 }

@@ -46,15 +46,15 @@ impl Engine {
     ///
     /// Software adapters (`wgpu::DeviceType::Cpu`) are taken only when asked for. `SURPRISAL_ADAPTER` asks:
     /// `software` for any of them, `cpu` for the CPU engine, anything else for the adapter whose description contains
-    /// every word of it. An adapter that gives no device which serves is passed over for the next. Fails when an adapter asked
-    /// for is not there, or gives none.
+    /// every word of it. An adapter that gives no device which serves is passed over for the next. Fails when an
+    /// adapter asked for is not there, or gives none.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn new() -> Result<Engine, Error> {
         pollster::block_on(Self::request(Options::default()))
     }
 
-    /// As [`Engine::new`], with options and without waiting: the way in on the web. Fails as that does, and where no adapter
-    /// can run what the options force.
+    /// As [`Engine::new`], with options and without waiting: the way in on the web. Fails as that does, and where no
+    /// adapter can run what the options force.
     ///
     /// ```
     /// # async fn open() -> Result<(), surprisal::Error> {
@@ -99,8 +99,8 @@ impl Engine {
         self.gpu.as_ref()
     }
 
-    /// Evaluates and waits. Fails where loss, pass, shape and inputs do not fit together, where the device has no room, and
-    /// where it is lost.
+    /// Evaluates and waits. Fails where loss, pass, shape and inputs do not fit together, where the device has no room,
+    /// and where it is lost.
     ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {
@@ -126,8 +126,8 @@ impl Engine {
     }
 
     /// Uploads, submits, and returns a future of the output. On a GPU it resolves while somebody polls:
-    /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once. Fails as
-    /// [`Engine::evaluate`] does; what the device has to say comes with the output.
+    /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once. Fails
+    /// as [`Engine::evaluate`] does; what the device has to say comes with the output.
     ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {

@@ -42,8 +42,8 @@ pub enum Error {
         inner: usize,
     },
 
-    /// Indices are 32 bits wide on the GPU: cut the batch into several calls. A buffer must hold one row at least. Each row's
-    /// label is looked up among all ignored ones: where those are many, leave rows out by a row weight of 0.
+    /// Indices are 32 bits wide on the GPU: cut the batch into several calls. A buffer must hold one row at least. Each
+    /// row's label is looked up among all ignored ones: where those are many, leave rows out by a row weight of 0.
     #[error("expected {what} to be at most {limit}, found {found}")]
     TooLarge {
         /// What is too large, with its unit.
@@ -212,8 +212,8 @@ pub enum Error {
         found: usize,
     },
 
-    /// What holds for both parts of a sum of losses is the cross-entropy's; weigh the upstream gradient instead of rows, and
-    /// run what is refused as a loss of its own.
+    /// What holds for both parts of a sum of losses is the cross-entropy's; weigh the upstream gradient instead of
+    /// rows, and run what is refused as a loss of its own.
     #[error("a part of a distillation takes no options of its own for the whole: {option}")]
     PartOption {
         /// What was set.
@@ -236,7 +236,8 @@ pub enum Error {
         found: f32,
     },
 
-    /// Clamp what rounding left outside, or start from logits: logarithms and powers of a negative number have no value.
+    /// Clamp what rounding left outside, or start from logits: logarithms and powers of a negative number have no
+    /// value.
     #[error("expected {tensor} to be probabilities in 0..=1, found {found} for class {class} in row {row}")]
     Probability {
         /// The tensor's name.
@@ -310,9 +311,9 @@ pub enum Error {
         other: &'static str,
     },
 
-    /// In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` and may not overlap if a kernel may
-    /// write to either; where an output shares a buffer with an input, kernels may write to all of them. Start slices of one
-    /// buffer at such multiples, or give them buffers of their own.
+    /// In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` and may not overlap if a
+    /// kernel may write to either; where an output shares a buffer with an input, kernels may write to all of them.
+    /// Start slices of one buffer at such multiples, or give them buffers of their own.
     #[error("a browser binds {one} and {other} of one buffer only in blocks of {block} bytes of their own")]
     SharedBlock {
         /// One of the tensors.
@@ -323,12 +324,13 @@ pub enum Error {
         block: u64,
     },
 
-    /// One row alone, or one slab of class-strided rows, exceeds what the device can bind at once, and has to be bound whole:
-    /// request a larger `max_storage_buffer_binding_size`, cut images into smaller ones, or use [`crate::Engine::cpu`].
+    /// One row alone, or one slab of class-strided rows, exceeds what the device can bind at once, and has to be bound
+    /// whole: request a larger `max_storage_buffer_binding_size`, cut images into smaller ones, or use
+    /// [`crate::Engine::cpu`].
     ///
-    /// Losses are cut along their classes. Whole remain the tensors of the divergence per element and of the entropy of given
-    /// probabilities by row, factors per class, and what there is per row: labels, row state, and `saved_sums`, the at most
-    /// 60 bytes a row that are kept between windows of classes.
+    /// Losses are cut along their classes. Whole remain the tensors of the divergence per element and of the entropy of
+    /// given probabilities by row, factors per class, and what there is per row: labels, row state, and `saved_sums`,
+    /// the at most 60 bytes a row that are kept between windows of classes.
     #[error("one row or slab of {tensor} takes {found} bytes and is bound whole, the device binds at most {limit}")]
     RowTooLarge {
         /// The tensor's name.
@@ -339,9 +341,9 @@ pub enum Error {
         limit: u64,
     },
 
-    /// A row has more classes than a software adapter's lanes go through before it ends their loops, and the operation needs
-    /// rows whole (the divergence per element, the entropy of given
-    /// probabilities by row): use [`crate::Engine::cpu`].
+    /// A row has more classes than a software adapter's lanes go through before it ends their loops, and the operation
+    /// needs rows whole (the divergence per element, the entropy of given probabilities by row): use
+    /// [`crate::Engine::cpu`].
     #[error("a row has {found} classes and is read whole, the device's loops end after {limit}")]
     TooManyClasses {
         /// Classes in a row.

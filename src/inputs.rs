@@ -24,8 +24,8 @@ pub struct Inputs<'a> {
     pub teacher: Option<Numbers<'a>>,
     /// What a top-k teacher has at the classes that `targets` names, `[N, k]`.
     pub target_probs: Option<Numbers<'a>>,
-    /// Factors on the elements of an elementwise loss: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says. One
-    /// that is no number makes its elements' loss and gradient NaN.
+    /// Factors on the elements of an elementwise loss: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says.
+    /// One that is no number makes its elements' loss and gradient NaN.
     pub weights: Option<(&'a [f32], Broadcast)>,
     /// One weight per row `[N]`, where the loss says what it does.
     pub row_weights: Option<&'a [f32]>,
@@ -97,8 +97,8 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Adds targets: `&[i32]`, `&[u32]` or `&[i64]` for class indices, `&[f32]`, `&[f16]` or `&[bf16]` for one number per
-    /// class.
+    /// Adds targets: `&[i32]`, `&[u32]` or `&[i64]` for class indices, `&[f32]`, `&[f16]` or `&[bf16]` for one number
+    /// per class.
     pub fn targets(mut self, targets: impl Into<Targets<'a>>) -> Self {
         self.targets = targets.into();
         self

@@ -24,8 +24,8 @@ pub struct Policy {
     pub corners: Corners,
 }
 
-/// What a mean is whose divisor is 0: no rows, all of them ignored, weights that sum to 0. Its gradient is 0 either way,
-/// unless [`Corners::PyTorch`] is asked for.
+/// What a mean is whose divisor is 0: no rows, all of them ignored, weights that sum to 0. Its gradient is 0 either
+/// way, unless [`Corners::PyTorch`] is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EmptyMean {
     /// NaN, as in PyTorch: a mean over nothing is no number.

@@ -7,11 +7,11 @@ use crate::{LabelStorage, Storage};
 ///
 /// In planes, `[outer, C, inner]`, they lie `inner` apart, as PyTorch has images: `[N, C, H, W]` is
 /// `Shape::planes(N, C, H * W)`. Row `o * inner + i` is position `i` of slab `o`, and its class `c` element
-/// `o * stride + c * inner + i`: a stride counts elements from one slab to the next and defaults to `n_classes * inner`.
-/// Every tensor with one number per class lies so, nothing is transposed.
+/// `o * stride + c * inner + i`: a stride counts elements from one slab to the next and defaults to
+/// `n_classes * inner`. Every tensor with one number per class lies so, nothing is transposed.
 ///
-/// What has one number per row (class indices, row losses, row weights, row state) is always contiguous, in the order of
-/// the rows: `[N, H, W]` for images.
+/// What has one number per row (class indices, row losses, row weights, row state) is always contiguous, in the order
+/// of the rows: `[N, H, W]` for images.
 ///
 /// Numbers of a tensor `[N, C]` are f32 unless said otherwise; all others (a reduced loss, row losses, row state, class
 /// weights, factors per element) always are.

@@ -63,8 +63,8 @@ impl Storage {
     }
 }
 
-/// The f32 on either side of a number that is odd in its last place, or the number itself if it is an f32: rounding that
-/// to fewer digits is rounding the number (Boldo & Melquiond 2008).
+/// The f32 on either side of a number that is odd in its last place, or the number itself if it is an f32: rounding
+/// that to fewer digits is rounding the number (Boldo & Melquiond 2008).
 fn odd(value: f64) -> f32 {
     let nearest = value as f32;
     let error = value - f64::from(nearest);

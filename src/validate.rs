@@ -1,4 +1,5 @@
-//! The only place that rejects input: a loss, a pass and a shape become a [`Problem`]; host tensors are held against it.
+//! The only place that rejects input: a loss, a pass and a shape become a [`Problem`]; host tensors are held against
+//! it.
 
 use crate::inputs::{Broadcast, Inputs, Labels, Numbers, Targets};
 use crate::kernel::Slot;
@@ -167,7 +168,8 @@ impl Problem {
         Problem { shape: Shape { n_rows: outer * self.shape.inner, ..self.shape }, ..self }
     }
 
-    /// Numbers saved per row by `Forward`: the running maximum and sum of each softmax, and what else the gradient needs.
+    /// Numbers saved per row by `Forward`: the running maximum and sum of each softmax, and what else the gradient
+    /// needs.
     pub(crate) fn state_width(&self) -> usize {
         self.spec().family().state_width()
     }

@@ -63,16 +63,18 @@ fi
 # A test that cannot get its GPU fails instead of skipping itself.
 export SURPRISAL_REQUIRE_GPU=1
 
-# Kernels are made by thousands and run a few times: without line numbers, and on llvmpipe without LLVM's optimiser, they
-# take a third less. The cases of other libraries keep it, so that every loss is seen as an app would run it. EGL grumbles where it finds no place for its sockets.
+# Kernels are made by thousands and run a few times: without line numbers, and on llvmpipe without LLVM's optimiser,
+# they take a third less. The cases of other libraries keep it, so that every loss is seen as an app would run it. EGL
+# grumbles where it finds no place for its sockets.
 export WGPU_DEBUG=0
 export optimised="${GALLIVM_PERF-}"
 export GALLIVM_PERF="${GALLIVM_PERF-nopt}"
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
-# A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps the
-# memory until the process ends: the tests that launch kernels run in processes of their own, one for each core, each with
-# one thread and one heap. Those of a module share pipelines, but for long ones that have engines of their own.
+# A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps
+# the memory until the process ends: the tests that launch kernels run in processes of their own, one for each core,
+# each with one thread and one heap. Those of a module share pipelines, but for long ones that have engines of their
+# own.
 export MALLOC_ARENA_MAX=1
 launching=(runs:: properties:: planes:: record:: storage:: losses:: windows:: class_windows:: suites::)
 cores=$(getconf _NPROCESSORS_ONLN)

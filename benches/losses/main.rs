@@ -1,5 +1,5 @@
-//! GPU time of every operation in every pass, in three shapes, beside two baselines: a plain copy of the logits (`copy`),
-//! and cross-entropy as a framework composes it, one kernel per primitive (`composed`).
+//! GPU time of every operation in every pass, in three shapes, beside two baselines: a plain copy of the logits
+//! (`copy`), and cross-entropy as a framework composes it, one kernel per primitive (`composed`).
 //!
 //! Results are held against the f64 reference, all of them, before anything is timed. Throughput counts the bytes of
 //! the floor, each input tensor read once and each output tensor written once, whatever a kernel really moves: the

@@ -196,7 +196,8 @@ mod tests {
         (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
     }
 
-    /// Any adapter, software ones too. A machine without one says so and skips; with `SURPRISAL_REQUIRE_GPU=1` it fails.
+    /// Any adapter, software ones too. A machine without one says so and skips; with `SURPRISAL_REQUIRE_GPU=1` it
+    /// fails.
     fn tensors() -> Option<Tensors> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let adapter = match pollster::block_on(instance.request_adapter(&Default::default())) {

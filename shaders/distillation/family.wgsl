@@ -3,8 +3,8 @@
 //!
 //!     row loss = a (hard + share z) + b share soft,    dx_j = a d(hard + share z)_j + b share dsoft_j
 //!
-//! with z the z-loss, which is the cross-entropy's. share brings what no class weight touches to the divisor of the rest. A
-//! row whose label is ignored has no part; one that either family leaves without a value has none.
+//! with z the z-loss, which is the cross-entropy's. share brings what no class weight touches to the divisor of the
+//! rest. A row whose label is ignored has no part; one that either family leaves without a value has none.
 
 const STATE_WIDTH: u32 = hard_STATE_WIDTH + soft_STATE_WIDTH;
 const LOSS_FROM_GRADIENT_PASS: bool = soft_LOSS_FROM_GRADIENT_PASS;

@@ -1,4 +1,5 @@
-//! A window of classes of rows whose normalisers are known, and the terms of the classes before it, to the terms of both.
+//! A window of classes of rows whose normalisers are known, and the terms of the classes before it, to the terms of
+//! both.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn add_terms(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {

@@ -4,7 +4,8 @@
 //!
 //! Where loss and slopes are summed: mean.wgsl in that first read, normalised.wgsl in a second one.
 
-/// The word after both (m, D): the slopes' sum, or where that is known the mean, for the gradient of a teacher's logits.
+/// The word after both (m, D): the slopes' sum, or where that is known the mean, for the gradient of a teacher's
+/// logits.
 const LAST: u32 = STUDENT_STATE + TEACHER_STATE;
 const SAVES_MEAN: bool = SLOPES_KNOWN && TEACHER_GRADIENT;
 const STATE_WIDTH: u32 = LAST + u32(!SLOPES_KNOWN || SAVES_MEAN);

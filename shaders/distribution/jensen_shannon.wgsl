@@ -1,5 +1,5 @@
-//! Jensen-Shannon divergence (Lin 1991): beta KL(P||M) + (1-beta) KL(Q||M), M = beta P + (1-beta) Q. loss_args holds beta
-//! and 1-beta. The gaps' b - a add up to 0 class by class.
+//! Jensen-Shannon divergence (Lin 1991): beta KL(P||M) + (1-beta) KL(Q||M), M = beta P + (1-beta) Q. loss_args holds
+//! beta and 1-beta. The gaps' b - a add up to 0 class by class.
 
 fn divergence(c: Class) -> f32 {
     let beta = params.loss_args.xy;

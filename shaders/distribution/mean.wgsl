@@ -1,6 +1,6 @@
-//! A loss that is a mean of log-ratios, sum_c w_c h(log p_c, log q_c): w is P or Q, h linear, so that the first read can
-//! sum it. While the maxima are not final the sum runs about the current ones; as they move, h moves by h of their moves.
-//! Terms with w = 0 are 0 whatever h.
+//! A loss that is a mean of log-ratios, sum_c w_c h(log p_c, log q_c): w is P or Q, h linear, so that the first read
+//! can sum it. While the maxima are not final the sum runs about the current ones; as they move, h moves by h of their
+//! moves. Terms with w = 0 are 0 whatever h.
 
 /// Under P a slope is -p; the slopes of a softmax then sum to -1.
 const SLOPES_KNOWN: bool = UNDER_P && TEACHER_LOGITS;

@@ -1,4 +1,5 @@
-//! Binary cross-entropy of a probability p: -y max(log p, -100) - (1-y) max(log(1-p), -100), with the clamps of PyTorch.
+//! Binary cross-entropy of a probability p: -y max(log p, -100) - (1-y) max(log(1-p), -100), with the clamps of
+//! PyTorch.
 
 /// The lowest logarithm, and the least p (1-p) to divide by.
 const LOWEST_LOG: f32 = -100f;

@@ -54,8 +54,8 @@ fn is_no_probability(bits: u32) -> bool {
     return bits > 0x3f800000u && bits != 0x80000000u;
 }
 
-/// A result as bits: NaN where an input is or the formula has no value but for a weight of 0, and infinite, with the result's sign, where the
-/// formula is infinite but for a factor of 0.
+/// A result as bits: NaN where an input is or the formula has no value but for a weight of 0, and infinite, with the
+/// result's sign, where the formula is infinite but for a factor of 0.
 fn settle(e: Element, result: f32, infinite: bool) -> u32 {
     var bits = bitcast<u32>(result);
     if (infinite) {

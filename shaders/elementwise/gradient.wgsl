@@ -14,7 +14,10 @@ fn upstream4(row: u32, j: u32, last: u32) -> vec4<f32> {
         return vec4<f32>(upstream(row, j));
     }
     return vec4<f32>(
-        upstream(row, j), upstream(row, min(j + 1u, last)), upstream(row, min(j + 2u, last)), upstream(row, min(j + 3u, last)),
+        upstream(row, j),
+        upstream(row, min(j + 1u, last)),
+        upstream(row, min(j + 2u, last)),
+        upstream(row, min(j + 3u, last)),
     );
 }
 

@@ -24,8 +24,8 @@ fn loss(e: Element) -> f32 {
     return times(balance(y) * focus(miss(s, y)), cross_entropy(s, y));
 }
 
-/// a q^gamma [ gamma (1-2y) sigmoid(x) sigmoid(-x) ce / q + (1-y) sigmoid(x) - y sigmoid(-x) ]; for hard labels the first
-/// term is +-gamma (1-q) ce, and no power below gamma is needed.
+/// a q^gamma [ gamma (1-2y) sigmoid(x) sigmoid(-x) ce / q + (1-y) sigmoid(x) - y sigmoid(-x) ]; for hard labels the
+/// first term is +-gamma (1-q) ce, and no power below gamma is needed.
 fn dloss_dx(e: Element) -> f32 {
     let s = sigmoid_of(logit(e));
     let y = bitcast<f32>(e.y);

@@ -1,5 +1,5 @@
-//! Negative log-likelihood of given log-probabilities: a row's loss is -w_t lp_t, its gradient -w_t [j=t]. Of the row only
-//! lp_t is read.
+//! Negative log-likelihood of given log-probabilities: a row's loss is -w_t lp_t, its gradient -w_t [j=t]. Of the row
+//! only lp_t is read.
 
 struct Row {
     t: u32,

@@ -1,4 +1,5 @@
-//! A lane counts itself so that neighbours in the workgroup stand on neighbouring rows, whose elements lie side by side.
+//! A lane counts itself so that neighbours in the workgroup stand on neighbouring rows, whose elements lie side by
+//! side.
 
 struct Builtins {
     @builtin(local_invocation_index) index: u32,

@@ -1,5 +1,5 @@
-//! A row's weight is a factor on its loss and gradient. A row of weight 0 does not count: both are exactly 0, whatever its
-//! logits; one whose weight is no number has no value.
+//! A row's weight is a factor on its loss and gradient. A row of weight 0 does not count: both are exactly 0, whatever
+//! its logits; one whose weight is no number has no value.
 
 /// The weight's bits; the number 1 with stride 0 where there are no weights.
 fn row_weight(row: u32) -> u32 {

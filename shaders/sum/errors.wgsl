@@ -1,5 +1,5 @@
-//! Counts rows that have no value whatever their logits: the label is out of range, or the weight is no number. Added to
-//! what the counter holds; whole numbers, so in any order.
+//! Counts rows that have no value whatever their logits: the label is out of range, or the weight is no number. Added
+//! to what the counter holds; whole numbers, so in any order.
 
 override TERMS_PER_LANE: u32 = 256u;
 

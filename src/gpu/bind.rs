@@ -39,8 +39,8 @@ pub struct Plan {
 
 /// A plan with its buffers: ready to be recorded, any number of times.
 ///
-/// Recording is dispatches only: nothing is created, copied, submitted or waited for. The scratch memory belongs to this
-/// value; keep it until the last submission that holds a recording of it has been made.
+/// Recording is dispatches only: nothing is created, copied, submitted or waited for. The scratch memory belongs to
+/// this value; keep it until the last submission that holds a recording of it has been made.
 ///
 /// ```
 /// use surprisal::{Bound, wgpu};
@@ -112,8 +112,8 @@ impl Plan {
 }
 
 impl Bound {
-    /// Records the dispatches as a compute pass of their own. The encoder must be of the engine's device, which wgpu checks
-    /// when it is finished and not before.
+    /// Records the dispatches as a compute pass of their own. The encoder must be of the engine's device, which wgpu
+    /// checks when it is finished and not before.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("surprisal"), timestamp_writes: None };
         self.record_in(&mut encoder.begin_compute_pass(&descriptor));

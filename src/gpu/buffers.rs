@@ -4,9 +4,9 @@ use crate::kernel::Slot;
 /// The caller's device slices for one call, by slot.
 ///
 /// Slices are byte ranges of any buffers with usage `STORAGE`; offsets are multiples of an element's size, so that a
-/// tensor of 16-bit numbers may start in the middle of a word. They may share a buffer as long as no byte that is written
-/// is bound twice; what else lies in a word that is written in part stays as it is. Shapes are those of [`crate::Inputs`]
-/// and [`crate::Output`], row strides and storage those of the plan's [`crate::Shape`].
+/// tensor of 16-bit numbers may start in the middle of a word. They may share a buffer as long as no byte that is
+/// written is bound twice; what else lies in a word that is written in part stays as it is. Shapes are those of
+/// [`crate::Inputs`] and [`crate::Output`], row strides and storage those of the plan's [`crate::Shape`].
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -51,25 +51,27 @@ impl<'a> Buffers<'a> {
         buffers.with(Slot::Logits, logits)
     }
 
-    /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one number per
-    /// class `[N, C]`, as [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss and gradient NaN
-    /// and nothing else; a mean over all rows counts it, one over kept rows or class weights does not.
+    /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one
+    /// number per class `[N, C]`, as [`crate::Shape::targets_storage`] says. A label out of range makes its row's loss
+    /// and gradient NaN and nothing else; a mean over all rows counts it, one over kept rows or class weights does not.
     pub fn targets(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Targets, slice)
     }
 
-    /// What a [`crate::Distillation`] holds the student against beside labels, `[N, C]`, with stride and storage of targets
-    /// that have one number per class.
+    /// What a [`crate::Distillation`] holds the student against beside labels, `[N, C]`, with stride and storage of
+    /// targets that have one number per class.
     pub fn teacher(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Teacher, slice)
     }
 
-    /// What a top-k teacher has at the classes that `targets` names, `[N, k]`, as [`crate::Shape::targets_storage`] says.
+    /// What a top-k teacher has at the classes that `targets` names, `[N, k]`, as [`crate::Shape::targets_storage`]
+    /// says.
     pub fn target_probs(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::TargetProbs, slice)
     }
 
-    /// Factors on the elements of an elementwise loss, f32: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says.
+    /// Factors on the elements of an elementwise loss, f32: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast
+    /// says.
     pub fn weights(mut self, slice: wgpu::BufferSlice<'a>, broadcast: Broadcast) -> Self {
         self.weights = Some(broadcast);
         self.with(Slot::Weights, slice)
@@ -80,20 +82,20 @@ impl<'a> Buffers<'a> {
         self.with(Slot::RowWeights, slice)
     }
 
-    /// Side outputs: rows `[N, W]` of W words, one per output asked for in the order of [`crate::Side`]'s fields; or the
-    /// means `[W]`. All f32 but the argmax, which is u32.
+    /// Side outputs: rows `[N, W]` of W words, one per output asked for in the order of [`crate::Side`]'s fields; or
+    /// the means `[W]`. All f32 but the argmax, which is u32.
     pub fn side(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Side, slice)
     }
 
-    /// A counter, one u32, to which every recording adds the rows that have no value whatever their logits: the label is
-    /// out of range, or the row weight no number. The caller sets it to 0 and reads it when it suits.
+    /// A counter, one u32, to which every recording adds the rows that have no value whatever their logits: the label
+    /// is out of range, or the row weight no number. The caller sets it to 0 and reads it when it suits.
     pub fn errors(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Errors, slice)
     }
 
-    /// Upstream gradient of the shape of `values`; 1 if absent. f32, or as [`crate::Shape::dloss_storage`] says if there is
-    /// one number per element.
+    /// Upstream gradient of the shape of `values`; 1 if absent. f32, or as [`crate::Shape::dloss_storage`] says if
+    /// there is one number per element.
     pub fn dloss(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Dloss, slice)
     }
@@ -108,8 +110,8 @@ impl<'a> Buffers<'a> {
         self.with(Slot::RowState, slice)
     }
 
-    /// The values, [`crate::Plan::values_len`] of them; those of a [`crate::Distillation`] in fours: the sum, its hard part, its
-    /// soft part, its z-loss. f32, or as [`crate::Shape::values_storage`] says if there is one per element.
+    /// The values, [`crate::Plan::values_len`] of them; those of a [`crate::Distillation`] in fours: the sum, its hard
+    /// part, its soft part, its z-loss. f32, or as [`crate::Shape::values_storage`] says if there is one per element.
     pub fn values(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Values, slice)
     }

@@ -6,15 +6,16 @@ use super::Options;
 
 /// Lanes in a workgroup: WebGPU's default limit on invocations.
 const WORKGROUP_SIZE: u32 = 256;
-/// Tiles of four classes that a lane goes through in one read on a software adapter: Mesa's llvmpipe ends the loops of an
-/// invocation after 65535 steps in all, and a kernel reads a row up to three times.
+/// Tiles of four classes that a lane goes through in one read on a software adapter: Mesa's llvmpipe ends the loops of
+/// an invocation after 65535 steps in all, and a kernel reads a row up to three times.
 const SOFTWARE_TILES: usize = 12288;
 /// Bytes of a binding at most, whatever the device grants: kernels count elements in u32.
 const MAX_BINDING: u64 = u32::MAX as u64;
 /// Storage buffers the largest kernel binds: WebGPU's default limit.
 const STORAGE_BUFFERS: u32 = 8;
 
-/// What to ask of an adapter: subgroups where it has them, 64-bit words where it is software, and every limit it offers.
+/// What to ask of an adapter: subgroups where it has them, 64-bit words where it is software, and every limit it
+/// offers.
 pub(super) fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
     let mut features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
     if adapter.get_info().device_type == wgpu::DeviceType::Cpu {

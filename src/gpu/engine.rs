@@ -9,8 +9,8 @@ use crate::kernel::Variant;
 use crate::plan::Caps;
 use crate::{Backend, Error, Inputs, Loss, Pass, Policy, Problem, Shape};
 
-/// An engine on a wgpu device: the one that can record into a caller's encoder. [`crate::Engine::from_device`] makes one for
-/// an app's device, and [`crate::Engine::gpu`] is that of an engine with a device of its own.
+/// An engine on a wgpu device: the one that can record into a caller's encoder. [`crate::Engine::from_device`] makes
+/// one for an app's device, and [`crate::Engine::gpu`] is that of an engine with a device of its own.
 ///
 /// Clones are cheap and share pipelines and pooled buffers. [`Buffers`] shows a whole call.
 ///
@@ -118,7 +118,8 @@ impl GpuEngine {
         caps::wanted(adapter)
     }
 
-    /// An engine on a device of its own, on the best adapter that gives one or the one asked for; none where the CPU must do.
+    /// An engine on a device of its own, on the best adapter that gives one or the one asked for; none where the CPU
+    /// must do.
     pub(crate) async fn request(options: Options) -> Result<Option<GpuEngine>, Error> {
         super::adapter::open_best(options).await
     }
@@ -155,8 +156,8 @@ impl GpuEngine {
         Backend::Gpu { adapter, variant: format!("{:?}", self.shared.caps.variant).to_lowercase() }
     }
 
-    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape). Fails where options are out
-    /// of range, and where the device has no room for the loss's own class vectors.
+    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape). Fails where options
+    /// are out of range, and where the device has no room for the loss's own class vectors.
     pub fn plan(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Plan, Error> {
         Plan::new(self, Problem::new(loss, pass, shape)?.policy(self.policy))
     }

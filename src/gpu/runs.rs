@@ -7,8 +7,8 @@ use crate::inputs::{Broadcast, Inputs, Numbers, Targets};
 use crate::validate::Extent;
 use crate::{Problem, reference};
 
-/// The batch in runs of slabs (rows, where it is in rows), first to last, each of as many as buffers of `room` bytes hold,
-/// or of one. Each divides by the divisor of the whole batch.
+/// The batch in runs of slabs (rows, where it is in rows), first to last, each of as many as buffers of `room` bytes
+/// hold, or of one. Each divides by the divisor of the whole batch.
 pub(super) fn runs<'a>(problem: &Problem, inputs: &Inputs<'a>, room: u64) -> Vec<(Problem, Inputs<'a>)> {
     let outer = problem.shape.outer();
     let whole = (problem.clone(), *inputs);
@@ -16,7 +16,8 @@ pub(super) fn runs<'a>(problem: &Problem, inputs: &Inputs<'a>, room: u64) -> Vec
         return vec![whole];
     }
     let divided = reference::divided(problem, inputs);
-    // Every two slabs add as much to a tensor as the second and third; single ones of 16-bit numbers may end within a word.
+    // Every two slabs add as much to a tensor as the second and third; single ones of 16-bit numbers may end within a
+    // word.
     let sizes_of = |n: usize| sizes(&run(&divided, inputs, 0..n.min(outer)));
     let growing = sizes_of(1).into_iter().zip(sizes_of(3)).filter(|(one, three)| one < three);
     let pairs = growing.map(|(one, three)| room.saturating_sub(one) / (three - one)).min().unwrap_or(0) as usize;

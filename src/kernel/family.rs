@@ -268,8 +268,8 @@ fn student_fragment(student: Form) -> Fragment {
     }
 }
 
-/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class, of
-/// which a row's sums tell in the end what there is to know.
+/// What a teacher's numbers are, and where they come from. Those of a top-k teacher become one probability per class,
+/// of which a row's sums tell in the end what there is to know.
 fn teacher_fragments(teacher: Form, support: Support, entry: Entry) -> Vec<Fragment> {
     let probs = fragment!("distribution/teacher_probs.wgsl");
     let dense = |numbers| vec![NO_TRUTH, numbers, fragment!("distribution/dense.wgsl")];

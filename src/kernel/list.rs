@@ -52,8 +52,8 @@ impl Program {
         programs
     }
 
-    /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle. A row in windows
-    /// of classes is read as planes of one position if need be.
+    /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle. A row in
+    /// windows of classes is read as planes of one position if need be.
     fn widths(self, variant: Variant) -> &'static [Width] {
         use Width::{Four, One, Packed, PackedFour, PackedStrided, Pairs, Strided};
         match (self, variant) {
@@ -78,8 +78,8 @@ impl Program {
     }
 }
 
-/// The ways through windows of classes that make up a pass; none for losses that need whole rows, and for elementwise ones,
-/// whose windows are passes of their own.
+/// The ways through windows of classes that make up a pass; none for losses that need whole rows, and for elementwise
+/// ones, whose windows are passes of their own.
 pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
     let forward: &[Entry] = match family {
         Family::Softmax if pass == Pass::Forward => return vec![Entry::Accumulate, Entry::FromSums(pass)],

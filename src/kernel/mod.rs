@@ -181,8 +181,8 @@ pub enum Width {
     One,
     /// All f32, 128 bits at once: all of them multiples of four.
     Four,
-    /// All f32, two words of 64 bits at once: all of them multiples of four. For software adapters, which move a tensor word
-    /// by word; needs `wgpu::Features::SHADER_INT64`, of which browsers have no like.
+    /// All f32, two words of 64 bits at once: all of them multiples of four. For software adapters, which move a tensor
+    /// word by word; needs `wgpu::Features::SHADER_INT64`, of which browsers have no like.
     Pairs,
     /// Of any [`crate::Storage`], two 16-bit numbers to a word: any position, stride and number of classes.
     Packed,

@@ -109,8 +109,8 @@ impl Kernel {
         list
     }
 
-    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor, and so
-    /// are a top-k teacher's numbers.
+    /// Losses of labels read the target's logit by itself; an upstream gradient is read so unless it is a tensor, and
+    /// so are a top-k teacher's numbers.
     fn reads_single(&self, slot: Slot) -> bool {
         let Program::Loss { family, entry, .. } = self.program else { return false };
         match slot {

@@ -4,17 +4,17 @@ use crate::{Error, Shape};
 
 /// Binary cross-entropy of sigmoid(logits) or of probabilities, element by element, soft labels allowed.
 ///
-/// From logits, with `sp` the softplus, element weight `w` (an input, 1 if none) and `pos_weight` `b`, an element's loss is
-/// `w [b y sp(-x) + (1-y) sp(x)]`, its gradient `w [(1-y) sigmoid(x) - b y sigmoid(-x)]`. `None` gives one loss per
-/// element; `Mean` divides by the number of elements, never by a sum of weights.
+/// From logits, with `sp` the softplus, element weight `w` (an input, 1 if none) and `pos_weight` `b`, an element's
+/// loss is `w [b y sp(-x) + (1-y) sp(x)]`, its gradient `w [(1-y) sigmoid(x) - b y sigmoid(-x)]`. `None` gives one loss
+/// per element; `Mean` divides by the number of elements, never by a sum of weights.
 ///
 /// Meaning as in PyTorch's `binary_cross_entropy_with_logits`; unlike its formula this one does not cancel, so tiny
 /// losses keep their digits. A term whose factor is exactly 0 is 0, also at infinite logits.
 ///
 /// From probabilities `p`, meaning as in PyTorch's `binary_cross_entropy` and clamped like it: the loss is
 /// `-w [y max(log p, -100) + (1-y) max(log(1-p), -100)]`, the gradient `w (p - y) / max(p (1-p), 1e-12)`. There is no
-/// `pos_weight`. A `p` that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN. Where there is
-/// a choice, start from logits: near 1 a probability has few digits left.
+/// `pos_weight`. A `p` that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN. Where there
+/// is a choice, start from logits: near 1 a probability has few digits left.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

@@ -13,9 +13,9 @@ use crate::{Error, Shape, Side};
 /// `(1-eps) w_t (p_i - [i=t]) + (eps/C) (p_i sum_c w_c - w_i)`. Rows whose label is `ignore_index` have loss and
 /// gradient exactly 0, whatever their logits. `Mean` divides by the sum of `w_t` over the rows kept.
 ///
-/// Options of a row, each also with focal loss: weights, soft cap, temperature, z-loss `z lse^2` (de Brebisson & Vincent
-/// 2016; PaLM), poly-1 `e1 (1 - p_t)` (Leng et al. 2022). `Mean` divides z-loss and poly-1 by the number of rows kept,
-/// whatever the class weights.
+/// Options of a row, each also with focal loss: weights, soft cap, temperature, z-loss `z lse^2` (de Brebisson &
+/// Vincent 2016; PaLM), poly-1 `e1 (1 - p_t)` (Leng et al. 2022). `Mean` divides z-loss and poly-1 by the number of
+/// rows kept, whatever the class weights.
 ///
 /// Meaning as in PyTorch's `cross_entropy`, except that no label is ignored unless asked (PyTorch: -100).
 ///

@@ -7,13 +7,14 @@ use crate::{Error, Shape};
 /// Knowledge distillation (Hinton et al. 2015): cross-entropy against labels and a divergence from a teacher's
 /// distribution, weighted and summed in one read of the logits.
 ///
-/// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the cross-entropy and soft the divergence, each with
-/// its own temperature; z-loss, poly-1 and smoothing are the cross-entropy's. Labels are the inputs' `targets`, P is their `teacher`
-/// `[N, C]`, in the form the divergence says. Reduction and `ignore_index` are the cross-entropy's and hold for both parts:
-/// an ignored row is exactly 0, and `Mean` divides each part by its own count of the rows kept, with class weights for the
-/// cross-entropy and without for the divergence.
+/// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the cross-entropy and soft the divergence,
+/// each with its own temperature; z-loss, poly-1 and smoothing are the cross-entropy's. Labels are the inputs'
+/// `targets`, P is their `teacher` `[N, C]`, in the form the divergence says. Reduction and `ignore_index` are the
+/// cross-entropy's and hold for both parts: an ignored row is exactly 0, and `Mean` divides each part by its own count
+/// of the rows kept, with class weights for the cross-entropy and without for the divergence.
 ///
-/// The three parts come back too, without the weights: as [`crate::Output::parts`], and in a device buffer beside the sum.
+/// The three parts come back too, without the weights: as [`crate::Output::parts`], and in a device buffer beside the
+/// sum.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

@@ -6,14 +6,14 @@ use super::{
 use crate::reference::Real;
 use crate::{Error, Shape};
 
-/// A divergence of our distribution Q from the targets' P: what [`crate::KlDivergence`], [`crate::ReverseKlDivergence`],
-/// [`crate::JensenShannon`] and [`crate::TotalVariation`] share.
+/// A divergence of our distribution Q from the targets' P: what [`crate::KlDivergence`],
+/// [`crate::ReverseKlDivergence`], [`crate::JensenShannon`] and [`crate::TotalVariation`] share.
 ///
 /// Q comes from logits or as log-probabilities; P as probabilities, log-probabilities or logits. The temperature T
-/// divides logits, never a distribution given as (log-)probabilities. The gradient is with respect to what Q comes from.
-/// `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of
-/// elements, as in PyTorch's `kl_div`; row weights that mask or count leave of both what [`RowWeights`] says. `None` gives
-/// one loss per row.
+/// divides logits, never a distribution given as (log-)probabilities. The gradient is with respect to what Q comes
+/// from. `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of
+/// elements, as in PyTorch's `kl_div`; row weights that mask or count leave of both what [`RowWeights`] says. `None`
+/// gives one loss per row.
 ///
 /// A row has no value, NaN, where a number of P or Q is NaN or +infinity, or a given probability negative.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,8 +107,8 @@ pub(crate) trait Kind: DistributionMaths {
         false
     }
     /// Whether P may be given, in this form, for k classes of a row alone, with this rest. One that is spread is a
-    /// difference, and what it leaves of log-probabilities, each rounded, may be nothing but rounding: no logarithm is taken
-    /// of that.
+    /// difference, and what it leaves of log-probabilities, each rounded, may be nothing but rounding: no logarithm is
+    /// taken of that.
     fn takes_top_k(&self, target: Form, rest: Rest) -> bool {
         rest != Rest::Spread || target == Form::Probs
     }

@@ -84,8 +84,8 @@ impl DistributionMaths for Jsd {
     }
 }
 
-/// `log((own a + other b)/a)` from `u = log(b/a)`, own + other = 1: straight from `e^u - 1` while that is small or added
-/// to.
+/// `log((own a + other b)/a)` from `u = log(b/a)`, own + other = 1: straight from `e^u - 1` while that is small or
+/// added to.
 fn log_mixture(own: f64, other: f64, u: Real) -> Real {
     let x = u.exp_m1() * other;
     if x.value < -0.25 { (u.exp() * other + own).ln() } else { x.ln_1p() }

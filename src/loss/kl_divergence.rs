@@ -4,8 +4,8 @@ use crate::reference::Real;
 
 /// Kullback-Leibler divergence `KL(P||Q) = sum_c p_c (log p_c - log q_c)`, P the targets, Q ours.
 ///
-/// The gradient is `(q_i sum_k p_k - p_i) / T` with respect to logits, `-p_i` with respect to log-probabilities. Classes
-/// with `p = 0` contribute 0, whatever `q`. [`Divergence`] has the options.
+/// The gradient is `(q_i sum_k p_k - p_i) / T` with respect to logits, `-p_i` with respect to log-probabilities.
+/// Classes with `p = 0` contribute 0, whatever `q`. [`Divergence`] has the options.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -40,8 +40,8 @@ impl KlDivergence {
 
     /// Asks for the gradient with respect to the targets as well, `dtargets`: with `h = log p - log q`, it is
     /// `p_i (h_i - KL) / T` for logits, `p_i (h_i + 1)` for log-probabilities and `h_i + 1` for probabilities. It is
-    /// infinite where the formula is, 0 for a class that neither distribution has, and NaN for the logits of a row whose
-    /// divergence is infinite.
+    /// infinite where the formula is, 0 for a class that neither distribution has, and NaN for the logits of a row
+    /// whose divergence is infinite.
     ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {

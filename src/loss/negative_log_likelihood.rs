@@ -4,15 +4,16 @@ use crate::{Error, Shape};
 
 /// Negative log-likelihood of given log-probabilities, one class index per row.
 ///
-/// Log-probabilities `lp` stand where other losses have logits; no softmax is taken. With target `t` and class weights `w`
-/// (1 if none), a row's loss is `-w_t lp_t`, its gradient `-w_t` at `t` and 0 elsewhere. Rows whose label is `ignore_index`
-/// have loss and gradient exactly 0. `Mean` divides by the sum of `w_t` over the rows kept.
+/// Log-probabilities `lp` stand where other losses have logits; no softmax is taken. With target `t` and class weights
+/// `w` (1 if none), a row's loss is `-w_t lp_t`, its gradient `-w_t` at `t` and 0 elsewhere. Rows whose label is
+/// `ignore_index` have loss and gradient exactly 0. `Mean` divides by the sum of `w_t` over the rows kept.
 ///
-/// Of a row only `lp_t` is read: a NaN in another class changes nothing. `lp_t = -inf` costs infinity (nothing at weight
-/// 0) with a finite gradient; NaN or +inf there leave their row without a value. No row state is saved or needed.
+/// Of a row only `lp_t` is read: a NaN in another class changes nothing. `lp_t = -inf` costs infinity (nothing at
+/// weight 0) with a finite gradient; NaN or +inf there leave their row without a value. No row state is saved or
+/// needed.
 ///
-/// Meaning as in PyTorch's `nll_loss`, except that no label is ignored unless asked (PyTorch: -100), and that a row without
-/// a value has no gradient either (PyTorch: `-w_t` even there).
+/// Meaning as in PyTorch's `nll_loss`, except that no label is ignored unless asked (PyTorch: -100), and that a row
+/// without a value has no gradient either (PyTorch: `-w_t` even there).
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

@@ -1,8 +1,8 @@
 use super::{Divisor, check_option, check_scale};
 use crate::{Error, Shape, Side};
 
-/// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much. Their
-/// builders set them.
+/// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much.
+/// Their builders set them.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -131,7 +131,8 @@ macro_rules! row_option_builders {
                 self
             }
 
-            /// Adds `z lse^2` to a row's loss. `Mean` divides it by the number of rows kept, whatever the class weights.
+            /// Adds `z lse^2` to a row's loss. `Mean` divides it by the number of rows kept, whatever the class
+            /// weights.
             pub fn z_loss(mut self, z: f32) -> Self {
                 self.rows.z_loss = z;
                 self

@@ -10,8 +10,8 @@ use crate::{Error, Shape};
 ///
 /// With `lp = log_softmax(x)`, targets `y`, `y' = (1-eps) y + eps/C` and class weights `w`, a row's loss is
 /// `-sum_c w_c y'_c lp_c`, its gradient `p_i sum_c w_c y'_c - w_i y'_i`. Rows of `y` need not sum to 1. Terms whose
-/// factor is exactly 0 are 0, so a logit of -inf under no mass does no harm. `Mean` divides by the number of rows, or by
-/// what [`RowWeights`] says that they count.
+/// factor is exactly 0 are 0, so a logit of -inf under no mass does no harm. `Mean` divides by the number of rows, or
+/// by what [`RowWeights`] says that they count.
 ///
 /// Meaning as in PyTorch's `cross_entropy` with probability targets, except for those zero terms.
 ///

@@ -4,34 +4,34 @@ use crate::{Error, Shape};
 /// `target_probs` their probabilities or log-probabilities `[N, k]`, as the divergence's `target` says. Asked for by
 /// [`crate::Divergence::top_k`].
 ///
-/// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says at
-/// the others; the loss is the divergence from that P, its gradient the divergence's. The cross-entropy with such a teacher
-/// is the KL divergence plus the teacher's entropy, which no logit changes: the gradient is the same. A reverse KL divergence
-/// takes such a teacher with its rest spread alone, since it is infinite where P has nothing; it, Jensen-Shannon and total
-/// variation want probabilities then: from those `1 - s` is as good as its digits, from log-probabilities it may be nothing
-/// but rounding.
+/// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says
+/// at the others; the loss is the divergence from that P, its gradient the divergence's. The cross-entropy with such a
+/// teacher is the KL divergence plus the teacher's entropy, which no logit changes: the gradient is the same. A reverse
+/// KL divergence takes such a teacher with its rest spread alone, since it is infinite where P has nothing; it,
+/// Jensen-Shannon and total variation want probabilities then: from those `1 - s` is as good as its digits, from
+/// log-probabilities it may be nothing but rounding.
 ///
 /// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
 ///
-/// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A class
-/// named with `p_i = 0` is named all the same; a mass above 0 counts as at least the smallest normal f32, one given by its
-/// logarithm as at least e^-87. On the host an id of C or more and a class named twice are refused; on a
-/// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose number
-/// is negative (as a probability), NaN or infinite poisons its row. In a row that names no class, or none with mass, P
-/// is 0, and the KL divergence and its gradient with it, unless the rest is spread: P is then even.
+/// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A
+/// class named with `p_i = 0` is named all the same; a mass above 0 counts as at least the smallest normal f32, one
+/// given by its logarithm as at least e^-87. On the host an id of C or more and a class named twice are refused; on a
+/// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose
+/// number is negative (as a probability), NaN or infinite poisons its row. In a row that names no class, or none with
+/// mass, P is 0, and the KL divergence and its gradient with it, unless the rest is spread: P is then even.
 ///
-/// KL with one value per element or with a gradient of the teacher, and a student of log-probabilities, do not go with such
-/// a teacher, nor does a divergence count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity meet,
-/// [`crate::Corners`] makes no difference.
+/// KL with one value per element or with a gradient of the teacher, and a student of log-probabilities, do not go with
+/// such a teacher, nor does a divergence count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity
+/// meet, [`crate::Corners`] makes no difference.
 ///
 /// `k` is at most 256, and at most C: kernels are made for dozens of classes among tens of thousands.
 ///
 /// The conventions are those of [DistillKit](https://github.com/arcee-ai/DistillKit) (`lossfuncs/kl.py`: `ZERO` is
 /// `Renormalised`, since it divides by the sum of what is there) and of
 /// [axolotl](https://github.com/axolotl-ai-cloud/axolotl) (`topk_logprob`), which drops the rest, and of the student's
-/// softmax keeps the k classes alone, as is not done here. DistillKit's `SYMMETRIC_UNIFORM` is not `Spread`: it spreads the
-/// student's rest as well.
+/// softmax keeps the k classes alone, as is not done here. DistillKit's `SYMMETRIC_UNIFORM` is not `Spread`: it spreads
+/// the student's rest as well.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -63,8 +63,8 @@ pub enum Rest {
     Dropped = 0,
     /// The other classes have none, and each `p_i` is divided by s; where s is 0, P is 0.
     Renormalised = 1,
-    /// Each of the `C - n` other classes has `(1 - s)/(C - n)`, n the slots in use; none where s is 1 or more, as it may be of
-    /// a confident teacher stored in 16 bits: a reverse KL divergence is infinite then.
+    /// Each of the `C - n` other classes has `(1 - s)/(C - n)`, n the slots in use; none where s is 1 or more, as it
+    /// may be of a confident teacher stored in 16 bits: a reverse KL divergence is infinite then.
     Spread = 2,
 }
 

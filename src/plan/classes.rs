@@ -1,5 +1,5 @@
-//! Launching a loss on slabs that exceed a binding: one after the other, each in windows of classes. What its family sums
-//! over a row's classes, and the logits of labels, are kept from window to window.
+//! Launching a loss on slabs that exceed a binding: one after the other, each in windows of classes. What its family
+//! sums over a row's classes, and the logits of labels, are kept from window to window.
 
 use std::ops::Range;
 
@@ -37,8 +37,8 @@ impl Stage {
 }
 
 impl Builder<'_> {
-    /// Launches the problem's pass; returns the partial sums it leaves, if its output is a scalar. A loss that needs whole
-    /// rows is refused with the error given.
+    /// Launches the problem's pass; returns the partial sums it leaves, if its output is a scalar. A loss that needs
+    /// whole rows is refused with the error given.
     pub(super) fn run_classes(&mut self, rows: &Rows, divisors: Divisors, refusal: Error) -> Result<Partials, Error> {
         let entries = self.entries_by_class().ok_or(refusal)?;
         let kernels = self.gathering().into_iter().chain(entries.iter().map(|&entry| self.loss_kernel(rows, entry)));

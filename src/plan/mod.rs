@@ -98,11 +98,12 @@ pub struct Schedule {
     pub soft_params: Option<Params>,
 }
 
-/// Rows that a workgroup stands on side by side where there are as many: the f32 of a class fill a cache line of 128 bytes.
+/// Rows that a workgroup stands on side by side where there are as many: the f32 of a class fill a cache line of 128
+/// bytes.
 const ROWS_ABREAST: usize = 32;
 
-/// Lanes that share a row of C classes: on a device a function of C and `inner` alone, so that a row's bits do not depend
-/// on the batch.
+/// Lanes that share a row of C classes: on a device a function of C and `inner` alone, so that a row's bits do not
+/// depend on the batch.
 pub fn lanes(n_classes: usize, inner: usize, caps: &Caps) -> u32 {
     let tiles = n_classes.div_ceil(4);
     let lanes_of = |tiles_each| u32::try_from(tiles.div_ceil(tiles_each).next_power_of_two()).unwrap_or(u32::MAX);
@@ -163,9 +164,9 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     Ok(builder.schedule)
 }
 
-/// Steps of loops in one read that a tile of classes stands for: its own and, of a top-k teacher, those over ids, sixteen
-/// at a time, of the tiles that may be named. In a row of its own few are; where neighbours stand on rows of their own,
-/// any of theirs counts, and filters are small.
+/// Steps of loops in one read that a tile of classes stands for: its own and, of a top-k teacher, those over ids,
+/// sixteen at a time, of the tiles that may be named. In a row of its own few are; where neighbours stand on rows of
+/// their own, any of theirs counts, and filters are small.
 fn loops_per_tile(problem: &Problem) -> usize {
     match problem.spec().top_k() {
         None => 1,
@@ -279,8 +280,8 @@ impl Builder<'_> {
         Source::Scratch(self.schedule.scratch.len() - 1)
     }
 
-    /// Elements `first..first + len` of a slice, and their position within the aligned binding: in elements, or in words
-    /// where those are smaller.
+    /// Elements `first..first + len` of a slice, and their position within the aligned binding: in elements, or in
+    /// words where those are smaller.
     fn region(&self, source: Source, first: u64, len: u64) -> (Region, u32) {
         let (slice_start, element) = match source {
             Source::Caller(slot) => (self.placement.offset(slot), self.problem.element_bytes(slot)),

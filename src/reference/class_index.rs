@@ -4,7 +4,8 @@ use crate::reference::Real;
 use crate::reference::softmax::Softmax;
 use crate::validate::Problem;
 
-/// Losses of a softmax against one class index. `share` brings terms without class weights to the divisor of the others.
+/// Losses of a softmax against one class index. `share` brings terms without class weights to the divisor of the
+/// others.
 pub(super) fn row(
     problem: &Problem,
     inputs: &Tensors<'_>,

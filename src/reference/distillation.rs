@@ -33,8 +33,8 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Both losses of a row, weighted and summed, and the parts by themselves. `share` brings terms without class weights to the
-    /// divisor of the others.
+    /// Both losses of a row, weighted and summed, and the parts by themselves. `share` brings terms without class
+    /// weights to the divisor of the others.
     pub fn row(&self, n: usize, share: Real) -> Option<Row> {
         let ((problem, inputs), (soft_problem, soft_inputs)) = (&self.hard, &self.soft);
         let (Maths::ClassIndex(hard), Maths::Distribution(soft)) =

@@ -32,8 +32,8 @@ fn sum_of(masses: impl Iterator<Item = Real>) -> Real {
     Real { value, rounding }
 }
 
-/// 1 less the masses, with what rounding takes off (Knuth's two-sum), in f32 as here: exact but for the masses' own errors
-/// and two roundings.
+/// 1 less the masses, with what rounding takes off (Knuth's two-sum), in f32 as here: exact but for the masses' own
+/// errors and two roundings.
 fn rest_of(masses: impl Iterator<Item = Real>) -> Real {
     let (mut rest, mut tail, mut inherited) = (1.0, 0.0, 0.0);
     for Real { value: mass, rounding } in masses {

@@ -1,4 +1,5 @@
-//! Rows and slabs larger than a binding: the windows of their classes add up to the oracle's numbers, wherever slices lie.
+//! Rows and slabs larger than a binding: the windows of their classes add up to the oracle's numbers, wherever slices
+//! lie.
 
 use surprisal::{
     BinaryCrossEntropy, Corners, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, JensenShannon,
@@ -266,7 +267,8 @@ fn a_label_out_of_range_poisons_its_row_of_a_slab_in_windows_of_classes() {
     }
 }
 
-/// 17 classes of 2^21 pixels in f32 are 136 MiB; a binding holds 128 by WebGPU's default. Every pixel has the same logits.
+/// 17 classes of 2^21 pixels in f32 are 136 MiB; a binding holds 128 by WebGPU's default. Every pixel has the same
+/// logits.
 #[test]
 fn an_image_larger_than_the_default_binding_has_its_loss_and_gradient() {
     const C: usize = 17;

@@ -71,8 +71,8 @@ fn a_batch_mean_of_planes_counts_the_slabs_that_weights_leave() {
     check(fresh_engines(false).iter(), &mean);
 }
 
-/// Seams of the load, of a workgroup's rows, of lanes and of slabs; every size takes every second case and, in turn, the
-/// next engine.
+/// Seams of the load, of a workgroup's rows, of lanes and of slabs; every size takes every second case and, in turn,
+/// the next engine.
 #[rstest]
 fn every_loss_in_planes_matches_the_oracle(
     #[values((3, 1, 2), (2, 3, 31), (1, 19, 32), (2, 21, 33), (1, 130, 64), (2, 130, 2), (2, 19, 65), (1, 1030, 5))]

@@ -25,7 +25,8 @@ fn cases(batch: Batch) -> Vec<Case> {
     cases_on(&representatives(), batch)
 }
 
-/// 512 elements a buffer: runs of 15, 7, 2 and 128 rows, and of half as many where values and gradient go back together.
+/// 512 elements a buffer: runs of 15, 7, 2 and 128 rows, and of half as many where values and gradient go back
+/// together.
 #[test]
 fn every_reduction_matches_the_oracle_in_runs_of_rows() {
     let engines = with_buffers_of(2048);

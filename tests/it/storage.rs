@@ -15,8 +15,8 @@ const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward]
 #[derive(Clone, Copy, Debug)]
 struct Mix(Storage, Storage, Storage);
 
-/// Every kind of logits with every kind of gradient; f32 with f32 is among them for the other tensors' sake. Every third
-/// of them, from any on, have each kind of each.
+/// Every kind of logits with every kind of gradient; f32 with f32 is among them for the other tensors' sake. Every
+/// third of them, from any on, have each kind of each.
 const MIXES: [Mix; 9] = {
     use Storage::{Bf16, F16, F32};
     [

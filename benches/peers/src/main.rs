@@ -1,9 +1,9 @@
-//! surprisal beside burn, in one process, on one device and queue, on the same logits, run by run in turns; and a copy of
-//! the logits' bytes on that queue.
+//! surprisal beside burn, in one process, on one device and queue, on the same logits, run by run in turns; and a copy
+//! of the logits' bytes on that queue.
 //!
-//! Cross-entropy with class indices, mean, f32: loss and the logits' gradient, from the first call until the queue is idle.
-//! burn has its fusion and autotune and is warmed up. Both losses, and both gradients, are compared before anything is
-//! timed. Each row of the table is the median of `ROUNDS`.
+//! Cross-entropy with class indices, mean, f32: loss and the logits' gradient, from the first call until the queue is
+//! idle. burn has its fusion and autotune and is warmed up. Both losses, and both gradients, are compared before
+//! anything is timed. Each row of the table is the median of `ROUNDS`.
 //!
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml`
 

@@ -4,9 +4,9 @@
 //!     P_c = even where no id is c: 0, or (1 - sum_i p_i)/(C - n) if the rest is spread, n classes named
 //!
 //! So each class is written once, by the lane that read it, whatever is stored where, and no other file knows of ids.
-//! Whether a tile of four classes is named is asked of a Bloom filter in workgroup memory (Bloom 1970), two bits a tile: no
-//! for nearly all. Only where it says yes are the k ids read through, sixteen at a time: lavapipe ends the loops of an
-//! invocation after 65535 steps, whatever they are at.
+//! Whether a tile of four classes is named is asked of a Bloom filter in workgroup memory (Bloom 1970), two bits a
+//! tile: no for nearly all. Only where it says yes are the k ids read through, sixteen at a time: lavapipe ends the
+//! loops of an invocation after 65535 steps, whatever they are at.
 
 const IS_DENSE: bool = false;
 
@@ -36,8 +36,8 @@ struct Truth {
 /// Of the row that this lane stands on.
 var<private> teacher_of_row: Truth;
 
-/// What slots add up to. What they leave of 1 is a difference, of which a logarithm may be taken: so the sum comes with what
-/// its roundings took off, and that with what its own did (Klein 2006).
+/// What slots add up to. What they leave of 1 is a difference, of which a logarithm may be taken: so the sum comes with
+/// what its roundings took off, and that with what its own did (Klein 2006).
 struct Mass {
     sum: f32,
     tail: f32,
@@ -206,7 +206,8 @@ fn named_probabilities(truth: Truth, j: u32) -> vec4<f32> {
     return select(vec4<f32>(truth.even), p, named.is_named);
 }
 
-/// The bits of P at four classes from j, a multiple of four, of which `left` exist; NaN throughout a row without a value.
+/// The bits of P at four classes from j, a multiple of four, of which `left` exist; NaN throughout a row without a
+/// value.
 fn load_teacher(place: Place, j: u32, left: u32) -> vec4<u32> {
     let truth = teacher_of_row;
     if (truth.poisoned) {

@@ -1,6 +1,6 @@
 //! Four elements to position i of BUFFER, of which `left` exist. The position may be the middle of a word: where two
-//! lanes, two rows, or the slice and what lies beside it share a word, each half has one writer, and changes by an atomic
-//! exclusive or that leaves the other half as it is.
+//! lanes, two rows, or the slice and what lies beside it share a word, each half has one writer, and changes by an
+//! atomic exclusive or that leaves the other half as it is.
 
 fn store_SLOT(i: u32, left: u32, value: vec4<u32>) {
     if (BUFFER_storage == F32) {

@@ -34,7 +34,8 @@ fn every_loss_matches_the_oracle(#[case] losses: Vec<Loss>) {
     both.for_each(|case| check(engines.iter(), &case));
 }
 
-/// The checks find an index out of range where they change a result; without them nobody would. Engines take losses in turn.
+/// The checks find an index out of range where they change a result; without them nobody would. Engines take losses in
+/// turn.
 #[test]
 fn kernels_with_run_time_checks_match_the_oracle() {
     let engines = fresh_engines(true);

@@ -15,8 +15,8 @@ use crate::support::losses::representatives;
 const PARTS: usize = 8;
 
 /// Every loss of a part on these batches, on engines of its own: on each kernel variant, and in turn with neighbouring
-/// losses, every second batch on one variant in each other shape. The number beside a batch, even or odd, says which of the
-/// losses have one output per row there, the others having the mean.
+/// losses, every second batch on one variant in each other shape. The number beside a batch, even or odd, says which of
+/// the losses have one output per row there, the others having the mean.
 fn check_part(part: usize, batches: &[(Batch, usize)]) {
     for (i, loss) in representatives().iter().enumerate().skip(part).step_by(PARTS) {
         let (shapes, turn) = (fresh_shapes(), i / PARTS);

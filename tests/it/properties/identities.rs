@@ -1,4 +1,5 @@
-//! What holds for any numbers, on every engine: identities between losses, sums of gradients, rows that keep to themselves.
+//! What holds for any numbers, on every engine: identities between losses, sums of gradients, rows that keep to
+//! themselves.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -215,8 +216,8 @@ proptest! {
         }
     }
 
-    /// The engine's gradient against central differences of the oracle's losses. Third derivatives are products of up to
-    /// three probabilities and a loss up to 16 with factors that add up to less than 64.
+    /// The engine's gradient against central differences of the oracle's losses. Third derivatives are products of up
+    /// to three probabilities and a loss up to 16 with factors that add up to less than 64.
     #[test]
     fn gradients_are_the_slopes_of_losses(logits in logits(), labels in labels(), p in distributions()) {
         let h = 1.0_f32 / 4096.0;

@@ -1,5 +1,5 @@
-//! Each line of the policy's table, as it is and as PyTorch has it. PyTorch's numbers are those of torch 1.13 on the CPU in
-//! double precision: `cross_entropy`, `nll_loss` and `kl_div` of these inputs, backward from ones.
+//! Each line of the policy's table, as it is and as PyTorch has it. PyTorch's numbers are those of torch 1.13 on the
+//! CPU in double precision: `cross_entropy`, `nll_loss` and `kl_div` of these inputs, backward from ones.
 
 use std::f64::consts::LN_2;
 

@@ -93,7 +93,8 @@ fn many_classes_match_the_oracle(#[case] n_rows: usize, #[case] n_classes: usize
     }
 }
 
-/// As many ids as may be in rows that neighbours in a vector stand on: on llvmpipe the longest whose loops do not end early.
+/// As many ids as may be in rows that neighbours in a vector stand on: on llvmpipe the longest whose loops do not end
+/// early.
 #[test]
 fn many_ids_in_planes_match_the_oracle() {
     let [jensen_shannon, _] = &others(Form::Probs, 256, Rest::Dropped)[..] else { panic!("two") };

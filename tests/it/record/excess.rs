@@ -69,8 +69,8 @@ fn results(engine: &GpuEngine, kernel: Kernel, n_groups: u32) -> Vec<Vec<u32>> {
     buffers.iter().map(|buffer| download(engine, buffer)).collect()
 }
 
-/// What the stores of a kernel depend on: not on which loss of its family it computes, nor on what a teacher's numbers stand
-/// for, nor on whether the gradient has a slice of its own.
+/// What the stores of a kernel depend on: not on which loss of its family it computes, nor on what a teacher's numbers
+/// stand for, nor on whether the gradient has a slice of its own.
 fn stores(kernel: &Kernel) -> Option<Kernel> {
     let program = match kernel.program {
         Program::Loss { family: Family::Distribution { teacher, .. }, .. } if teacher != Form::Probs => return None,

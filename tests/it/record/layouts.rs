@@ -27,8 +27,8 @@ fn cases() -> Vec<Case> {
     [odd, quads, wide].concat()
 }
 
-/// Slices that start elsewhere, where rows that 128-bit loads may read are read by 32-bit ones; slices of one buffer; the
-/// gradient over the logits, whose stride it has then.
+/// Slices that start elsewhere, where rows that 128-bit loads may read are read by 32-bit ones; slices of one buffer;
+/// the gradient over the logits, whose stride it has then.
 fn layouts(pass: Pass) -> Vec<Layout> {
     let mut layouts = vec![APART.shift(1), APART.shift(2), ARENA, ARENA.shift(1)];
     if pass != Pass::Forward {

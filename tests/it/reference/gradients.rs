@@ -86,7 +86,8 @@ fn assert_teacher_gradient_is_difference(case: &Case) {
     let losses = case.losses();
     let scale: f64 = losses.iter().enumerate().map(|(i, loss)| (loss * upstream(case, i)).abs()).sum();
     let h = f64::from(STEP);
-    // The third derivative of p log p is -1/p^2, p at least 4 in 4 + 5 x 64, times T^2 = 9 and an upstream gradient of 2.
+    // The third derivative of p log p is -1/p^2, p at least 4 in 4 + 5 x 64, times T^2 = 9 and an upstream gradient of
+    // 2.
     let bound = h * h / 6.0 * 18.0 * 81.0 * 81.0 + 16.0 * f64::EPSILON * (1.0 + scale) / h;
     let Shape { n_rows, n_classes, targets_stride, dtargets_stride, .. } = case.shape;
     let mut differences = vec![0.0; case.shape.dtargets_len()];

@@ -97,8 +97,8 @@ fn every_kernel_translates_to_hlsl_for_direct3d() {
     });
 }
 
-/// The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there. The
-/// language has no integers of 64 bits.
+/// The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there.
+/// The language has no integers of 64 bits.
 #[test]
 fn every_kernel_translates_to_glsl_es_3_10() {
     for_every_kernel(|parsed| {

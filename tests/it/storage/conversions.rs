@@ -136,7 +136,8 @@ fn from_f32(number: f32, storage: Storage) -> u32 {
     }
 }
 
-/// Holds copies, by both ways to load and store and at both parities, against the crate `half`; any NaN will do for one.
+/// Holds copies, by both ways to load and store and at both parities, against the crate `half`; any NaN will do for
+/// one.
 fn check(mix: (Storage, Storage), bits: &[u32]) {
     let Some(engine) = gpus().next() else { return };
     for (fours, first, sink_first) in

@@ -182,8 +182,8 @@ fn labels(batch: Batch) -> Vec<i32> {
     (0..batch.n_rows).map(|n| label(n) as i32).collect()
 }
 
-/// A teacher of k classes a row, far apart in even rows and side by side in odd ones, with less than all of the mass; every
-/// third row leaves a slot unused, whose number is none.
+/// A teacher of k classes a row, far apart in even rows and side by side in odd ones, with less than all of the mass;
+/// every third row leaves a slot unused, whose number is none.
 fn named(target: Form, batch: Batch, k: usize, random: &mut Random) -> (Vec<i32>, Vec<f32>) {
     let (first, mut ids) = (labels(batch), Vec::new());
     let mut probs: Vec<f32> =

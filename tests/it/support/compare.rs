@@ -36,8 +36,8 @@ pub fn assert_within(case: &str, found: &[f64], expected: &[f64], bound: impl Fn
 /// sum's tree.
 pub const UNITS: f64 = 4.0;
 const UNIT: f64 = 1.0 / (1 << 24) as f64;
-/// Numbers below the smallest normal one may be flushed to 0 on the way: a probability before it meets its logarithm (up
-/// to 104), a weight and an upstream gradient (up to 2 each); a loss's own factor is on top.
+/// Numbers below the smallest normal one may be flushed to 0 on the way: a probability before it meets its logarithm
+/// (up to 104), a weight and an upstream gradient (up to 2 each); a loss's own factor is on top.
 const FLUSHED: f64 = 512.0 * f32::MIN_POSITIVE as f64;
 
 /// Fails if any result of `got` is further from the oracle than the arithmetic allows, naming the worst.
@@ -110,7 +110,8 @@ fn compare_side(what: &str, got: &SideOutputs, oracle: &[Real]) {
     );
 }
 
-/// The state of a row without a value says so in one of its numbers, which the backward pass reads; the others are free.
+/// The state of a row without a value says so in one of its numbers, which the backward pass reads; the others are
+/// free.
 fn compare_state(what: &str, got: &[f32], oracle: &[Real]) {
     assert_eq!(got.len(), oracle.len(), "{what}: length");
     let free = |(&got, &want): (&f32, &Real)| if want.value.is_nan() { want.value as f32 } else { got };

@@ -10,8 +10,8 @@ struct Opened {
     options: Options,
 }
 
-/// The engines as shipped: one per kernel variant the adapter has, and on a software adapter, whose workgroups are small,
-/// also with those of a GPU.
+/// The engines as shipped: one per kernel variant the adapter has, and on a software adapter, whose workgroups are
+/// small, also with those of a GPU.
 ///
 /// Without an adapter there are none, which a skipped test says out loud; with `SURPRISAL_REQUIRE_GPU=1` that is a
 /// failure.
@@ -30,9 +30,9 @@ pub fn fresh_engines(checked: bool) -> Vec<(String, Engine)> {
     open_all(checked).into_iter().map(|opened| opened.named).collect()
 }
 
-/// [`fresh_engines`] by the shape of their workgroups, an engine for each kernel variant in every shape; the first is what
-/// the adapter gets by itself. Making a pipeline takes far longer than running it, and each engine makes its own: where
-/// shapes do not matter, or cases are many, let cases take them in turn.
+/// [`fresh_engines`] by the shape of their workgroups, an engine for each kernel variant in every shape; the first is
+/// what the adapter gets by itself. Making a pipeline takes far longer than running it, and each engine makes its own:
+/// where shapes do not matter, or cases are many, let cases take them in turn.
 pub fn fresh_shapes() -> Vec<Vec<(String, Engine)>> {
     let (own, of_a_gpu): (Vec<_>, Vec<_>) =
         open_all(false).into_iter().partition(|opened| opened.options.workgroup_size.is_none());
@@ -112,7 +112,8 @@ fn open(options: Options) -> Option<Engine> {
     })
 }
 
-/// An engine for each kernel variant, in the shape the adapter gets by itself, on a device that was granted other limits.
+/// An engine for each kernel variant, in the shape the adapter gets by itself, on a device that was granted other
+/// limits.
 pub fn with_limits(change: impl Fn(&mut wgpu::Limits)) -> Vec<GpuEngine> {
     let limited = |opened: &Opened| {
         let gpu = opened.named.1.gpu()?;

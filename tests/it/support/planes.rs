@@ -24,8 +24,8 @@ pub fn in_rows<T: Copy>(slabs: &[T], shape: &Shape) -> Vec<T> {
     (0..slabs.len()).map(|i| slabs[place(shape, stride, i / c, i % c)]).collect()
 }
 
-/// A case of contiguous rows as `[outer, C, inner]`, with so many elements of padding between slabs of logits (and of the
-/// targets' gradient), targets and gradient.
+/// A case of contiguous rows as `[outer, C, inner]`, with so many elements of padding between slabs of logits (and of
+/// the targets' gradient), targets and gradient.
 pub fn in_planes(case: &Case, inner: usize, padding: [usize; 3]) -> Case {
     let slab = case.shape.n_classes * inner;
     let [logits, targets, dlogits] = padding.map(|padding| slab + padding);

@@ -144,11 +144,13 @@ fn softmax_and_entropy_follow_the_table(
 #[case(SigmoidFocal::new(0.5).alpha(0.25))]
 #[case(SigmoidFocal::new(2.0))]
 fn elementwise_losses_follow_the_formulas_at_infinity(#[case] loss: impl Into<Loss>) {
+    let loss = with_reduction(&loss.into(), Reduction::None);
+    // The host takes no soft label of a focal loss that is no probability; devices have theirs in `record`.
+    let last = if matches!(loss, Loss::SigmoidFocal(_)) { 0.75 } else { f32::NAN };
     let xs = [INF, NEG_INF, f32::NAN, 0.0, 100.0, -100.0];
-    let ys = [0.0, 1.0, 0.25, f32::NAN];
+    let ys = [0.0, 1.0, 0.25, last];
     let pairs = xs.iter().flat_map(|&x| ys.map(|y| (x, y)));
     let (logits, values): (Vec<_>, Vec<_>) = pairs.unzip();
-    let loss = with_reduction(&loss.into(), Reduction::None);
     check(case(&loss, 4, &logits).values(&values));
     check(case(&loss, 4, &logits).values(&values).weights(&[0.0, 1.0, -1.0, 2.0], Broadcast::PerClass));
 }

@@ -25,7 +25,7 @@ pub struct Inputs<'a> {
     /// What a top-k teacher has at the classes that `targets` names, `[N, k]`.
     pub target_probs: Option<Numbers<'a>>,
     /// Factors on the elements of an elementwise loss: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says.
-    /// One that is no number makes its elements' loss and gradient NaN.
+    /// One that is NaN or infinite makes its elements' loss and gradient NaN.
     pub weights: Option<(&'a [f32], Broadcast)>,
     /// One weight per row `[N]`, where the loss says what it does.
     pub row_weights: Option<&'a [f32]>,

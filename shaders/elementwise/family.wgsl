@@ -54,6 +54,11 @@ fn is_no_probability(bits: u32) -> bool {
     return bits > 0x3f800000u && bits != 0x80000000u;
 }
 
+/// A weight that is NaN or infinite.
+fn has_bad_weight(e: Element) -> bool {
+    return (bitcast<u32>(e.weight) << 1u) >= 0xff000000u;
+}
+
 /// A result as bits: NaN where an input is or the formula has no value but for a weight of 0, and infinite, with the
 /// result's sign, where the formula is infinite but for a factor of 0.
 fn settle(e: Element, result: f32, infinite: bool) -> u32 {
@@ -61,7 +66,7 @@ fn settle(e: Element, result: f32, infinite: bool) -> u32 {
     if (infinite) {
         bits = select(select(0u, NEG_INF, result < 0f), POS_INF, result > 0f);
     }
-    return select(bits, NAN, is_nan(e.x) || is_nan(e.y) || (e.weight != 0f && is_undefined(e)));
+    return select(bits, NAN, is_nan(e.x) || is_nan(e.y) || has_bad_weight(e) || (e.weight != 0f && is_undefined(e)));
 }
 
 /// Everything a formula needs of a logit: exp(-|x|) is computed once.

@@ -22,7 +22,7 @@ fn upstream4(row: u32, j: u32, last: u32) -> vec4<f32> {
 }
 
 fn dx(e: Element, factor: f32) -> u32 {
-    return settle(e, times(e.weight * factor, dloss_dx(e)), slope_is_infinite(e));
+    return settle(e, times(e.weight, times(dloss_dx(e), factor)), slope_is_infinite(e));
 }
 
 fn write_dlogits4(place: Place, j: u32, left: u32, e: array<Element, 4>) {

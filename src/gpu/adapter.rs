@@ -54,7 +54,7 @@ impl std::fmt::Display for Wish {
 
 /// An engine on the best adapter that fits and gives a device which serves; none where the CPU is to be used.
 ///
-/// The CPU takes over only where neither an adapter nor what kernels alone have was asked for.
+/// The CPU takes over only where neither an adapter nor a kernel variant or workgroup size was asked for.
 pub(super) async fn open_best(options: Options) -> Result<Option<GpuEngine>, Error> {
     let wish = Wish::new(options.adapter.as_deref());
     let forced = options.variant.is_some() || options.workgroup_size.is_some();

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::guard::polled;
 use super::pending::Transfer;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
@@ -192,7 +193,7 @@ impl GpuEngine {
     /// Lets finished work resolve its futures; never waits.
     pub fn poll(&self) {
         // A lost device says so through the futures it fails.
-        let _ = self.shared.device.poll(wgpu::PollType::Poll);
+        let _ = polled(&self.shared.device, wgpu::PollType::Poll);
     }
 
     pub(super) fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<super::Bound, Error> {

@@ -1,13 +1,15 @@
 #[cfg(not(target_arch = "wasm32"))]
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::pin,
     task::{Context, Poll, Waker},
 };
 
 use crate::Error;
 
-/// Runs `create` and returns what wgpu has against it as an error instead of a panic.
+/// Runs `create` and returns what wgpu has against it as an error instead of a panic. Of a device that is lost wgpu says
+/// nothing: what was made is of no use then, as the next wait tells.
 #[cfg(not(target_arch = "wasm32"))]
 pub(super) fn guarded<T>(device: &wgpu::Device, what: &'static str, create: impl FnOnce() -> T) -> Result<T, Error> {
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
@@ -25,6 +27,27 @@ pub(super) fn guarded<T>(device: &wgpu::Device, what: &'static str, create: impl
         Some(error) => Err(Error::Wgpu { what, message: error.to_string() }),
         None => Ok(made),
     }
+}
+
+/// Polls the device. Of one that is lost, by a GPU reset say, native wgpu lets us know by a panic, which is made an error;
+/// any other panic is that of a callback of the app's and goes on. Where panics abort, this one does.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn polled(device: &wgpu::Device, until: wgpu::PollType) -> Result<(), Error> {
+    let poll = AssertUnwindSafe(|| device.poll(until));
+    match catch_unwind(poll) {
+        Ok(polled) => polled.map(drop).map_err(|error| Error::DeviceLost { message: error.to_string() }),
+        Err(panic) => match panic.downcast::<String>() {
+            Ok(message) if message.starts_with("Error in Device::poll") => Err(Error::DeviceLost { message: *message }),
+            Ok(other) => resume_unwind(other),
+            Err(other) => resume_unwind(other),
+        },
+    }
+}
+
+/// A browser polls by itself.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn polled(_device: &wgpu::Device, _until: wgpu::PollType) -> Result<(), Error> {
+    Ok(())
 }
 
 /// A browser tells its verdict later, to the handler of the device's uncaptured errors, unless a scope takes it away.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::guard::guarded;
+#[cfg(not(target_arch = "wasm32"))]
+use super::guard::polled;
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine};
 use crate::inputs::{Broadcast, Inputs, Output, Targets};
@@ -149,8 +151,7 @@ impl Mapping {
     #[cfg(not(target_arch = "wasm32"))]
     fn wait(&self) -> Result<(), Error> {
         let index = Some(self.submission.clone());
-        let waited = self.engine.device().poll(wgpu::PollType::Wait { submission_index: index, timeout: None });
-        waited.map_err(|error| Error::DeviceLost { message: error.to_string() })?;
+        polled(self.engine.device(), wgpu::PollType::Wait { submission_index: index, timeout: None })?;
         // The work is done; if another thread's poll has taken the news of it, it will be told in a moment.
         let (signal, changed) = &*self.signal;
         let signal = signal.lock().unwrap_or_else(PoisonError::into_inner);
@@ -170,7 +171,7 @@ impl Mapping {
                 drop(signal);
                 let readback = self.readback.take().expect("a future is not polled after it is ready");
                 let output = self.lens.read(&readback);
-                // Of a device that is lost by now nothing can be unmapped.
+                // A device that was destroyed meanwhile unmaps nothing.
                 match guarded(self.engine.device(), "the readback", || readback.unmap()) {
                     Ok(()) => drop(readback),
                     Err(_) => readback.discard(),

@@ -13,8 +13,8 @@ use crate::{Error, Shape};
 ///
 /// From probabilities `p`, meaning as in PyTorch's `binary_cross_entropy` and clamped like it: the loss is
 /// `-w [y max(log p, -100) + (1-y) max(log(1-p), -100)]`, the gradient `w (p - y) / max(p (1-p), 1e-12)`. There is no
-/// `pos_weight`. A `p` that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN. Where there
-/// is a choice, start from logits: near 1 a probability has few digits left.
+/// `pos_weight`. A `p` that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN, but for one
+/// outside whose weight is 0. Where there is a choice, start from logits: near 1 a probability has few digits left.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

@@ -6,8 +6,8 @@ use crate::{Error, Shape};
 /// Entropy of a row, in nats: `H = -sum_c p_c log p_c`.
 ///
 /// From logits, `p = softmax(x)` and the gradient is `-p_c (log p_c + H)`. From probabilities, terms with `p = 0` are
-/// 0 and the gradient is `-(log p_c + 1)`. `Mean` divides by the number of rows, or, of
-/// logits with row weights, by what [`RowWeights`] says that they count.
+/// 0 and the gradient is `-(log p_c + 1)`. `Mean` divides by the number of rows, or, of logits with row weights, by what
+/// [`RowWeights`] says that they count.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

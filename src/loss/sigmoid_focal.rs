@@ -13,7 +13,8 @@ use crate::{Error, Shape};
 /// `a exp(-gamma sp(s)) sp(-s)`, free of cancellation. `None` gives one loss per element; `Mean` divides by the number
 /// of elements (RetinaNet itself divides by the number of positives: `SumDividedBy`).
 ///
-/// A target that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN.
+/// A target that is NaN or outside 0..=1 is refused on the host; on a device its element is NaN, but for one
+/// outside whose weight is 0.
 ///
 /// Meaning as in torchvision's `sigmoid_focal_loss`, whose defaults are gamma 2, alpha 0.25.
 ///

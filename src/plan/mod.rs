@@ -9,7 +9,7 @@ use rows::Rows;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Variant, Width};
-use crate::loss::{Distillation, Divisor, Family, Pass, RowWeights, Shares};
+use crate::loss::{Distillation, Divisor, Pass, RowWeights, Shares};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Storage};
@@ -229,12 +229,8 @@ impl Builder<'_> {
             lanes,
             per_row: self.problem.extent() == Extent::Row,
             class_factors: spec.class_factors() != crate::loss::ONE,
-            element_weights: self.placement.weights.is_some(),
-            upstream: match self.problem.extent() {
-                _ if !self.placement.has_dloss || spec.family() != Family::Elementwise => Upstream::None,
-                Extent::Element => Upstream::PerElement,
-                Extent::Row | Extent::Scalar => Upstream::Shared,
-            },
+            element_weights: false,
+            upstream: Upstream::None,
             label_smoothing: spec.shares(self.problem.shape.n_classes) != Shares::WHOLE,
             temperature: spec.temperature() != 1.0,
             softcap: spec.rows().softcap.is_some(),

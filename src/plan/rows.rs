@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::classes::{TERMS_WIDTH, TRUTH_WIDTH};
 use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
 use crate::inputs::Broadcast;
-use crate::kernel::{Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
+use crate::kernel::{Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Values, Variant, Width};
 use crate::loss::Family;
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
@@ -185,6 +185,14 @@ impl Builder<'_> {
             _ => lanes(rows.n_classes, rows.inner, self.caps),
         };
         let mut constants = self.constants(lanes);
+        if self.problem.spec().family() == Family::Elementwise {
+            constants.element_weights = self.placement.weights.is_some();
+            constants.upstream = match self.problem.extent() {
+                _ if !self.placement.has_dloss => Upstream::None,
+                Extent::Element => Upstream::PerElement,
+                Extent::Row | Extent::Scalar => Upstream::Shared,
+            };
+        }
         for binding in kernel.bindings().iter().filter(|binding| binding.storage.is_some()) {
             constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
         }

@@ -9,11 +9,11 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
     let target = |c: usize| y.get(c).copied().map_or(Real::ZERO, Real::from);
     let term = |c: usize| {
         let (x, y) = (Real::from(x[c]), target(c));
-        if x.value.is_nan() || y.value.is_nan() {
+        let weight = Real::from(weight(problem, inputs, n, c));
+        if x.value.is_nan() || y.value.is_nan() || !weight.value.is_finite() {
             return (Real::NAN, Real::NAN);
         }
         let factor = f64::from(class_factor(problem.spec(), c));
-        let weight = Real::from(weight(problem, inputs, n, c));
         (weight.times(loss.loss(x, y, factor)), weight.times(loss.dloss_dx(x, y, factor)))
     };
     let (values, gradient) = (0..x.len()).map(term).unzip();

@@ -15,6 +15,9 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
     }
     let given = || masses.iter().flatten().copied();
     let sum = sum_of(given());
+    if sum.value > f64::from(f32::MAX) {
+        return None;
+    }
     let others = masses.iter().filter(|mass| mass.is_none()).count() as f64;
     let even = match rest {
         Rest::Spread if others > 0.0 => rest_of(given()).at_least(0.0) / others,
@@ -27,13 +30,11 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
 /// The masses' sum, rounded once: kernels carry along what rounding takes off, as [`rest_of`] does.
 fn sum_of(masses: impl Iterator<Item = Real>) -> Real {
     let (value, inherited) = masses.fold((0.0, 0.0), |(sum, error), mass| (sum + mass.value, error + mass.rounding));
-    // Above 2 they are no distribution, and kernels do not.
-    let rounding = inherited + if value < 2.0 { value } else { 256.0 * value };
-    Real { value, rounding }
+    Real { value, rounding: inherited + value }
 }
 
-/// 1 less the masses, with what rounding takes off (Knuth's two-sum), in f32 as here: exact but for the masses' own
-/// errors and two roundings.
+/// 1 less the masses, with what rounding takes off (Knuth's two-sum); in f32 kernels do so twice over. Exact but for the
+/// masses' own errors and two roundings.
 fn rest_of(masses: impl Iterator<Item = Real>) -> Real {
     let (mut rest, mut tail, mut inherited) = (1.0, 0.0, 0.0);
     for Real { value: mass, rounding } in masses {

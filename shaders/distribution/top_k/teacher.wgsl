@@ -64,16 +64,13 @@ fn merge_Mass(a: Mass, b: Mass) -> Mass {
     return Mass(sum.x, tail.x, a.tip + b.tip + tails.y + tail.y, a.n + b.n, a.flags | b.flags);
 }
 
-/// The sum rounded once; beyond what is a distribution, as it is.
+/// The sum, rounded once.
 fn sum_of(mass: Mass) -> f32 {
-    return select(mass.sum, mass.sum + mass.tail, mass.sum < 2f);
+    return mass.sum + mass.tail;
 }
 
 /// 1 - sum, unless they are more than that.
 fn rest_of(mass: Mass) -> f32 {
-    if (mass.sum >= 2f) {
-        return 0f;
-    }
     return max(opaque(opaque(1f - mass.sum) - mass.tail) - mass.tip, 0f);
 }
 
@@ -142,7 +139,8 @@ fn truth_of(lane: Lane, row: u32) -> Truth {
     workgroupBarrier();
     // 3. The row's.
     let mass = reduce_Mass(lane, own, LANES);
-    truth.poisoned = mass.flags != 0u;
+    // Masses that add up to infinity are no distribution.
+    truth.poisoned = mass.flags != 0u || (bitcast<u32>(mass.sum) << 1u) >= 0xff000000u;
     truth.mass = sum_of(mass);
     if (params.rest == RENORMALISED && truth.mass > 0f) {
         truth.divisor = truth.mass;

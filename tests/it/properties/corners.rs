@@ -153,6 +153,9 @@ fn elementwise_losses_follow_the_formulas_at_infinity(#[case] loss: impl Into<Lo
     let (logits, values): (Vec<_>, Vec<_>) = pairs.unzip();
     check(case(&loss, 4, &logits).values(&values));
     check(case(&loss, 4, &logits).values(&values).weights(&[0.0, 1.0, -1.0, 2.0], Broadcast::PerClass));
+    check(case(&loss, 4, &logits).values(&values).weights(&[f32::NAN, INF, NEG_INF, 2.0], Broadcast::PerClass));
+    let masked = case(&loss, 4, &logits).values(&values).weights(&[0.0, 1.0, 0.0, 2.0], Broadcast::PerClass);
+    check(masked.dloss(&[INF, 0.0, NEG_INF, 0.0].repeat(xs.len())));
 }
 
 /// The ends of the range, numbers below the smallest normal one, those on either side of e^-100, neighbours of 1.

@@ -1,4 +1,4 @@
-//! A device that goes away is an error, in every call from then on, and never a panic or a wait without end.
+//! A device that is destroyed is an error, in every call from then on, and never a panic or a wait without end.
 
 use surprisal::{CrossEntropy, Error, GpuEngine, Output, Pass};
 

@@ -142,8 +142,8 @@ fn overrides_are_those_that_pipelines_set() {
 fn the_second_part_of_a_sum_reads_its_options_alone() {
     for kernel in Kernel::all() {
         let source = kernel.source();
-        for (at, _) in source.match_indices("soft_params.") {
-            let rest = &source[at + "soft_params.".len()..];
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for rest in code.flat_map(|line| line.split("soft_params.").skip(1)) {
             let member = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
             let options = ["scale", "loss_args", "inv_temperature", "part_weight", "z_loss"];
             // Behind constants that are false in it.

@@ -6,7 +6,7 @@ struct Params {
     n_rows: u32,
     n_classes: u32,
     /// Rows that lie side by side, and so elements from one class to the next: 1 where a row's classes are side by
-    /// side.
+    /// side. Of a sum: words from one column of terms to the next.
     inner: u32,
     /// The classes this dispatch sees, first_class..end_class: all of them, unless a row exceeds a binding. Positions
     /// and strides are such that a row's class is found by its index in the row.
@@ -16,6 +16,7 @@ struct Params {
     last_row: u32,
     /// Workgroups along x; the rest of the grid lies along y.
     grid_width: u32,
+    /// Of a sum: where its terms start, and words from one to the next.
     logits: u32,
     logits_stride: u32,
     targets: u32,

@@ -19,7 +19,7 @@ mod validate;
 
 pub use engine::{Backend, Engine};
 pub use error::Error;
-pub use gpu::{Bound, Buffers, GpuEngine, Options, Pending, Plan};
+pub use gpu::{Bound, Buffers, Description, DispatchDescription, GpuEngine, Options, Pending, Plan};
 pub use half;
 pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{

@@ -1,34 +1,26 @@
 //! CPU time of what surprisal does on the host, without waiting for the GPU, beside the same wgpu calls made bare.
 //!
 //! `bind` is from options and buffers to something recordable (check, plan, bind groups), with pipelines made before;
-//! `record` is a recording into a command encoder, its share of `finish` included. `row_losses` is one dispatch, as
-//! `bare_wgpu` is; `mean` has two more, to count the labels and to sum the losses.
+//! `record` is a recording into a command encoder, its share of `finish` included. `row_losses` is one dispatch, `sum`
+//! two and `mean`, which counts its labels first, three; the bare calls beside each are as many.
 //!
 //! `cargo bench --bench overhead`; with `SURPRISAL_ADAPTER=software` on a software GPU.
 
 mod bare;
 #[path = "../support/device.rs"]
 mod device;
+mod tensors;
 
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
-use surprisal::wgpu::{self, BufferUsages};
-use surprisal::{Bound, Buffers, CrossEntropy, GpuEngine, Pass, Reduction, Shape};
+use surprisal::{GpuEngine, wgpu};
 
 use bare::Bare;
+use tensors::{REDUCTIONS, Tensors};
 
-const SHAPE: Shape = Shape::new(64, 1000);
 /// Calls between two submissions: wgpu keeps what it has to upload until then.
 const BATCH: u64 = 64;
-
-/// Never read, never written: nothing recorded here is submitted.
-struct Tensors {
-    logits: wgpu::Buffer,
-    labels: wgpu::Buffer,
-    values: wgpu::Buffer,
-    dlogits: wgpu::Buffer,
-}
 
 fn main() {
     let Some(engine) = device::open() else { return };
@@ -45,41 +37,34 @@ fn main() {
 }
 
 fn bind(criterion: &mut Criterion, engine: &GpuEngine, tensors: &Tensors) {
-    let (device, bare) = (engine.device(), Bare::new(engine.device()));
+    let device = engine.device();
     let mut group = criterion.benchmark_group("bind");
-    group.bench_function("bare_wgpu", |bencher| {
-        bencher.iter_custom(|n| in_batches(engine, n, || bare.bind(device, tensors)));
-    });
-    for (name, reduction) in [("row_losses", Reduction::None), ("mean", Reduction::Mean)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter_custom(|n| in_batches(engine, n, || cross_entropy(engine, tensors, reduction)));
+    for (name, reduction, dispatches) in REDUCTIONS {
+        let bare = Bare::new(device, dispatches);
+        group.bench_function(format!("{name}/bare_wgpu"), |bencher| {
+            bencher.iter_custom(|n| in_batches(engine, n, || bare.bind(device, tensors)));
+        });
+        group.bench_function(format!("{name}/surprisal"), |bencher| {
+            bencher.iter_custom(|n| in_batches(engine, n, || tensors.bind(engine, reduction)));
         });
     }
     group.finish();
 }
 
 fn record(criterion: &mut Criterion, engine: &GpuEngine, tensors: &Tensors) {
-    let (device, bare) = (engine.device(), Bare::new(engine.device()));
+    let device = engine.device();
     let mut group = criterion.benchmark_group("record");
-    let bind_group = bare.bind(device, tensors);
-    group.bench_function("bare_wgpu", |bencher| {
-        bencher.iter_custom(|n| recordings(device, n, |encoder| bare.record(&bind_group, encoder)));
-    });
-    for (name, reduction) in [("row_losses", Reduction::None), ("mean", Reduction::Mean)] {
-        let bound = cross_entropy(engine, tensors, reduction);
-        group.bench_function(name, |bencher| {
+    for (name, reduction, dispatches) in REDUCTIONS {
+        let bare = Bare::new(device, dispatches);
+        let (bind_groups, bound) = (bare.bind(device, tensors), tensors.bind(engine, reduction));
+        group.bench_function(format!("{name}/bare_wgpu"), |bencher| {
+            bencher.iter_custom(|n| recordings(device, n, |encoder| bare.record(&bind_groups, encoder)));
+        });
+        group.bench_function(format!("{name}/surprisal"), |bencher| {
             bencher.iter_custom(|n| recordings(device, n, |encoder| bound.record(encoder)));
         });
     }
     group.finish();
-}
-
-fn cross_entropy(engine: &GpuEngine, tensors: &Tensors, reduction: Reduction) -> Bound {
-    let Tensors { logits, labels, values, dlogits } = tensors;
-    let buffers =
-        Buffers::new(logits.slice(..)).targets(labels.slice(..)).values(values.slice(..)).dlogits(dlogits.slice(..));
-    let plan = engine.plan(CrossEntropy::new().reduction(reduction), Pass::ForwardBackward, SHAPE);
-    plan.and_then(|plan| plan.bind(&buffers)).expect("the tensors are of this shape")
 }
 
 /// The time of `n` calls, what they return dropped within it.
@@ -104,19 +89,4 @@ fn recordings(device: &wgpu::Device, n: u64, record: impl Fn(&mut wgpu::CommandE
     let elapsed = start.elapsed();
     drop(commands);
     elapsed
-}
-
-impl Tensors {
-    fn new(device: &wgpu::Device) -> Tensors {
-        let words = |label, n: usize| {
-            let (size, usage) = (n as u64 * 4, BufferUsages::STORAGE);
-            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
-        };
-        Tensors {
-            logits: words("logits", SHAPE.logits_len()),
-            labels: words("labels", SHAPE.n_rows),
-            values: words("values", SHAPE.n_rows),
-            dlogits: words("dlogits", SHAPE.dlogits_len()),
-        }
-    }
 }

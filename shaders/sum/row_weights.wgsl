@@ -1,6 +1,6 @@
 //! The terms are the rows' shares of a divisor, where no label says which of them count.
 
-fn term(i: u32, end: u32) -> Total {
+fn term(i: u32, end: u32, column: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }

@@ -1,7 +1,7 @@
 //! The terms are the rows' shares of a divisor: the class weight of a label, nothing where it is ignored or out of
 //! range.
 
-fn term(i: u32, end: u32) -> Total {
+fn term(i: u32, end: u32, column: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }

@@ -1,14 +1,14 @@
-//! The terms are values written by an earlier dispatch; the last sum is divided.
+//! The terms are values written by an earlier dispatch, in columns; the last sum of each is divided.
 
 /// Whether this sum is the last: divide and write the operation's value.
 override FINAL: bool = true;
 override EMPTY_MEAN_IS_ZERO: bool = false;
 
-fn term(i: u32, end: u32) -> Total {
+fn term(i: u32, end: u32, column: u32) -> Total {
     if (i >= end) {
         return NOTHING;
     }
-    return total_of(terms[params.logits + i * params.logits_stride]);
+    return total_of(terms[params.logits + column * params.inner + i * params.logits_stride]);
 }
 
 /// Over a divisor of 0 a mean has no value, or 0 by the caller's choice, unless a row without a value makes it NaN. In

@@ -1,14 +1,12 @@
 use super::guard::{buffer_of, guarded};
 use super::pool::Pooled;
-use super::{Buffers, GpuEngine};
-use crate::inputs::Broadcast;
-use crate::kernel::{PARAMS_BINDING, SOFT_PARAMS_BINDING, Slot};
-use crate::loss::TargetKind;
+use super::scratch::Scratch;
+use super::{Buffers, Description, GpuEngine, slices};
+use crate::kernel::{Access, PARAMS_BINDING, SOFT_PARAMS_BINDING, Slot};
 use crate::params::Params;
 use crate::plan::{Placement, Schedule, Source, Step, schedule};
 use crate::{Error, Loss, Problem};
 
-const WORD: u64 = 4;
 /// Bytes between one step's `Params` and the next: WebGPU's largest offset alignment for uniform buffers.
 const PARAMS_STRIDE: usize = 256;
 /// Slots that may be left out; the number 1 stands in for them.
@@ -56,14 +54,14 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Bound {
     dispatches: Vec<Dispatch>,
-    _scratch: Vec<Pooled>,
+    _loan: Vec<Pooled>,
 }
 
 #[derive(Debug)]
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
-    grid: (u32, u32),
+    grid: (u32, u32, u32),
 }
 
 impl Plan {
@@ -100,9 +98,64 @@ impl Plan {
         self.problem.side_len()
     }
 
+    /// Makes the pipelines that a binding of aligned slices in buffers of their own takes, optional ones left out: what a
+    /// start-up would rather spend the time on than the first step. Pipelines are the engine's, and made once.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{CrossEntropy, Engine, Loss, Pass, Shape, SoftmaxFocal};
+    ///
+    /// let engine = Engine::new()?;
+    /// let Some(gpu) = engine.gpu() else { return Ok(()) };
+    /// for loss in [Loss::from(CrossEntropy::new()), SoftmaxFocal::new(2.0).into()] {
+    ///     gpu.plan(loss, Pass::ForwardBackward, Shape::new(64, 1000))?.warm()?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn warm(&self) -> Result<(), Error> {
+        let Plan { engine, problem, .. } = self;
+        let given = problem.needs_dloss().then_some((Slot::Dloss, 0));
+        let placement = Placement { offsets: given.into_iter().collect(), ..Placement::default() };
+        let schedule = schedule(problem, &engine.shared.caps, &placement)?;
+        let make = |step: &Step| engine.shared.pipelines.get(&engine.shared.device, step.kernel, step.constants);
+        schedule.steps.iter().try_for_each(|step| make(step).map(drop))
+    }
+
     /// Checks the slices and makes bind groups for them. Fails with what is wrong before anything reaches the device.
     pub fn bind(&self, buffers: &Buffers<'_>) -> Result<Bound, Error> {
-        self.engine.bind(self, buffers)
+        let schedule = schedule_for(self, buffers)?;
+        let scratch = Scratch::take(&self.engine, buffers, &schedule)?;
+        let dispatches = dispatches(self, buffers, &schedule, &scratch)?;
+        Ok(Bound { dispatches, _loan: scratch.into_loan() })
+    }
+
+    /// What [`Plan::bind`] would launch for these slices, and the scratch memory it would take; nothing is made.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{Buffers, CrossEntropy, Engine, Pass, Reduction, Shape, wgpu};
+    ///
+    /// let engine = Engine::new()?;
+    /// let Some(gpu) = engine.gpu() else { return Ok(()) };
+    /// let of = |size, usage| {
+    ///     gpu.device().create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    /// };
+    /// let [logits, labels, value, dlogits] = [4000, 4, 4, 4000].map(|size| of(size, wgpu::BufferUsages::STORAGE));
+    /// let plan = gpu.plan(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(1, 1000))?;
+    /// let buffers = Buffers::new(logits.slice(..)).targets(labels.slice(..));
+    /// let buffers = buffers.values(value.slice(..)).dlogits(dlogits.slice(..));
+    ///
+    /// let description = plan.describe(&buffers)?;
+    /// println!("{description}"); // a line for each dispatch: kernel, workgroups, bytes
+    /// assert_eq!(description.dispatches.len(), 2);
+    ///
+    /// // The scratch memory may be the app's.
+    /// let scratch = of(description.scratch_bytes, wgpu::BufferUsages::STORAGE);
+    /// let bound = plan.bind(&buffers.scratch(scratch.slice(..)))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn describe(&self, buffers: &Buffers<'_>) -> Result<Description, Error> {
+        Ok(Description::new(&schedule_for(self, buffers)?, self.engine.shared.caps.alignment))
     }
 
     fn constant_offset(&self, slot: Slot) -> u64 {
@@ -124,50 +177,30 @@ impl Bound {
         for dispatch in &self.dispatches {
             pass.set_pipeline(&dispatch.pipeline);
             pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            pass.dispatch_workgroups(dispatch.grid.0, dispatch.grid.1, 1);
+            let (x, y, z) = dispatch.grid;
+            pass.dispatch_workgroups(x, y, z);
         }
     }
 }
 
-pub(super) fn bind(engine: &GpuEngine, plan: &Plan, buffers: &Buffers<'_>) -> Result<Bound, Error> {
-    let problem = &plan.problem;
-    check_presence(problem, buffers)?;
-    let mut buffers = *buffers;
-    let mut scratch = Vec::new();
-    let state = match problem.writes_state() && buffers.get(Slot::RowState).is_none() && problem.shape.n_rows > 0 {
-        true => Some(take_scratch(engine, plan.row_state_len() as u64 * WORD)?),
-        false => None,
-    };
-    if let Some(state) = &state {
-        buffers = buffers.row_state(state.slice(..));
+/// What is launched for these slices. Fails where they are no good.
+fn schedule_for(plan: &Plan, buffers: &Buffers<'_>) -> Result<Schedule, Error> {
+    let Plan { engine, problem, .. } = plan;
+    slices::check(engine, problem, buffers)?;
+    let mut schedule = schedule(problem, &engine.shared.caps, &slices::placement(buffers))?;
+    for step in schedule.steps.iter_mut().filter(|step| slices::meet(step, buffers)) {
+        step.kernel.access = Access::Arena;
     }
-    for (slot, slice) in buffers.given() {
-        check_slice(slot, slice, problem.element_bytes(slot), needed_len(problem, slot, buffers.weights) as u64)?;
-    }
-    let placement = placement(problem, &buffers);
-    check_overlap(problem, &buffers, &placement, Aliasing::of(engine))?;
-
-    let schedule = schedule(problem, &engine.shared.caps, &placement)?;
-    for &size in &schedule.scratch {
-        scratch.push(take_scratch(engine, size)?);
-    }
-    let dispatches = dispatches(engine, plan, &buffers, &schedule, &scratch)?;
-    scratch.extend(state);
-    Ok(Bound { dispatches, _scratch: scratch })
-}
-
-fn take_scratch(engine: &GpuEngine, size: u64) -> Result<Pooled, Error> {
-    let usage = wgpu::BufferUsages::STORAGE;
-    engine.shared.pool.take(&engine.shared.device, "surprisal scratch", size, usage)
+    Ok(schedule)
 }
 
 fn dispatches(
-    engine: &GpuEngine,
     plan: &Plan,
     buffers: &Buffers<'_>,
     schedule: &Schedule,
-    scratch: &[Pooled],
+    scratch: &Scratch<'_>,
 ) -> Result<Vec<Dispatch>, Error> {
+    let engine = &plan.engine;
     let device = &engine.shared.device;
     let mut bytes = vec![0; schedule.steps.len() * PARAMS_STRIDE];
     for (step, place) in schedule.steps.iter().zip(bytes.chunks_mut(PARAMS_STRIDE)) {
@@ -199,7 +232,7 @@ fn dispatches(
                     (slice.buffer(), 0)
                 }
                 Source::Constant(slot) => (&plan.constants, plan.constant_offset(slot)),
-                Source::Scratch(number) => (&*scratch[number], 0),
+                Source::Scratch(number) => scratch.at(number),
             };
             entries.push(wgpu::BindGroupEntry {
                 binding: *slot as u32,
@@ -221,187 +254,4 @@ fn dispatches(
         Ok(Dispatch { pipeline, bind_group, grid: step.grid })
     };
     schedule.steps.iter().enumerate().map(bind).collect()
-}
-
-/// Refuses slices that are missing or that nothing would read.
-fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
-    let check =
-        |slot: Slot, needed, used| problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used);
-    let targets = problem.spec().targets() != TargetKind::None;
-    let divided = problem.divisor() == crate::loss::Divisor::Input;
-    let dlogits = problem.writes_dlogits();
-    check(Slot::Targets, targets, targets)?;
-    let taught = problem.spec().distillation().is_some();
-    check(Slot::Teacher, taught, taught)?;
-    let top_k = problem.spec().top_k().is_some();
-    check(Slot::TargetProbs, top_k, top_k)?;
-    check(Slot::Weights, false, problem.takes_weights())?;
-    check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
-    check(Slot::Side, problem.writes_side(), problem.writes_side())?;
-    check(Slot::Errors, false, problem.spec().targets() == TargetKind::ClassIndex)?;
-    check(Slot::Dloss, problem.needs_dloss(), problem.uses_dloss())?;
-    check(Slot::Divisor, divided, divided)?;
-    check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
-    check(Slot::Values, problem.writes_values(), problem.writes_values())?;
-    check(Slot::Dlogits, dlogits && !buffers.in_place, dlogits && !buffers.in_place)?;
-    check(Slot::Dtargets, problem.writes_dtargets(), problem.writes_dtargets())?;
-    problem.check_presence("dlogits_in_place", buffers.in_place, false, dlogits)
-}
-
-fn check_slice(slot: Slot, slice: wgpu::BufferSlice<'_>, element: u64, len: u64) -> Result<(), Error> {
-    let (tensor, expected) = (slot.name(), len * element);
-    let usage = slice.buffer().usage();
-    if !usage.contains(wgpu::BufferUsages::STORAGE) {
-        return Err(Error::SliceUsage { tensor, found: usage });
-    }
-    if !slice.offset().is_multiple_of(element) {
-        return Err(Error::SliceOffset { tensor, element, offset: slice.offset() });
-    }
-    if slice.size() < expected {
-        return Err(Error::SliceSize { tensor, expected, found: slice.size() });
-    }
-    let found = slice.buffer().size();
-    match (slice.offset() + expected).next_multiple_of(WORD) > found {
-        true => Err(Error::PartialWord { tensor, found }),
-        false => Ok(()),
-    }
-}
-
-/// Elements a slice must hold.
-fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usize {
-    let shape = &problem.shape;
-    match slot {
-        Slot::Logits => shape.logits_len(),
-        Slot::Targets if problem.targets_are_labels() => shape.n_rows * problem.labels_per_row(),
-        Slot::TargetProbs => shape.n_rows * problem.labels_per_row(),
-        Slot::Targets | Slot::Teacher => shape.targets_len(),
-        Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
-        Slot::Dloss => problem.losses_len(),
-        Slot::Values => problem.values_len(),
-        Slot::Divisor | Slot::Errors => 1,
-        Slot::RowWeights => shape.n_rows,
-        Slot::Side => problem.side_len(),
-        Slot::RowState => shape.n_rows * problem.state_width(),
-        Slot::Dlogits => shape.dlogits_len(),
-        Slot::Dtargets => shape.dtargets_len(),
-        Slot::Classes | Slot::Terms | Slot::SavedSums | Slot::SavedTerms | Slot::Truths => 0,
-    }
-}
-
-fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
-    match slot {
-        Slot::Values | Slot::Dlogits | Slot::Dtargets | Slot::Side | Slot::Errors => true,
-        Slot::RowState => problem.writes_state(),
-        Slot::Logits => in_place,
-        _ => false,
-    }
-}
-
-/// Which slices of one buffer may be bound side by side.
-#[derive(Clone, Copy)]
-enum Aliasing {
-    /// Those whose bytes differ.
-    Bytes,
-    /// A browser refuses bindings that overlap if one may be written, as all of an arena's may; and bindings start at
-    /// whole blocks of so many bytes.
-    Blocks(u64),
-}
-
-impl Aliasing {
-    fn of(engine: &GpuEngine) -> Aliasing {
-        match engine.shared.device.adapter_info().backend {
-            wgpu::Backend::BrowserWebGpu => Aliasing::Blocks(engine.shared.caps.alignment),
-            _ => Aliasing::Bytes,
-        }
-    }
-}
-
-/// Pairs of slices in one buffer, each in both orders.
-fn sharing<'a>(buffers: &'a Buffers<'_>) -> impl Iterator<Item = (Slot, Slot)> + 'a {
-    buffers.given().flat_map(move |(slot, slice)| {
-        let others = buffers.given().filter(move |(other, o)| *other != slot && o.buffer() == slice.buffer());
-        others.map(move |(other, _)| (slot, other))
-    })
-}
-
-fn check_overlap(
-    problem: &Problem,
-    buffers: &Buffers<'_>,
-    placement: &Placement,
-    aliasing: Aliasing,
-) -> Result<(), Error> {
-    let bytes = |slot: Slot, block: u64| {
-        let slice = buffers.get(slot).expect("a slot of given()");
-        let len = needed_len(problem, slot, buffers.weights) as u64 * problem.element_bytes(slot);
-        slice.offset() - slice.offset() % block..slice.offset() + len
-    };
-    let meet = |one, other, block| {
-        let (a, b) = (bytes(one, block), bytes(other, block));
-        a.start < b.end && b.start < a.end
-    };
-    let is_written = |slot| is_written(problem, slot, buffers.in_place);
-    for (written, other) in sharing(buffers).filter(|&(slot, _)| is_written(slot)) {
-        if meet(written, other, 1) {
-            return Err(Error::Overlap { written: written.name(), other: other.name() });
-        }
-    }
-    let Aliasing::Blocks(block) = aliasing else { return Ok(()) };
-    for (one, other) in sharing(buffers).filter(|&(slot, _)| is_written(slot) || placement.arena) {
-        if meet(one, other, block) {
-            return Err(Error::SharedBlock { one: one.name(), other: other.name(), block });
-        }
-    }
-    Ok(())
-}
-
-fn placement(problem: &Problem, buffers: &Buffers<'_>) -> Placement {
-    let is_written = |slot| is_written(problem, slot, buffers.in_place);
-    Placement {
-        offsets: buffers.given().map(|(slot, slice)| (slot, slice.offset())).collect(),
-        arena: sharing(buffers).any(|(slot, other)| is_written(slot) && !is_written(other)),
-        in_place: buffers.in_place,
-        weights: buffers.weights,
-        has_dloss: buffers.get(Slot::Dloss).is_some(),
-        counts_errors: buffers.get(Slot::Errors).is_some(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{CrossEntropy, Pass, Shape};
-
-    /// What cross-entropy of 2 x 3 says to a buffer's slices at these offsets.
-    fn check(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> Result<(), Error> {
-        let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
-        let usage = wgpu::BufferUsages::STORAGE;
-        let size = 4096;
-        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
-        let arena = device.create_buffer(&descriptor);
-        let problem =
-            Problem::new(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3)).expect("it has a meaning");
-        let buffers = Buffers::new(arena.slice(logits..)).targets(arena.slice(targets..));
-        let buffers = buffers.values(arena.slice(values..)).dlogits(arena.slice(dlogits..));
-        check_overlap(&problem, &buffers, &placement(&problem, &buffers), aliasing)
-    }
-
-    #[test]
-    fn a_browser_has_the_slices_of_an_arena_in_blocks_of_their_own() {
-        let block = 256;
-        let shared = |one, other| Err(Error::SharedBlock { one, other, block });
-        let written = Error::Overlap { written: "dlogits", other: "logits" };
-        for (offsets, natively, in_browser) in [
-            ([0, 256, 512, 768], Ok(()), Ok(())),
-            // The values lie behind the labels, the labels behind the logits.
-            ([0, 256, 264, 768], Ok(()), shared("targets", "values")),
-            ([0, 24, 512, 768], Ok(()), shared("logits", "targets")),
-            ([0, 256, 512, 516], Ok(()), shared("values", "dlogits")),
-            // Both are read alone, but an arena's kernels may write everything.
-            ([0, 0, 512, 768], Ok(()), shared("logits", "targets")),
-            ([0, 256, 512, 20], Err(written.clone()), Err(written)),
-        ] {
-            assert_eq!(check(Aliasing::Bytes, offsets), natively, "{offsets:?}");
-            assert_eq!(check(Aliasing::Blocks(block), offsets), in_browser, "{offsets:?} in a browser");
-        }
-    }
 }

@@ -42,12 +42,13 @@ pub struct Buffers<'a> {
     slices: [Option<wgpu::BufferSlice<'a>>; Slot::COUNT],
     pub(super) weights: Option<Broadcast>,
     pub(super) in_place: bool,
+    pub(super) scratch: Option<wgpu::BufferSlice<'a>>,
 }
 
 impl<'a> Buffers<'a> {
     /// Logits `[N, C]`, as [`crate::Shape::logits_storage`] says.
     pub fn new(logits: wgpu::BufferSlice<'a>) -> Self {
-        let buffers = Buffers { slices: [None; Slot::COUNT], weights: None, in_place: false };
+        let buffers = Buffers { slices: [None; Slot::COUNT], weights: None, in_place: false, scratch: None };
         buffers.with(Slot::Logits, logits)
     }
 
@@ -129,6 +130,14 @@ impl<'a> Buffers<'a> {
     /// Writes the gradient over the logits; their stride and storage are its own.
     pub fn dlogits_in_place(mut self) -> Self {
         self.in_place = true;
+        self
+    }
+
+    /// Memory for what the dispatches leave each other, in place of the engine's own: as many bytes as
+    /// [`crate::Plan::describe`] says, from a multiple of the device's `min_storage_buffer_offset_alignment` on. What it
+    /// held is lost; between recordings it is the caller's.
+    pub fn scratch(mut self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.scratch = Some(slice);
         self
     }
 

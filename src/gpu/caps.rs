@@ -14,10 +14,10 @@ const MAX_BINDING: u64 = u32::MAX as u64;
 /// Storage buffers the largest kernel binds: WebGPU's default limit.
 const STORAGE_BUFFERS: u32 = 8;
 
-/// What to ask of an adapter: subgroups where it has them, 64-bit words where it is software, and every limit it
-/// offers.
+/// What to ask of an adapter: subgroups, timestamps and a pipeline cache where it has them, 64-bit words where it is
+/// software, and every limit it offers.
 pub(super) fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
-    let mut features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    let mut features = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
     if adapter.get_info().device_type == wgpu::DeviceType::Cpu {
         features |= wgpu::Features::SHADER_INT64;
     }

@@ -5,7 +5,7 @@ use super::pending::Transfer;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::runs::runs;
-use super::{Buffers, Pending, Plan, caps};
+use super::{Pending, Plan, caps};
 use crate::kernel::Variant;
 use crate::plan::Caps;
 use crate::{Backend, Error, Inputs, Loss, Pass, Policy, Problem, Shape};
@@ -66,6 +66,9 @@ pub struct Options {
     pub workgroup_size: Option<u32>,
     /// Keeps run-time checks in the kernels: slower, for tests.
     pub checked: bool,
+    /// Where the driver looks for pipelines it made before, and leaves those it makes: the app's, which loads and saves
+    /// it. For engines on a device of the app's.
+    pub pipeline_cache: Option<wgpu::PipelineCache>,
 }
 
 impl Options {
@@ -87,6 +90,12 @@ impl Options {
         self
     }
 
+    /// Names the app's pipeline cache.
+    pub fn pipeline_cache(mut self, cache: wgpu::PipelineCache) -> Self {
+        self.pipeline_cache = Some(cache);
+        self
+    }
+
     /// Keeps run-time checks in the kernels.
     pub fn checked(mut self, checked: bool) -> Self {
         self.checked = checked;
@@ -103,7 +112,7 @@ impl GpuEngine {
             device: device.clone(),
             queue: queue.clone(),
             caps,
-            pipelines: Pipelines::new(options.checked),
+            pipelines: Pipelines::new(options.checked, options.pipeline_cache),
             pool: Pool::default(),
         };
         Ok(GpuEngine { shared: Arc::new(shared), policy: Policy::new() })
@@ -194,9 +203,5 @@ impl GpuEngine {
     pub fn poll(&self) {
         // A lost device says so through the futures it fails.
         let _ = polled(&self.shared.device, wgpu::PollType::Poll);
-    }
-
-    pub(super) fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<super::Bound, Error> {
-        super::bind::bind(self, plan, buffers)
     }
 }

@@ -12,6 +12,8 @@ pub(super) struct Pipelines {
     made: Memo<(Kernel, Constants), wgpu::ComputePipeline>,
     /// Keep naga's run-time checks (bounds, loops): for tests that prove they are not needed.
     checked: bool,
+    /// The app's, of what the driver made in an earlier run.
+    cache: Option<wgpu::PipelineCache>,
 }
 
 /// A kernel's text as the device has it, and the layout of what it binds.
@@ -22,8 +24,8 @@ struct Module {
 }
 
 impl Pipelines {
-    pub fn new(checked: bool) -> Self {
-        Pipelines { checked, ..Self::default() }
+    pub fn new(checked: bool, cache: Option<wgpu::PipelineCache>) -> Self {
+        Pipelines { checked, cache, ..Self::default() }
     }
 
     pub fn get(
@@ -35,7 +37,7 @@ impl Pipelines {
         self.made.get((kernel, constants), || {
             let module =
                 self.modules.get(kernel, || guarded(device, "a kernel", || module(device, kernel, self.checked)))?;
-            guarded(device, "a pipeline", || pipeline(device, kernel, constants, &module))
+            guarded(device, "a pipeline", || pipeline(device, kernel, constants, &module, self.cache.as_ref()))
         })
     }
 }
@@ -64,7 +66,13 @@ fn module(device: &wgpu::Device, kernel: Kernel, checked: bool) -> Module {
     Module { shader, layout }
 }
 
-fn pipeline(device: &wgpu::Device, kernel: Kernel, constants: Constants, module: &Module) -> wgpu::ComputePipeline {
+fn pipeline(
+    device: &wgpu::Device,
+    kernel: Kernel,
+    constants: Constants,
+    module: &Module,
+    cache: Option<&wgpu::PipelineCache>,
+) -> wgpu::ComputePipeline {
     device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(&kernel.label()),
         layout: Some(&module.layout),
@@ -74,7 +82,7 @@ fn pipeline(device: &wgpu::Device, kernel: Kernel, constants: Constants, module:
             constants: &constants.overrides(kernel),
             zero_initialize_workgroup_memory: false,
         },
-        cache: None,
+        cache,
     })
 }
 
@@ -93,7 +101,7 @@ fn layout_entries(kernel: Kernel) -> Vec<wgpu::BindGroupLayoutEntry> {
     let mut entries: Vec<_> = kernel.uniforms().iter().map(uniform).collect();
     entries.extend(kernel.bindings().iter().map(|binding| {
         let ty = wgpu::BufferBindingType::Storage { read_only: !binding.read_write };
-        entry(binding.slot as u32, ty, 0)
+        entry(binding.slot as u32, ty, binding.element_bytes().unwrap_or(0))
     }));
     entries
 }

@@ -132,3 +132,16 @@ pub struct Binding {
     /// Elements of the WGSL array.
     pub element: &'static str,
 }
+
+impl Binding {
+    /// Bytes of an element, unless it is a struct of the family's. A layout that knows them spares wgpu a look at
+    /// every dispatch.
+    pub fn element_bytes(&self) -> Option<u64> {
+        match self.element {
+            "u32" | "atomic<u32>" => Some(4),
+            "vec2<u32>" => Some(8),
+            "vec4<u32>" | "vec2<u64>" => Some(16),
+            _ => None,
+        }
+    }
+}

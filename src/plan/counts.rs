@@ -1,5 +1,6 @@
 //! Counting the rows that a divisor counts, and those without a value.
 
+use super::sums::Columns;
 use super::{Builder, Divide, Divisors, Partials, Source, Step, WORD};
 use crate::kernel::{Constants, Kernel, Program, Slot};
 use crate::loss::{Divisor, TargetKind};
@@ -60,7 +61,7 @@ impl Builder<'_> {
         constants.class_factors &= weighted;
         self.over_labels(kernel, constants, partials);
         while partials.len > MAX_DIVISORS {
-            partials = self.sum_once(partials, to);
+            partials = self.sum_once(Columns::one(partials), to).first;
         }
         partials
     }
@@ -108,7 +109,7 @@ impl Builder<'_> {
                 };
                 regions.push((binding.slot, region));
             }
-            self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
+            self.schedule.steps.push(Step { kernel, constants, params, regions, grid: (grid.0, grid.1, 1) });
         }
     }
 }

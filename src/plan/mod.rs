@@ -8,7 +8,7 @@ mod sums;
 use rows::Rows;
 
 use crate::inputs::Broadcast;
-use crate::kernel::{Access, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Variant, Width};
+use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Variant, Width};
 use crate::loss::{Distillation, Divisor, Pass, RowWeights, Shares};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
@@ -45,15 +45,16 @@ pub struct Caps {
 pub struct Placement {
     /// Byte offset of each slice in its buffer.
     pub offsets: Vec<(Slot, u64)>,
-    /// Whether slices of one buffer meet in a dispatch.
-    pub arena: bool,
     pub in_place: bool,
     pub weights: Option<Broadcast>,
-    pub has_dloss: bool,
-    pub counts_errors: bool,
 }
 
 impl Placement {
+    /// Whether the caller has such a slice.
+    pub fn has(&self, slot: Slot) -> bool {
+        self.offsets.iter().any(|(s, _)| *s == slot)
+    }
+
     fn offset(&self, slot: Slot) -> u64 {
         self.offsets.iter().find(|(s, _)| *s == slot).map_or(0, |(_, offset)| *offset)
     }
@@ -85,7 +86,36 @@ pub struct Step {
     pub constants: Constants,
     pub params: Params,
     pub regions: Vec<(Slot, Region)>,
-    pub grid: (u32, u32),
+    /// Workgroups along x, y and z.
+    pub grid: (u32, u32, u32),
+}
+
+impl Step {
+    /// What it binds.
+    pub fn bound(&self) -> Vec<BoundRegion> {
+        let bindings = self.kernel.bindings().into_iter().zip(&self.regions);
+        let bound = bindings.map(|(Binding { slot, written, .. }, &(placed, region))| {
+            debug_assert_eq!(slot, placed, "regions are in the order of the bindings");
+            BoundRegion { slot, region, written }
+        });
+        bound.collect()
+    }
+}
+
+/// A binding of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundRegion {
+    pub slot: Slot,
+    pub region: Region,
+    pub written: bool,
+}
+
+impl BoundRegion {
+    /// Whether it is read: as an input, before the gradient overwrites it, or to be added to.
+    pub fn is_read(&self) -> bool {
+        let changes = matches!(self.slot, Slot::Logits | Slot::SavedSums | Slot::SavedTerms | Slot::Errors);
+        changes || !self.written
+    }
 }
 
 /// Everything one call launches.
@@ -96,6 +126,13 @@ pub struct Schedule {
     pub scratch: Vec<u64>,
     /// What the second part of a sum of losses is told, the same in every step.
     pub soft_params: Option<Params>,
+}
+
+impl Schedule {
+    /// Bytes of its scratch buffers one after the other, each at a multiple of the alignment.
+    pub fn scratch_bytes(&self, alignment: u64) -> u64 {
+        self.scratch.iter().map(|size| size.next_multiple_of(alignment)).sum()
+    }
 }
 
 /// Rows that a workgroup stands on side by side where there are as many: the f32 of a class fill a cache line of 128
@@ -135,7 +172,10 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         schedule: Schedule::default(),
     };
     builder.schedule.soft_params = problem.spec().distillation().map(|parts| builder.soft_params(parts));
-    if placement.counts_errors {
+    if problem.writes_state() && !placement.has(Slot::RowState) && problem.shape.n_rows > 0 {
+        builder.keep_row_state();
+    }
+    if placement.has(Slot::Errors) {
         builder.count_errors();
     }
     let divisors = builder.count_rows();
@@ -176,7 +216,7 @@ fn loops_per_tile(problem: &Problem) -> usize {
 }
 
 /// Where a divisor comes from.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Divide {
     By(f32),
     /// The sum of these.
@@ -191,7 +231,7 @@ struct Divisors {
 }
 
 /// An array of partial results: words `stride` apart from word `first`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Partials {
     source: Source,
     first: u64,
@@ -256,11 +296,12 @@ impl Builder<'_> {
             program,
             variant: self.caps.variant,
             width: Width::One,
-            access: if self.placement.arena { Access::Arena } else { Access::Split },
+            access: Access::Split,
             gradient: Gradient::Separate,
         }
     }
 
+    /// Workgroups along x and y.
     fn grid(&self, groups: u64) -> (u32, u32) {
         let width = groups.min(self.caps.max_groups.into());
         (width as u32, groups.div_ceil(width) as u32)
@@ -298,7 +339,7 @@ impl Builder<'_> {
 
     /// How a slot's numbers are stored; what the caller left out is the f32 number 1.
     fn storage(&self, slot: Slot) -> Storage {
-        let given = slot != Slot::Dloss || self.placement.has_dloss;
+        let given = slot != Slot::Dloss || self.placement.has(Slot::Dloss);
         if given { self.problem.storage(slot) } else { Storage::F32 }
     }
 

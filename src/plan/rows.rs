@@ -130,7 +130,7 @@ impl Builder<'_> {
         Ok(left)
     }
 
-    /// Row state from one pass to the next, where the caller wants none.
+    /// Row state in scratch, where the caller wants none.
     pub(super) fn keep_row_state(&mut self) {
         let problem = self.problem;
         self.row_state = self.scratch((problem.shape.n_rows * problem.state_width()) as u64);
@@ -188,7 +188,7 @@ impl Builder<'_> {
         if self.problem.spec().family() == Family::Elementwise {
             constants.element_weights = self.placement.weights.is_some();
             constants.upstream = match self.problem.extent() {
-                _ if !self.placement.has_dloss => Upstream::None,
+                _ if !self.placement.has(Slot::Dloss) => Upstream::None,
                 Extent::Element => Upstream::PerElement,
                 Extent::Row | Extent::Scalar => Upstream::Shared,
             };
@@ -236,7 +236,7 @@ impl Builder<'_> {
             };
             regions.push((binding.slot, region));
         }
-        self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
+        self.schedule.steps.push(Step { kernel, constants, params, regions, grid: (grid.0, grid.1, 1) });
         groups
     }
 
@@ -310,7 +310,7 @@ impl Builder<'_> {
             Slot::RowState => per_row(problem.state_width()),
             Slot::Values if problem.extent() == Extent::Row => per_row(each),
             Slot::Values => per_value,
-            Slot::Dloss if self.placement.has_dloss => per_value,
+            Slot::Dloss if self.placement.has(Slot::Dloss) => per_value,
             Slot::Weights => match self.placement.weights {
                 None => shared(1),
                 Some(Broadcast::PerRow) => per_row(1),
@@ -345,7 +345,7 @@ impl Builder<'_> {
             }
         }
         let unit = rows.slabs_of_groups(rows_per_group);
-        Ok(if most > unit { most - most % unit } else { most })
+        Ok(if most < rows.outer && most > unit { most - most % unit } else { most })
     }
 
     /// A slot's bytes in a window; fills in where they start and how they stride.
@@ -355,7 +355,7 @@ impl Builder<'_> {
         let given = match slot {
             Slot::Classes => false,
             Slot::Weights => self.placement.weights.is_some(),
-            Slot::Dloss => self.placement.has_dloss,
+            Slot::Dloss => self.placement.has(Slot::Dloss),
             Slot::RowWeights => self.problem.takes_row_weights(),
             _ => true,
         };

@@ -1,4 +1,5 @@
 //! Binding slices and making engines: every refusal with its message, on a device that does nothing.
+mod descriptions;
 mod devices;
 mod slices;
 

@@ -7,3 +7,6 @@ mod layouts;
 mod lost;
 mod probabilities;
 mod reuse;
+mod scratch;
+mod startup;
+mod threads;

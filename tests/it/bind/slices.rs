@@ -118,6 +118,7 @@ fn slices_that_nothing_would_read_or_write_are_refused(
 #[case(Buffers::new(bytes(0..20)).targets(at(1)).values(at(2)), "logits slice of at least 24 bytes, found 20")]
 #[case(forward().targets(bytes(64..68)), "targets slice of at least 8 bytes, found 4")]
 #[case(forward().row_state(bytes(256..268)), "row_state slice of at least 16 bytes, found 12")]
+#[case(forward().scratch(bytes(512..1020)), "scratch slice of at least 512 bytes, found 508")]
 fn a_slice_too_small_is_refused_with_both_sizes(#[case] given: Buffers<'static>, #[case] message: &str) {
     let error = refused(CrossEntropy::new(), Forward, given);
     assert!(matches!(error, Error::SliceSize { .. }), "{error:?}");
@@ -138,6 +139,12 @@ fn a_slice_that_starts_within_an_element_is_refused() {
     let error = refused(CrossEntropy::new(), Forward, forward().targets(bytes(66..128)));
     assert_eq!(error, Error::SliceOffset { tensor: "targets", element: 4, offset: 66 });
     assert_eq!(error.to_string(), "expected the targets slice to start at a multiple of 4 bytes, found offset 66");
+}
+
+#[test]
+fn scratch_starts_where_a_binding_may() {
+    let error = refused(CrossEntropy::new(), Forward, forward().scratch(bytes(320..1024)));
+    assert_eq!(error.to_string(), "expected the scratch slice to start at a multiple of 256 bytes, found offset 320");
 }
 
 /// Two rows of three bf16 take 12 bytes, and their two 64-bit labels 16.
@@ -198,6 +205,8 @@ fn a_buffer_without_usage_storage_is_refused() {
 #[case(fused().values(bytes(68..72)), "values", "targets")]
 #[case(fused().dlogits(bytes(108..132)), "values", "dlogits")]
 #[case(forward().targets(bytes(0..8)).dlogits_in_place(), "logits", "targets")]
+#[case(fused().dlogits(bytes(600..664)).scratch(bytes(512..1024)), "dlogits", "scratch")]
+#[case(forward().targets(bytes(600..608)).dlogits(at(3)).scratch(bytes(512..1024)), "scratch", "targets")]
 fn a_slice_that_is_written_shares_no_byte(#[case] given: Buffers<'static>, #[case] written: &str, #[case] other: &str) {
     let error = refused(CrossEntropy::new(), ForwardBackward, given);
     assert!(matches!(error, Error::Overlap { .. }), "{error:?}");

@@ -1,0 +1,237 @@
+//! The caller's slices: what is wrong with them, and what of them a schedule depends on.
+
+use std::ops::Range;
+
+use super::{Buffers, GpuEngine};
+use crate::inputs::Broadcast;
+use crate::kernel::Slot;
+use crate::loss::TargetKind;
+use crate::plan::{Placement, Region, Source, Step};
+use crate::{Error, Problem};
+
+const WORD: u64 = 4;
+/// What errors call the caller's scratch memory.
+pub(super) const SCRATCH: &str = "scratch";
+
+/// Refuses slices that are missing, too many, too small, out of place or in each other's way.
+pub(super) fn check(engine: &GpuEngine, problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
+    check_presence(problem, buffers)?;
+    for (slot, slice) in buffers.given() {
+        check_slice(
+            slot.name(),
+            slice,
+            problem.element_bytes(slot),
+            needed_len(problem, slot, buffers.weights) as u64,
+        )?;
+    }
+    if let Some(scratch) = buffers.scratch {
+        check_slice(SCRATCH, scratch, engine.shared.caps.alignment, 0)?;
+    }
+    check_overlap(problem, buffers, Aliasing::of(engine))
+}
+
+/// Whether slices of one buffer meet in a dispatch that writes some and reads others.
+pub(super) fn meet(step: &Step, buffers: &Buffers<'_>) -> bool {
+    let home = |region: Region| match region.source {
+        Source::Caller(slot) => buffers.get(slot),
+        Source::Scratch(_) => buffers.scratch,
+        Source::Constant(_) => None,
+    };
+    let homes: Vec<_> =
+        step.bound().iter().filter_map(|bound| Some((home(bound.region)?.buffer(), bound.written))).collect();
+    homes.iter().any(|&(buffer, written)| written && homes.contains(&(buffer, false)))
+}
+
+/// What a schedule has to know of the slices.
+pub(super) fn placement(buffers: &Buffers<'_>) -> Placement {
+    Placement {
+        offsets: buffers.given().map(|(slot, slice)| (slot, slice.offset())).collect(),
+        in_place: buffers.in_place,
+        weights: buffers.weights,
+    }
+}
+
+/// Refuses slices that are missing or that nothing would read.
+fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
+    let check =
+        |slot: Slot, needed, used| problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used);
+    let targets = problem.spec().targets() != TargetKind::None;
+    let divided = problem.divisor() == crate::loss::Divisor::Input;
+    let dlogits = problem.writes_dlogits();
+    check(Slot::Targets, targets, targets)?;
+    let taught = problem.spec().distillation().is_some();
+    check(Slot::Teacher, taught, taught)?;
+    let top_k = problem.spec().top_k().is_some();
+    check(Slot::TargetProbs, top_k, top_k)?;
+    check(Slot::Weights, false, problem.takes_weights())?;
+    check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
+    check(Slot::Side, problem.writes_side(), problem.writes_side())?;
+    check(Slot::Errors, false, problem.spec().targets() == TargetKind::ClassIndex)?;
+    check(Slot::Dloss, problem.needs_dloss(), problem.uses_dloss())?;
+    check(Slot::Divisor, divided, divided)?;
+    check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
+    check(Slot::Values, problem.writes_values(), problem.writes_values())?;
+    check(Slot::Dlogits, dlogits && !buffers.in_place, dlogits && !buffers.in_place)?;
+    check(Slot::Dtargets, problem.writes_dtargets(), problem.writes_dtargets())?;
+    problem.check_presence("dlogits_in_place", buffers.in_place, false, dlogits)
+}
+
+fn check_slice(tensor: &'static str, slice: wgpu::BufferSlice<'_>, element: u64, len: u64) -> Result<(), Error> {
+    let expected = len * element;
+    let usage = slice.buffer().usage();
+    if !usage.contains(wgpu::BufferUsages::STORAGE) {
+        return Err(Error::SliceUsage { tensor, found: usage });
+    }
+    if !slice.offset().is_multiple_of(element) {
+        return Err(Error::SliceOffset { tensor, element, offset: slice.offset() });
+    }
+    if slice.size() < expected {
+        return Err(Error::SliceSize { tensor, expected, found: slice.size() });
+    }
+    let found = slice.buffer().size();
+    match (slice.offset() + expected).next_multiple_of(WORD) > found {
+        true => Err(Error::PartialWord { tensor, found }),
+        false => Ok(()),
+    }
+}
+
+/// Elements a slice must hold.
+fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usize {
+    let shape = &problem.shape;
+    match slot {
+        Slot::Logits => shape.logits_len(),
+        Slot::Targets if problem.targets_are_labels() => shape.n_rows * problem.labels_per_row(),
+        Slot::TargetProbs => shape.n_rows * problem.labels_per_row(),
+        Slot::Targets | Slot::Teacher => shape.targets_len(),
+        Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
+        Slot::Dloss => problem.losses_len(),
+        Slot::Values => problem.values_len(),
+        Slot::Divisor | Slot::Errors => 1,
+        Slot::RowWeights => shape.n_rows,
+        Slot::Side => problem.side_len(),
+        Slot::RowState => shape.n_rows * problem.state_width(),
+        Slot::Dlogits => shape.dlogits_len(),
+        Slot::Dtargets => shape.dtargets_len(),
+        Slot::Classes | Slot::Terms | Slot::SavedSums | Slot::SavedTerms | Slot::Truths => 0,
+    }
+}
+
+fn is_written(problem: &Problem, slot: Slot, in_place: bool) -> bool {
+    match slot {
+        Slot::Values | Slot::Dlogits | Slot::Dtargets | Slot::Side | Slot::Errors => true,
+        Slot::RowState => problem.writes_state(),
+        Slot::Logits => in_place,
+        _ => false,
+    }
+}
+
+/// Which slices of one buffer may be bound side by side.
+#[derive(Clone, Copy)]
+enum Aliasing {
+    /// Those whose bytes differ.
+    Bytes,
+    /// A browser refuses bindings that overlap if one may be written, as all of an arena's may; and bindings start at
+    /// whole blocks of so many bytes.
+    Blocks(u64),
+}
+
+impl Aliasing {
+    fn of(engine: &GpuEngine) -> Aliasing {
+        match engine.shared.device.adapter_info().backend {
+            wgpu::Backend::BrowserWebGpu => Aliasing::Blocks(engine.shared.caps.alignment),
+            _ => Aliasing::Bytes,
+        }
+    }
+}
+
+/// The bytes of a buffer that a call has to itself, or reads.
+struct Claim<'a> {
+    name: &'static str,
+    buffer: &'a wgpu::Buffer,
+    bytes: Range<u64>,
+    written: bool,
+}
+
+impl Claim<'_> {
+    /// Whether both lie in one of the buffer's blocks of so many bytes; starts are rounded down, as a binding's is.
+    fn meets(&self, other: &Claim<'_>, block: u64) -> bool {
+        let first = |claim: &Claim<'_>| claim.bytes.start - claim.bytes.start % block;
+        first(self) < other.bytes.end && first(other) < self.bytes.end
+    }
+}
+
+fn claims<'a>(problem: &Problem, buffers: &Buffers<'a>) -> Vec<Claim<'a>> {
+    let given = buffers.given().map(|(slot, slice)| {
+        let len = needed_len(problem, slot, buffers.weights) as u64 * problem.element_bytes(slot);
+        let written = is_written(problem, slot, buffers.in_place);
+        Claim { name: slot.name(), buffer: slice.buffer(), bytes: slice.offset()..slice.offset() + len, written }
+    });
+    let scratch = buffers.scratch.map(|slice| {
+        let bytes = slice.offset()..slice.offset() + slice.size();
+        Claim { name: SCRATCH, buffer: slice.buffer(), bytes, written: true }
+    });
+    given.chain(scratch).collect()
+}
+
+fn check_overlap(problem: &Problem, buffers: &Buffers<'_>, aliasing: Aliasing) -> Result<(), Error> {
+    let claims = claims(problem, buffers);
+    // Pairs in one buffer, each in both orders.
+    let pairs = || {
+        let others = |one: usize| (0..claims.len()).filter(move |&other| other != one);
+        let pairs = (0..claims.len()).flat_map(move |one| others(one).map(move |other| (one, other)));
+        pairs.map(|(one, other)| (&claims[one], &claims[other])).filter(|(one, other)| one.buffer == other.buffer)
+    };
+    for (one, other) in pairs().filter(|(one, _)| one.written) {
+        if one.meets(other, 1) {
+            return Err(Error::Overlap { written: one.name, other: other.name });
+        }
+    }
+    let Aliasing::Blocks(block) = aliasing else { return Ok(()) };
+    let is_arena = pairs().any(|(one, other)| one.written && !other.written);
+    for (one, other) in pairs().filter(|(one, _)| one.written || is_arena) {
+        if one.meets(other, block) {
+            return Err(Error::SharedBlock { one: one.name, other: other.name, block });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CrossEntropy, Pass, Shape};
+
+    /// What cross-entropy of 2 x 3 says to a buffer's slices at these offsets.
+    fn check(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> Result<(), Error> {
+        let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let usage = wgpu::BufferUsages::STORAGE;
+        let size = 4096;
+        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+        let arena = device.create_buffer(&descriptor);
+        let problem =
+            Problem::new(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3)).expect("it has a meaning");
+        let buffers = Buffers::new(arena.slice(logits..)).targets(arena.slice(targets..));
+        let buffers = buffers.values(arena.slice(values..)).dlogits(arena.slice(dlogits..));
+        check_overlap(&problem, &buffers, aliasing)
+    }
+
+    #[test]
+    fn a_browser_has_the_slices_of_an_arena_in_blocks_of_their_own() {
+        let block = 256;
+        let shared = |one, other| Err(Error::SharedBlock { one, other, block });
+        let written = Error::Overlap { written: "dlogits", other: "logits" };
+        for (offsets, natively, in_browser) in [
+            ([0, 256, 512, 768], Ok(()), Ok(())),
+            // The values lie behind the labels, the labels behind the logits.
+            ([0, 256, 264, 768], Ok(()), shared("targets", "values")),
+            ([0, 24, 512, 768], Ok(()), shared("logits", "targets")),
+            ([0, 256, 512, 516], Ok(()), shared("values", "dlogits")),
+            // Both are read alone, but an arena's kernels may write everything.
+            ([0, 0, 512, 768], Ok(()), shared("logits", "targets")),
+            ([0, 256, 512, 20], Err(written.clone()), Err(written)),
+        ] {
+            assert_eq!(check(Aliasing::Bytes, offsets), natively, "{offsets:?}");
+            assert_eq!(check(Aliasing::Blocks(block), offsets), in_browser, "{offsets:?} in a browser");
+        }
+    }
+}

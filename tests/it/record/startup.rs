@@ -1,0 +1,59 @@
+//! Pipelines made before they are needed, or found where an earlier run left them.
+
+use surprisal::{CrossEntropy, Error, GpuEngine, Loss, Options, Pass, wgpu};
+
+use crate::support::case::Case;
+use crate::support::cases::{Batch, random_case, representative_cases};
+use crate::support::device::{default_gpus, request_device, with_limits};
+use crate::support::staged::{APART, Staged, bind, plan};
+
+fn pipelines(engine: &GpuEngine) -> isize {
+    engine.device().get_internal_counters().hal.compute_pipelines.read()
+}
+
+/// Without the slices that may be left out.
+fn cases() -> Vec<Case> {
+    let plain = |case: Case| {
+        let needs_dloss = matches!(case.loss, Loss::LogSoftmax | Loss::Softmax);
+        Case { dloss: case.dloss.filter(|_| needs_dloss), weights: None, ..case }
+    };
+    representative_cases(Batch::new(70, 8), 1).into_iter().map(plain).collect()
+}
+
+#[test]
+fn a_warm_plan_binds_without_making_a_pipeline() {
+    for engine in with_limits(|_| {}) {
+        for case in cases() {
+            for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
+                let plan = plan(&engine, &case, pass);
+                plan.warm().unwrap_or_else(|error| panic!("{}: {error}", case.name));
+                let warm = pipelines(&engine);
+                assert!(warm > 0, "wgpu counts");
+                let saved = vec![0; if pass == Pass::Backward { plan.row_state_len() } else { 0 }];
+                bind(&plan, &Staged::new(&engine, &case, pass, APART, &saved));
+                assert_eq!(pipelines(&engine), warm, "{pass:?} of {}", case.name);
+            }
+        }
+    }
+}
+
+/// What a driver stores is its own affair, and lavapipe's of 22.3 is nothing; that wgpu gets the cache shows where it
+/// is one of another device.
+#[test]
+fn pipelines_go_through_the_apps_cache() {
+    let case = random_case(CrossEntropy::new().into(), Batch::new(5, 7));
+    for engine in default_gpus().filter(|engine| engine.device().features().contains(wgpu::Features::PIPELINE_CACHE)) {
+        let [one, other] = [(); 2].map(|()| request_device(engine, |_| {}));
+        let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
+        // SAFETY: there is no data that could be of another making.
+        let cache = unsafe { one.0.create_pipeline_cache(&descriptor) };
+        let evaluate = |(device, queue): &(wgpu::Device, wgpu::Queue)| {
+            let options = Options::default().pipeline_cache(cache.clone());
+            let cached = GpuEngine::with_options(device, queue, options).expect("the device suffices");
+            cached.evaluate(&case.loss, Pass::Forward, case.shape, case.inputs())
+        };
+        evaluate(&one).expect("the cache is of this device");
+        let foreign = evaluate(&other);
+        assert!(matches!(foreign, Err(Error::Wgpu { what: "a pipeline", .. })), "{foreign:?}");
+    }
+}

@@ -8,7 +8,6 @@ use super::{Builder, Divisors, Partials, WORD};
 use crate::Error;
 use crate::kernel::{Constants, Entry, Kernel, Program, Slot, by_class};
 use crate::loss::{Family, Pass};
-use crate::validate::Extent;
 
 /// Words of a label and its logit.
 pub(super) const TRUTH_WIDTH: usize = 2;
@@ -69,7 +68,7 @@ impl Builder<'_> {
     fn entries_by_class(&self) -> Option<Vec<Entry>> {
         let (problem, family) = (self.problem, self.problem.spec().family());
         if family == Family::Elementwise {
-            return (problem.extent() != Extent::Row).then(|| vec![Entry::of(problem.pass)]);
+            return Some(vec![Entry::of(problem.pass)]);
         }
         let entries = by_class(family, problem.spec().name(), problem.pass);
         (!entries.is_empty()).then_some(entries)

@@ -328,9 +328,8 @@ pub enum Error {
     /// whole: request a larger `max_storage_buffer_binding_size`, cut images into smaller ones, or use
     /// [`crate::Engine::cpu`].
     ///
-    /// Losses are cut along their classes. Whole remain the tensors of the divergence per element and of the entropy of
-    /// given probabilities by row, factors per class, and what there is per row: labels, row state, and `saved_sums`,
-    /// the at most 60 bytes a row that are kept between windows of classes.
+    /// Losses are cut along their classes. Whole remain factors per class, and what there is per row: labels, row state,
+    /// and `saved_sums`, the at most 60 bytes a row that are kept between windows of classes.
     #[error("one row or slab of {tensor} takes {found} bytes and is bound whole, the device binds at most {limit}")]
     RowTooLarge {
         /// The tensor's name.
@@ -339,17 +338,6 @@ pub enum Error {
         found: u64,
         /// `max_storage_buffer_binding_size`, less the room for alignment.
         limit: u64,
-    },
-
-    /// A row has more classes than a software adapter's lanes go through before it ends their loops, and the operation
-    /// needs rows whole (the divergence per element, the entropy of given probabilities by row): use
-    /// [`crate::Engine::cpu`].
-    #[error("a row has {found} classes and is read whole, the device's loops end after {limit}")]
-    TooManyClasses {
-        /// Classes in a row.
-        found: usize,
-        /// Those that the lanes of a row go through.
-        limit: usize,
     },
 
     /// One class of a slab alone exceeds what the device can bind at once: request a larger

@@ -7,7 +7,7 @@ fn add_terms(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>)
     let place = place_of(lane.index, workgroup_id);
     // 1. Terms of the window's classes.
     let row_index = row_to_read(place);
-    let own = row_terms(lane, place, finish(truth_of(lane, row_index), saved_sums[row_index]));
+    let own = row_terms(lane, place, known_row(lane, row_index));
     // 2. Those before them first.
     if (place.row < params.n_rows && place.rank == 0u) {
         var before = Terms(0f, 0f);

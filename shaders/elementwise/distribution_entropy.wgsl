@@ -4,7 +4,7 @@ fn loss(e: Element) -> f32 {
     return -times(logit(e), log_of_bits(e.x));
 }
 
-/// -(log p + 1): infinite where p = 0.
+/// -(log p + 1): infinite where p is 0 or infinite.
 fn dloss_dx(e: Element) -> f32 {
     return select(-(log_of_bits(e.x) + 1f), 1f, (e.x << 1u) == 0u);
 }
@@ -14,5 +14,5 @@ fn is_undefined(e: Element) -> bool {
 }
 
 fn slope_is_infinite(e: Element) -> bool {
-    return (e.x << 1u) == 0u;
+    return (e.x << 1u) == 0u || is_infinite(e.x);
 }

@@ -6,13 +6,8 @@ fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) 
     let place = place_of(lane.index, workgroup_id);
     // 1. The row's target, weight and saved state.
     let row_index = row_to_read(place);
-    let truth = truth_of(lane, row_index);
     let weight = row_weight(row_index);
-    var state: State;
-    for (var i = 0u; i < STATE_WIDTH; i++) {
-        state[i] = row_state[params.row_state + row_index * STATE_WIDTH + i];
-    }
-    let row = weighed(row_from(truth, state), weight);
+    let row = weighed(known_row(lane, row_index), weight);
     // 2. The gradient.
     before_overwriting();
     _ = write_dlogits(place, row, weight);

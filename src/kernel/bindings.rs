@@ -66,7 +66,7 @@ impl Kernel {
             Family::Elementwise => &[Logits, Classes, Weights],
         };
         let mut slots: Vec<_> = inputs.iter().map(|&slot| (slot, false)).collect();
-        if entry.writes_gradient() || entry == Entry::AccumulateUpstream {
+        if entry.reads_upstream() {
             slots.push((Dloss, false));
         }
         if (family.has_mixed_divisors() && entry.writes_values())
@@ -98,8 +98,8 @@ impl Kernel {
         if entry.is_gathered() && family.has_labels() {
             slots.push((Truths, false));
         }
-        if matches!(entry, Entry::AddTerms | Entry::FinishTerms) {
-            slots.push((SavedTerms, entry == Entry::AddTerms));
+        if entry.is_add_terms() || matches!(entry, Entry::FinishTerms | Entry::BackwardTerms) {
+            slots.push((SavedTerms, entry.is_add_terms()));
         }
         if self.has_soft_params() && !entry.is_finish() {
             slots.push((Teacher, false));

@@ -22,6 +22,13 @@ const SOFTMAX_MOMENT: Fragment = fragment!("softmax_moment.wgsl");
 const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
 const LANE_TERMS: Fragment = fragment!("distribution/lane_terms.wgsl");
 const LANE_SUMS: Fragment = fragment!("lane_sums.wgsl");
+const KEPT_SUMS: Fragment = fragment!("rows/kept_sums.wgsl");
+const SAVED_SUMS: Fragment = fragment!("rows/saved_sums.wgsl");
+const ACCUMULATE: Fragment = fragment!("rows/accumulate.wgsl");
+const ROW_FROM_STATE: Fragment = fragment!("rows/row_from_state.wgsl");
+const ADD_TERMS: Fragment = fragment!("distribution/add_terms.wgsl");
+const SECOND_READ: Fragment = fragment!("distribution/second_read.wgsl");
+const SAVED_TERMS: Fragment = fragment!("distribution/saved_terms.wgsl");
 
 pub(super) fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
     match family {
@@ -84,16 +91,18 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         true => fragment!("distribution/dtargets.wgsl"),
         false => fragment!("rows/no_dtargets.wgsl"),
     };
-    let (sums, saved_sums) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/saved_sums.wgsl"));
+    let sums = [LANE_SUMS, fragment!("rows/sums.wgsl")];
     let (reads, value, forward) = (reads(family, entry), value_fragment(family), fragment!("rows/forward.wgsl"));
     let way = match entry {
         Entry::Forward => [&sums, reads, &[value, forward]].concat(),
         Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
-        Entry::Backward | Entry::BackwardGathered => vec![gradient, fragment!("rows/backward.wgsl")],
-        Entry::Accumulate => [&sums[..], &[kept_sums(family), fragment!("rows/accumulate.wgsl")]].concat(),
-        Entry::AddTerms => vec![terms_fragment(family), fragment!("distribution/add_terms.wgsl")],
-        Entry::Finish | Entry::FinishTerms => [&[saved_sums], reads, &[value, forward]].concat(),
-        Entry::AccumulateUpstream | Entry::FromSums(_) => unreachable!("a row's loss has one upstream gradient"),
+        Entry::Backward | Entry::BackwardGathered => vec![gradient, ROW_FROM_STATE, fragment!("rows/backward.wgsl")],
+        Entry::Accumulate => [&sums[..], &[kept_sums(family), ACCUMULATE]].concat(),
+        Entry::AddTerms => vec![terms_fragment(family), fragment!("rows/row_from_sums.wgsl"), ADD_TERMS],
+        Entry::Finish | Entry::FinishTerms => [&[SAVED_SUMS], reads, &[value, forward]].concat(),
+        Entry::AccumulateUpstream | Entry::AddUpstream | Entry::BackwardTerms | Entry::FromSums(_) => {
+            unreachable!("a row's loss has one upstream gradient")
+        }
     };
     let mut list = vec![dtargets];
     if values != Values::SumsAndSide && !entry.reads_state() {
@@ -113,7 +122,7 @@ fn terms_fragment(family: Family) -> Fragment {
 fn kept_sums(family: Family) -> Fragment {
     match family.is_top_k() {
         true => fragment!("distribution/top_k/kept_sums.wgsl"),
-        false => fragment!("rows/kept_sums.wgsl"),
+        false => KEPT_SUMS,
     }
 }
 
@@ -130,10 +139,8 @@ pub(super) fn reads_of_part(divergence: Family, entry: Entry) -> &'static [Fragm
 fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
     match family {
         Family::Distillation { .. } => &[],
-        _ if entry == Entry::FinishTerms => &[fragment!("distribution/saved_terms.wgsl")],
-        Family::Distribution { terms: Terms::Normalised, .. } => {
-            &[LANE_TERMS, fragment!("distribution/second_read.wgsl")]
-        }
+        _ if entry == Entry::FinishTerms => &[SAVED_TERMS],
+        Family::Distribution { terms: Terms::Normalised, .. } => &[LANE_TERMS, SECOND_READ],
         _ => &[fragment!("rows/one_read.wgsl")],
     }
 }
@@ -186,8 +193,8 @@ fn side_shuffle(values: Values) -> Fragment {
 
 fn softmax_fragments(entry: Entry) -> Vec<Fragment> {
     let (logits, both) = (fragment!("softmax/load_logits.wgsl"), fragment!("softmax/load_logits_and_g.wgsl"));
-    let (sums, saved_sums) = ([LANE_SUMS, fragment!("rows/sums.wgsl")], fragment!("rows/saved_sums.wgsl"));
-    let accumulate = [fragment!("rows/kept_sums.wgsl"), fragment!("rows/accumulate.wgsl")];
+    let sums = [LANE_SUMS, fragment!("rows/sums.wgsl")];
+    let accumulate = [KEPT_SUMS, ACCUMULATE];
     let forward = fragment!("softmax/forward.wgsl");
     let forward_backward = fragment!("softmax/forward_backward.wgsl");
     let backward = fragment!("softmax/backward.wgsl");
@@ -197,9 +204,9 @@ fn softmax_fragments(entry: Entry) -> Vec<Fragment> {
         Entry::Backward => vec![both, LANE_SUMS, fragment!("softmax/sums_about_state.wgsl"), backward],
         Entry::Accumulate => [&[logits], &sums[..], &accumulate].concat(),
         Entry::AccumulateUpstream => [&[both], &sums[..], &accumulate].concat(),
-        Entry::FromSums(Pass::Forward) => vec![logits, saved_sums, forward],
-        Entry::FromSums(Pass::ForwardBackward) => vec![both, saved_sums, forward_backward],
-        Entry::FromSums(Pass::Backward) => vec![both, saved_sums, backward],
+        Entry::FromSums(Pass::Forward) => vec![logits, SAVED_SUMS, forward],
+        Entry::FromSums(Pass::ForwardBackward) => vec![both, SAVED_SUMS, forward_backward],
+        Entry::FromSums(Pass::Backward) => vec![both, SAVED_SUMS, backward],
         _ => unreachable!("nothing else is kept of a softmax"),
     }
 }
@@ -215,19 +222,28 @@ fn given_log_prob_fragments(entry: Entry) -> Vec<Fragment> {
 }
 
 fn each_fragments(entry: Entry) -> Vec<Fragment> {
-    let (sums, values) = (fragment!("rows/sums.wgsl"), fragment!("distribution/each/values.wgsl"));
+    let sums = [NO_ROW_WEIGHTS, NO_SIDE, LANE_SUMS, fragment!("rows/sums.wgsl")];
+    let (values, no_values) =
+        (fragment!("distribution/each/values.wgsl"), fragment!("distribution/each/no_values.wgsl"));
+    let slopes = fragment!("distribution/each/slopes.wgsl");
+    let read_slopes = [slopes, fragment!("distribution/each/lane_slopes.wgsl")];
     let gradient = fragment!("distribution/each/gradient.wgsl");
-    let reads = [LANE_SUMS, NO_ROW_WEIGHTS, NO_SIDE, sums, values];
+    let forward = fragment!("distribution/each/forward.wgsl");
+    let forward_backward = fragment!("distribution/each/forward_backward.wgsl");
+    let backward = fragment!("distribution/each/backward.wgsl");
     match entry {
-        Entry::Forward => [&reads[..], &[fragment!("distribution/each/forward.wgsl")]].concat(),
+        Entry::Forward => [&sums[..], &[values, forward]].concat(),
         Entry::ForwardBackward => {
-            [&reads[..], &[gradient, fragment!("distribution/each/forward_backward.wgsl")]].concat()
+            [&sums[..], &[values], &read_slopes, &[SECOND_READ, gradient, forward_backward]].concat()
         }
         Entry::Backward => {
-            let no_values = fragment!("distribution/each/no_values.wgsl");
-            vec![no_values, gradient, fragment!("distribution/each/backward.wgsl")]
+            [&[ROW_FROM_STATE, no_values], &read_slopes[..], &[SECOND_READ, gradient, backward]].concat()
         }
-        _ => unreachable!("single terms have no windows of classes"),
+        Entry::Accumulate => [&sums[..], &[KEPT_SUMS, ACCUMULATE]].concat(),
+        Entry::FromSums(Pass::Forward) => vec![NO_ROW_WEIGHTS, SAVED_SUMS, values, forward],
+        Entry::AddUpstream => [&[ROW_FROM_STATE, no_values], &read_slopes[..], &[ADD_TERMS]].concat(),
+        Entry::BackwardTerms => vec![ROW_FROM_STATE, slopes, SAVED_TERMS, gradient, backward],
+        _ => unreachable!("single terms have no other ways"),
     }
 }
 

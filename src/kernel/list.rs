@@ -78,22 +78,26 @@ impl Program {
     }
 }
 
-/// The ways through windows of classes that make up a pass; none for losses that need whole rows, and for elementwise
-/// ones, whose windows are passes of their own.
+/// The ways through windows of classes that make up a pass; those of elementwise losses are passes of their own.
 pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
     let forward: &[Entry] = match family {
         Family::Softmax if pass == Pass::Forward => return vec![Entry::Accumulate, Entry::FromSums(pass)],
         Family::Softmax => return vec![Entry::AccumulateUpstream, Entry::FromSums(pass)],
-        Family::Distribution { terms: Terms::PerElement, .. } | Family::Elementwise => return Vec::new(),
+        Family::Elementwise => return vec![Entry::of(pass)],
         _ if pass == Pass::Backward => &[],
+        _ if family.is_per_class() => &[Entry::Accumulate, Entry::FromSums(Pass::Forward)],
         Family::GivenLogProb => &[Entry::Finish],
         Family::ClassIndex | Family::RowEntropy => &[Entry::Accumulate, Entry::Finish],
         _ if has_terms(family, loss, pass) => &[Entry::Accumulate, Entry::AddTerms, Entry::FinishTerms],
         Family::Distribution { .. } | Family::Distillation { .. } => &[Entry::Accumulate, Entry::Finish],
     };
-    let backward = if family.has_labels() { Entry::BackwardGathered } else { Entry::Backward };
-    let backward = (pass != Pass::Forward).then_some(backward);
-    forward.iter().copied().chain(backward).collect()
+    let backward: &[Entry] = match family {
+        _ if pass == Pass::Forward => &[],
+        _ if family.is_per_class() => &[Entry::AddUpstream, Entry::BackwardTerms],
+        _ if family.has_labels() => &[Entry::BackwardGathered],
+        _ => &[Entry::Backward],
+    };
+    [forward, backward].concat()
 }
 
 /// Whether a second read sums loss terms: where the first one cannot, and beside a gradient where it cancels.

@@ -74,12 +74,17 @@ pub enum Entry {
     AccumulateUpstream,
     /// A window of classes of rows whose sums are known to the loss terms over it and the classes before.
     AddTerms,
+    /// A window of classes of rows whose state is saved, and their upstream gradient, to the terms over it and the
+    /// classes before.
+    AddUpstream,
     /// Sums over all classes to values and row state.
     Finish,
     /// Sums and loss terms over all classes to values and row state.
     FinishTerms,
     /// Dlogits of a window of classes from row state, the label's logit from where it was gathered.
     BackwardGathered,
+    /// Dlogits of a window of classes from row state and the terms over all classes.
+    BackwardTerms,
     /// What the pass puts out for a window of classes, from the sums over all classes.
     FromSums(Pass),
 }
@@ -96,7 +101,7 @@ impl Entry {
 
     pub(crate) fn writes_gradient(self) -> bool {
         match self {
-            Entry::ForwardBackward | Entry::Backward | Entry::BackwardGathered => true,
+            Entry::ForwardBackward | Entry::Backward | Entry::BackwardGathered | Entry::BackwardTerms => true,
             Entry::FromSums(pass) => pass != Pass::Forward,
             _ => false,
         }
@@ -119,8 +124,18 @@ impl Entry {
         matches!(self, Entry::Accumulate | Entry::AccumulateUpstream)
     }
 
+    /// Whether it adds a window's terms to those of the classes before.
+    fn is_add_terms(self) -> bool {
+        matches!(self, Entry::AddTerms | Entry::AddUpstream)
+    }
+
+    /// Whether it reads an upstream gradient.
+    fn reads_upstream(self) -> bool {
+        self.writes_gradient() || matches!(self, Entry::AccumulateUpstream | Entry::AddUpstream)
+    }
+
     pub(crate) fn reads_state(self) -> bool {
-        matches!(self, Entry::Backward | Entry::BackwardGathered)
+        matches!(self, Entry::Backward | Entry::BackwardGathered | Entry::AddUpstream | Entry::BackwardTerms)
     }
 
     /// Whether a row's values are made of what its windows of classes left, no class being read.
@@ -130,8 +145,9 @@ impl Entry {
 
     /// Whether a row arrives as several windows of classes, and its label apart from them.
     pub(crate) fn is_gathered(self) -> bool {
-        matches!(self, Entry::AddTerms | Entry::BackwardGathered | Entry::FromSums(_))
+        matches!(self, Entry::BackwardGathered | Entry::BackwardTerms | Entry::FromSums(_))
             || self.is_accumulate()
+            || self.is_add_terms()
             || self.is_finish()
     }
 
@@ -143,9 +159,11 @@ impl Entry {
             Entry::Accumulate => "accumulate",
             Entry::AccumulateUpstream => "accumulate_upstream",
             Entry::AddTerms => "add_terms",
+            Entry::AddUpstream => "add_upstream",
             Entry::Finish => "finish",
             Entry::FinishTerms => "finish_terms",
             Entry::BackwardGathered => "backward_gathered",
+            Entry::BackwardTerms => "backward_terms",
             Entry::FromSums(Pass::Forward) => "forward_from_sums",
             Entry::FromSums(Pass::ForwardBackward) => "forward_backward_from_sums",
             Entry::FromSums(Pass::Backward) => "backward_from_sums",
@@ -217,7 +235,8 @@ impl Kernel {
     pub fn entry_point(&self) -> &'static str {
         match self.program {
             Program::Loss { entry: Entry::Finish | Entry::FinishTerms, .. } => "forward",
-            Program::Loss { entry: Entry::BackwardGathered, .. } => "backward",
+            Program::Loss { entry: Entry::BackwardGathered | Entry::BackwardTerms, .. } => "backward",
+            Program::Loss { entry: Entry::AddUpstream, .. } => "add_terms",
             Program::Loss { entry: Entry::AccumulateUpstream, .. } => "accumulate",
             Program::Loss { entry: Entry::FromSums(pass), .. } => Entry::of(pass).name(),
             Program::Loss { entry, .. } => entry.name(),

@@ -67,7 +67,8 @@ impl Kernel {
             (_, Entry::AddTerms) if family.is_top_k() => &["Total", "Mass"],
             (_, Entry::Accumulate | Entry::AccumulateUpstream) => &["Sums"],
             (_, Entry::FromSums(_)) => &[],
-            (_, Entry::AddTerms | Entry::Finish | Entry::FinishTerms) => &["Total"],
+            (_, Entry::AddTerms | Entry::AddUpstream | Entry::Finish | Entry::FinishTerms) => &["Total"],
+            (_, Entry::BackwardTerms) => &[],
             (Family::Elementwise, Entry::Backward) => &[],
             (Family::Elementwise, _) if values == Values::PerElement => &[],
             (Family::Elementwise, _) => &["Total"],
@@ -136,8 +137,11 @@ impl Kernel {
             Program::GatherTruths => list.extend([LABEL, IGNORED, TRUTH, GATHER]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
+                if entry.reads_upstream() && family != Family::Softmax {
+                    list.push(SCALE_UPSTREAM);
+                }
                 if entry.writes_gradient() && family != Family::Softmax {
-                    list.extend([SCALE_DIVISOR, SCALE_UPSTREAM]);
+                    list.extend([SCALE_DIVISOR, SCALE_INVERSE]);
                 } else if family.has_mixed_divisors() && entry.writes_values() {
                     list.push(SCALE_DIVISOR);
                 }
@@ -182,6 +186,7 @@ const TOTAL: Fragment = fragment!("total.wgsl");
 const TOTAL_SHUFFLE: Fragment = fragment!("total_shuffle.wgsl");
 const MASS_SHUFFLE: Fragment = fragment!("distribution/top_k/shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
+const SCALE_INVERSE: Fragment = fragment!("scale/inverse.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const GATHER: Fragment = fragment!("class_index/gather.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");

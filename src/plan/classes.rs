@@ -7,8 +7,7 @@ use super::rows::{Rows, Window};
 use super::{Builder, Divisors, Partials, WORD};
 use crate::Error;
 use crate::kernel::{Constants, Entry, Kernel, Program, Slot, by_class};
-use crate::loss::{Family, Pass};
-use crate::validate::Extent;
+use crate::loss::Pass;
 
 /// Words of a label and its logit.
 pub(super) const TRUTH_WIDTH: usize = 2;
@@ -37,10 +36,10 @@ impl Stage {
 }
 
 impl Builder<'_> {
-    /// Launches the problem's pass; returns the partial sums it leaves, if its output is a scalar. A loss that needs
-    /// whole rows is refused with the error given.
-    pub(super) fn run_classes(&mut self, rows: &Rows, divisors: Divisors, refusal: Error) -> Result<Partials, Error> {
-        let entries = self.entries_by_class().ok_or(refusal)?;
+    /// Launches the problem's pass; returns the partial sums it leaves, if its output is a scalar.
+    pub(super) fn run_classes(&mut self, rows: &Rows, divisors: Divisors) -> Result<Partials, Error> {
+        let spec = self.problem.spec();
+        let entries = by_class(spec.family(), spec.name(), self.problem.pass);
         let kernels = self.gathering().into_iter().chain(entries.iter().map(|&entry| self.loss_kernel(rows, entry)));
         let stages = kernels.map(|kernel| self.stage(rows, kernel)).collect::<Result<Vec<_>, _>>()?;
         for slot in [Slot::Truths, Slot::SavedSums, Slot::SavedTerms] {
@@ -63,16 +62,6 @@ impl Builder<'_> {
             }
         }
         Ok(partials)
-    }
-
-    /// The passes over windows of classes that make up the problem's, if the loss has such.
-    fn entries_by_class(&self) -> Option<Vec<Entry>> {
-        let (problem, family) = (self.problem, self.problem.spec().family());
-        if family == Family::Elementwise {
-            return (problem.extent() != Extent::Row).then(|| vec![Entry::of(problem.pass)]);
-        }
-        let entries = by_class(family, problem.spec().name(), problem.pass);
-        (!entries.is_empty()).then_some(entries)
     }
 
     /// What finds each label's logit, if there are labels.

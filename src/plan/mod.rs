@@ -190,10 +190,8 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         pass => vec![Entry::of(pass)],
     };
     let sums = match builder.run_rows(&rows, &entries, divisors) {
-        Err(refusal @ (Error::RowTooLarge { .. } | Error::TooManyClasses { .. })) => {
-            builder.run_classes(&rows, divisors, refusal)?
-        }
-        sums => sums?,
+        Some(sums) => sums,
+        None => builder.run_classes(&rows, divisors)?,
     };
     if problem.writes_values() && problem.extent() == Extent::Scalar {
         builder.sum_values(sums, divisors);

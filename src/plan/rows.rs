@@ -9,7 +9,7 @@ use crate::kernel::{Binding, Constants, Entry, Gradient, Kernel, Program, Slot, 
 use crate::loss::Family;
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
-use crate::{Error, Shape, Storage};
+use crate::{Shape, Storage};
 
 /// Rows a flat elementwise tensor is read as have this many elements: few enough that the rows of a workgroup fit the
 /// smallest bindings, since a window that cuts a workgroup short would change the bits of a sum over the batch.
@@ -115,10 +115,10 @@ impl Rows {
 }
 
 impl Builder<'_> {
-    /// Launches passes over whole rows, of which the first leaves the partial sums returned, if the output is a scalar.
-    /// Fails before anything is launched.
-    pub(super) fn run_rows(&mut self, rows: &Rows, entries: &[Entry], divisors: Divisors) -> Result<Partials, Error> {
-        let windows = entries.iter().map(|&entry| self.slab_windows(rows, entry)).collect::<Result<Vec<_>, _>>()?;
+    /// Launches passes over whole rows, of which the first leaves the partial sums returned, if the output is a scalar;
+    /// none, and nothing is launched, where slabs have to be cut along their classes.
+    pub(super) fn run_rows(&mut self, rows: &Rows, entries: &[Entry], divisors: Divisors) -> Option<Partials> {
+        let windows = entries.iter().map(|&entry| self.slab_windows(rows, entry)).collect::<Option<Vec<_>>>()?;
         if entries.len() > 1 {
             self.keep_row_state();
         }
@@ -127,7 +127,7 @@ impl Builder<'_> {
             let partials = self.run_loss(rows, entry, windows, divisors);
             left = if entry.writes_values() { partials } else { left };
         }
-        Ok(left)
+        Some(left)
     }
 
     /// Row state in scratch, where the caller wants none.
@@ -136,11 +136,11 @@ impl Builder<'_> {
         self.row_state = self.scratch((problem.shape.n_rows * problem.state_width()) as u64);
     }
 
-    fn slab_windows(&self, rows: &Rows, entry: Entry) -> Result<Vec<Window>, Error> {
+    /// None where a slab has more than its lanes go through or a binding holds.
+    fn slab_windows(&self, rows: &Rows, entry: Entry) -> Option<Vec<Window>> {
         let kernel = self.loss_kernel(rows, entry);
-        let (found, limit) = (rows.n_classes, self.most_classes(rows));
-        if found > limit {
-            return Err(Error::TooManyClasses { found, limit });
+        if rows.n_classes > self.most_classes(rows) {
+            return None;
         }
         let rows_per_group = self.loss_constants(rows, kernel).rows_per_group();
         let most = self.window_slabs(rows, &kernel.bindings(), rows_per_group)?;
@@ -148,7 +148,7 @@ impl Builder<'_> {
             let first_slab = k * most;
             Window { first_slab, slabs: most.min(rows.outer - first_slab), classes: 0..rows.n_classes }
         };
-        Ok((0..rows.outer.div_ceil(most)).map(window).collect())
+        Some((0..rows.outer.div_ceil(most)).map(window).collect())
     }
 
     fn run_loss(&mut self, rows: &Rows, entry: Entry, windows: &[Window], divisors: Divisors) -> Partials {
@@ -328,8 +328,9 @@ impl Builder<'_> {
         }
     }
 
-    /// Slabs in a window: as many as every binding holds, and whole workgroups of rows where there are that many.
-    fn window_slabs(&self, rows: &Rows, bindings: &[Binding], rows_per_group: u64) -> Result<u64, Error> {
+    /// Slabs in a window: as many as every binding holds, and whole workgroups of rows where there are that many. None
+    /// where a binding does not hold one.
+    fn window_slabs(&self, rows: &Rows, bindings: &[Binding], rows_per_group: u64) -> Option<u64> {
         let room = self.room();
         let most_rows = self.most_groups() * rows_per_group;
         let mut most = rows.outer.clamp(1, (most_rows / rows.inner as u64).max(1));
@@ -338,14 +339,14 @@ impl Builder<'_> {
             let element = self.problem.element_bytes(binding.slot);
             let slab = planes.part(&(0..rows.n_classes)).1 as u64 * element;
             if slab > room {
-                return Err(Error::RowTooLarge { tensor: binding.slot.name(), found: slab, limit: room });
+                return None;
             }
             if planes.stride > 0 {
                 most = most.min((room - slab) / (planes.stride as u64 * element) + 1);
             }
         }
         let unit = rows.slabs_of_groups(rows_per_group);
-        Ok(if most < rows.outer && most > unit { most - most % unit } else { most })
+        Some(if most < rows.outer && most > unit { most - most % unit } else { most })
     }
 
     /// A slot's bytes in a window; fills in where they start and how they stride.

@@ -4,16 +4,9 @@
 fn backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec3<u32>) {
     let lane = lane_of(builtins);
     let place = place_of(lane.index, workgroup_id);
-    // 1. Both normalisers, as saved.
-    let row_index = row_to_read(place);
-    var state: State;
-    for (var i = 0u; i < STATE_WIDTH; i++) {
-        state[i] = row_state[params.row_state + row_index * STATE_WIDTH + i];
-    }
-    var row = row_from(truth_of(lane, row_index), state);
-    // 2. The sum of g slope.
-    row.slopes = row_slopes(lane, place, row);
-    // 3. The gradient.
+    // 1. Both normalisers, as saved, and the sum of g slope.
+    let row = completed(lane, place, known_row(lane, row_to_read(place)));
+    // 2. The gradient.
     before_overwriting();
     write_dlogits(place, row);
 }

@@ -6,9 +6,9 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     let place = place_of(lane.index, workgroup_id);
     // 1. Both normalisers.
     let truth = truth_of(lane, place.row);
-    var row = finish(truth, row_sums(lane, place, truth, row_weight(place.row)));
+    let normalised = finish(truth, row_sums(lane, place, truth, row_weight(place.row)));
     // 2. Values, and the sum of g slope.
-    row.slopes = row_slopes(lane, place, row);
+    let row = completed(lane, place, normalised);
     // 3. The gradient.
     before_overwriting();
     write_dlogits(place, row);

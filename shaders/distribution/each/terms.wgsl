@@ -10,3 +10,10 @@ const TEACHER_GRADIENT: bool = false;
 fn slope(c: Class) -> f32 {
     return -c.p;
 }
+
+/// What is known of a row once g has come.
+fn with_terms(row: Row, terms: Terms) -> Row {
+    var complete = row;
+    complete.slopes = terms.slopes;
+    return complete;
+}

@@ -173,7 +173,7 @@ fn binary_cross_entropy_of_probabilities_follows_the_clamps() {
 
 #[test]
 fn entropy_of_given_probabilities_follows_the_table() {
-    let probs = [0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 0.5, f32::NAN, 0.5, 1e-45, 3e-40, -0.0];
+    let probs = [0.5, 0.0, 0.5, 1.0, 0.0, 0.0, 0.5, f32::NAN, 0.5, 1e-45, 3e-40, -0.0, INF, 0.0, 0.5];
     check(case(Entropy::of_probs().reduction(Reduction::None), 3, &probs));
 }
 

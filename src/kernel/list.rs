@@ -37,7 +37,8 @@ impl Program {
             for &family in families {
                 let program = |(entry, values)| Program::Loss { family, loss, entry, values };
                 let passes = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
-                let mut entries = passes.map(Entry::of).to_vec();
+                let whole = passes.into_iter().filter(|&pass| pass != Pass::ForwardBackward || family.is_fused());
+                let mut entries: Vec<_> = whole.map(Entry::of).collect();
                 for entry in passes.into_iter().flat_map(|pass| by_class(family, loss, pass)) {
                     if !entries.contains(&entry) {
                         entries.push(entry);
@@ -91,7 +92,7 @@ pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
         _ if has_terms(family, loss, pass) => &[Entry::Accumulate, Entry::AddTerms, Entry::FinishTerms],
         Family::Distribution { .. } | Family::Distillation { .. } => &[Entry::Accumulate, Entry::Finish],
     };
-    let backward = if family.has_labels() { Entry::BackwardGathered } else { Entry::Backward };
+    let backward = if Entry::Backward.reads_labels(family) { Entry::BackwardGathered } else { Entry::Backward };
     let backward = (pass != Pass::Forward).then_some(backward);
     forward.iter().copied().chain(backward).collect()
 }

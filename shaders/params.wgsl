@@ -69,13 +69,14 @@ struct Params {
     zero: u32,
     dtargets: u32,
     dtargets_stride: u32,
+    /// Of a distillation: where its teacher's numbers or ids start, as for targets.
     teacher: u32,
     teacher_stride: u32,
     /// Factor on a part of a weighted sum of losses.
     part_weight: f32,
     /// Labels beside their logits, two words a row.
     truths: u32,
-    /// Of a top-k teacher: the classes a row names, their numbers, and what the others have.
+    /// Of a top-k teacher: where its numbers start, the classes a row names, and what the others have.
     target_probs: u32,
     k: u32,
     rest: u32,
@@ -111,7 +112,7 @@ const LOWEST: f32 = -0x1.fffffep+127f;
 const TILES_PER_BLOCK: u32 = 64u;
 
 /// A row's saved state: the family's first STATE_WIDTH words of these.
-alias State = array<u32, 7>;
+alias State = array<u32, 9>;
 
 /// params.zero, read once.
 var<private> zero: u32;

@@ -22,7 +22,9 @@ pub struct Inputs<'a> {
     pub targets: Targets<'a>,
     /// What a distillation holds the student against beside labels: `[N, C]`, row stride `targets_stride`.
     pub teacher: Option<Numbers<'a>>,
-    /// What a top-k teacher has at the classes that `targets` names, `[N, k]`.
+    /// The classes that a distillation's teacher names beside labels, `[N, k]`, stored as those are.
+    pub teacher_ids: Option<Labels<'a>>,
+    /// What a top-k teacher has at the classes that `targets`, or `teacher_ids`, name: `[N, k]`.
     pub target_probs: Option<Numbers<'a>>,
     /// Factors on the elements of an elementwise loss: `[N]`, `[C]` or `[N, C]` without padding, as the broadcast says.
     /// One that is NaN or infinite makes its elements' loss and gradient NaN.
@@ -88,6 +90,7 @@ impl<'a> Inputs<'a> {
             logits: logits.into(),
             targets: Targets::None,
             teacher: None,
+            teacher_ids: None,
             target_probs: None,
             weights: None,
             row_weights: None,
@@ -110,7 +113,13 @@ impl<'a> Inputs<'a> {
         self
     }
 
-    /// Adds what a top-k teacher has at the classes that `targets` names: probabilities or log-probabilities.
+    /// Adds the classes that a distillation's top-k teacher names: `&[i32]`, `&[u32]` or `&[i64]`.
+    pub fn teacher_ids(mut self, teacher_ids: impl Into<Labels<'a>>) -> Self {
+        self.teacher_ids = Some(teacher_ids.into());
+        self
+    }
+
+    /// Adds what a top-k teacher has at the classes it names: probabilities or log-probabilities.
     pub fn target_probs(mut self, target_probs: impl Into<Numbers<'a>>) -> Self {
         self.target_probs = Some(target_probs.into());
         self
@@ -281,6 +290,9 @@ macro_rules! from_slices {
 from_slices!(Numbers, F32, f32, std::convert::identity);
 from_slices!(Numbers, Bf16, bf16, std::convert::identity);
 from_slices!(Numbers, F16, f16, std::convert::identity);
+from_slices!(Labels, I32, i32, std::convert::identity);
+from_slices!(Labels, U32, u32, std::convert::identity);
+from_slices!(Labels, I64, i64, std::convert::identity);
 from_slices!(Targets, ClassIndex, i32, Labels::I32);
 from_slices!(Targets, ClassIndex, u32, Labels::U32);
 from_slices!(Targets, ClassIndex, i64, Labels::I64);

@@ -128,6 +128,7 @@ impl Problem {
     pub(crate) fn element_bytes(&self, slot: Slot) -> u64 {
         match slot {
             Slot::Targets if self.targets_are_labels() => self.shape.label_storage.bytes() as u64,
+            Slot::TeacherIds => self.shape.label_storage.bytes() as u64,
             slot => self.storage(slot).bytes() as u64,
         }
     }
@@ -150,7 +151,27 @@ impl Problem {
 
     /// Class indices in a row, where targets are such.
     pub(crate) fn labels_per_row(&self) -> usize {
-        self.spec().top_k().map_or(1, |top_k| top_k.k)
+        if self.spec().targets() == TargetKind::TopK { self.ids_per_row() } else { 1 }
+    }
+
+    /// Classes that a teacher names in a row; none of one with a number per class.
+    pub(crate) fn ids_per_row(&self) -> usize {
+        self.spec().top_k().map_or(0, |top_k| top_k.k)
+    }
+
+    /// Whether a teacher has a number per class, beside labels.
+    pub(crate) fn takes_teacher(&self) -> bool {
+        self.spec().distillation().is_some() && !self.takes_target_probs()
+    }
+
+    /// Whether a teacher names its classes, beside labels.
+    pub(crate) fn takes_teacher_ids(&self) -> bool {
+        self.spec().distillation().is_some() && self.takes_target_probs()
+    }
+
+    /// Whether a teacher names its classes.
+    pub(crate) fn takes_target_probs(&self) -> bool {
+        self.spec().top_k().is_some()
     }
 
     /// What the sum of losses is divided by.
@@ -242,17 +263,22 @@ impl Problem {
             check_probabilities("logits", &inputs.logits, shape.logits_stride, shape)?;
         }
         self.check_targets(&inputs.targets)?;
-        let taught = self.spec().distillation().is_some();
+        let taught = self.takes_teacher();
         self.check_presence("teacher", inputs.teacher.is_some(), taught, taught)?;
         if let Some(teacher) = inputs.teacher {
             check_storage("teacher", shape.targets_storage.name(), teacher.storage().name())?;
             check_strided_len("teacher", teacher.len(), shape.targets_len(), shape.targets_stride, shape)?;
         }
-        let top_k = self.spec().top_k().is_some();
+        let named = self.takes_teacher_ids();
+        self.check_presence("teacher_ids", inputs.teacher_ids.is_some(), named, named)?;
+        if let Some(ids) = inputs.teacher_ids {
+            self.check_ids("teacher_ids", &ids, &inputs.targets)?;
+        }
+        let top_k = self.takes_target_probs();
         self.check_presence("target_probs", inputs.target_probs.is_some(), top_k, top_k)?;
         if let Some(probs) = inputs.target_probs {
             check_storage("target_probs", shape.targets_storage.name(), probs.storage().name())?;
-            check_len("target_probs", probs.len(), shape.n_rows * self.labels_per_row())?;
+            check_len("target_probs", probs.len(), shape.n_rows * self.ids_per_row())?;
         }
         self.check_presence("weights", inputs.weights.is_some(), false, self.takes_weights())?;
         if let Some((weights, broadcast)) = inputs.weights {
@@ -332,12 +358,7 @@ impl Problem {
                     false => Ok(()),
                 }
             }
-            (TargetKind::TopK, Targets::ClassIndex(ids)) => {
-                let k = self.labels_per_row();
-                check_storage("targets", shape.label_storage.name(), ids.storage().name())?;
-                check_len("targets", ids.len(), shape.n_rows * k)?;
-                check_ids(ids, k, shape.n_classes)
-            }
+            (TargetKind::TopK, Targets::ClassIndex(ids)) => self.check_ids("targets", ids, &Targets::None),
             (TargetKind::None, _) => self.check_presence("targets", true, false, false),
             (_, Targets::None) => self.check_presence("targets", false, true, true),
             (TargetKind::ClassIndex, _) => Err(Error::TargetKind {
@@ -356,6 +377,16 @@ impl Problem {
                 found: "class indices, one per row",
             }),
         }
+    }
+
+    /// The classes that a teacher names; beside labels, those of a row whose label is ignored do not matter.
+    fn check_ids(&self, tensor: &'static str, ids: &Labels<'_>, labels: &Targets<'_>) -> Result<(), Error> {
+        let (shape, k) = (&self.shape, self.ids_per_row());
+        check_storage(tensor, shape.label_storage.name(), ids.storage().name())?;
+        check_len(tensor, ids.len(), shape.n_rows * k)?;
+        let labels = if let Targets::ClassIndex(labels) = labels { labels.read() } else { Default::default() };
+        let is_ignored = |label: &i32| self.spec().ignore_index().contains(label);
+        check_ids(ids, k, shape.n_classes, |row| !labels.get(row).is_some_and(is_ignored))
     }
 }
 
@@ -459,9 +490,9 @@ fn check_labels(labels: &Labels<'_>, n_classes: usize, ignore_index: &[i32]) -> 
 }
 
 /// Negative ids are slots that are not used.
-fn check_ids(ids: &Labels<'_>, k: usize, n_classes: usize) -> Result<(), Error> {
+fn check_ids(ids: &Labels<'_>, k: usize, n_classes: usize, counts: impl Fn(usize) -> bool) -> Result<(), Error> {
     let read = ids.read();
-    for (row, named) in read.chunks(k).enumerate() {
+    for (row, named) in read.chunks(k).enumerate().filter(|&(row, _)| counts(row)) {
         if let Some(i) = named.iter().position(|&id| usize::try_from(id).is_ok_and(|id| id >= n_classes)) {
             return Err(Error::TargetRange { row, found: ids.number(row * k + i), n_classes });
         }

@@ -1,5 +1,4 @@
-//! The target of a row: its class, and that class's logit or what stands in its place. Rows whose label is ignored are
-//! exactly 0, whatever their logits; a label out of range poisons its row.
+//! The target of a row: its class, and that class's logit or what stands in its place.
 
 struct Truth {
     t: u32,
@@ -7,14 +6,6 @@ struct Truth {
     x_t: u32,
     ignored: bool,
     poisoned: bool,
-}
-
-fn truth_of(lane: Lane, row: u32) -> Truth {
-    let label = label_of(row);
-    let ignored = is_ignored(label);
-    let poisoned = !ignored && (label < 0 || u32(label) >= params.n_classes);
-    let t = select(u32(label), 0u, ignored || poisoned);
-    return Truth(t, logit_of_target(row, t), ignored, poisoned);
 }
 
 /// w (-log 0): infinite, with the sign of w; nothing where w is 0, or PyTorch's NaN.

@@ -6,20 +6,21 @@
 //! with z the z-loss, which is the cross-entropy's. share brings what no class weight touches to the divisor of the
 //! rest. A row whose label is ignored has no part; one that either family leaves without a value has none.
 
-const STATE_WIDTH: u32 = hard_STATE_WIDTH + soft_STATE_WIDTH;
+/// Where a row's state has its label: the class counted from 1, 0 where it is ignored, and that class's logit.
+const LABEL_STATE: u32 = hard_STATE_WIDTH + soft_STATE_WIDTH;
+const STATE_WIDTH: u32 = LABEL_STATE + 2u;
 const LOSS_FROM_GRADIENT_PASS: bool = soft_LOSS_FROM_GRADIENT_PASS;
 
-alias Truth = hard_Truth;
+struct Truth {
+    hard: hard_Truth,
+    soft: soft_Truth,
+}
 
 /// What a second read sums is the teacher's part alone.
 alias Terms = soft_Terms;
 
-fn truth_of(lane: Lane, row: u32) -> Truth {
-    return hard_truth_of(lane, row);
-}
-
 fn is_settled(truth: Truth) -> bool {
-    return hard_is_settled(truth);
+    return hard_is_settled(truth.hard);
 }
 
 /// The teacher's row stands where the part looks for its targets.
@@ -60,6 +61,8 @@ struct Value {
 struct Row {
     hard: hard_Row,
     soft: soft_Row,
+    /// The bits of the label's logit.
+    x_t: u32,
     /// The factor on the teacher's part: b share.
     soft_weight: f32,
     value: Value,
@@ -68,13 +71,13 @@ struct Row {
 }
 
 fn finish(truth: Truth, sums: Sums) -> Row {
-    return row_of(hard_finish(truth, sums.hard), soft_finish(soft_Truth(0u), sums.soft));
+    return row_of(truth, hard_finish(truth.hard, sums.hard), soft_finish(truth.soft, sums.soft));
 }
 
-fn row_of(hard: hard_Row, soft: soft_Row) -> Row {
+fn row_of(truth: Truth, hard: hard_Row, soft: soft_Row) -> Row {
     let soft_weight = soft_params.part_weight * hard_divisor_over_kept();
     let poisoned = hard.poisoned || (!hard.ignored && soft.poisoned);
-    return Row(hard, soft, soft_weight, Value(0u, 0u, 0u, 0u), hard.ignored, poisoned);
+    return Row(hard, soft, truth.hard.x_t, soft_weight, Value(0u, 0u, 0u, 0u), hard.ignored, poisoned);
 }
 
 fn valued(row: Row, soft: u32) -> Value {
@@ -109,6 +112,8 @@ fn state_of(row: Row) -> State {
     for (var i = 0u; i < soft_STATE_WIDTH; i++) {
         state[hard_STATE_WIDTH + i] = soft[i];
     }
+    state[LABEL_STATE] = select(row.hard.t + 1u, 0u, row.ignored);
+    state[LABEL_STATE + 1u] = select(row.x_t, 0u, row.ignored);
     return state;
 }
 
@@ -117,5 +122,5 @@ fn row_from(truth: Truth, state: State) -> Row {
     for (var i = 0u; i < soft_STATE_WIDTH; i++) {
         soft[i] = state[hard_STATE_WIDTH + i];
     }
-    return row_of(hard_row_from(truth, state), soft_row_from(soft_Truth(0u), soft));
+    return row_of(truth, hard_row_from(truth.hard, state), soft_row_from(truth.soft, soft));
 }

@@ -60,13 +60,18 @@ impl<'a> Buffers<'a> {
     }
 
     /// What a [`crate::Distillation`] holds the student against beside labels, `[N, C]`, with stride and storage of
-    /// targets that have one number per class.
+    /// targets that have one number per class; of a top-k teacher [`Buffers::teacher_ids`] instead.
     pub fn teacher(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Teacher, slice)
     }
 
-    /// What a top-k teacher has at the classes that `targets` names, `[N, k]`, as [`crate::Shape::targets_storage`]
-    /// says.
+    /// The classes that the top-k teacher of a [`crate::Distillation`] names, `[N, k]`, as
+    /// [`crate::Shape::label_storage`] says of these and of the labels.
+    pub fn teacher_ids(self, slice: wgpu::BufferSlice<'a>) -> Self {
+        self.with(Slot::TeacherIds, slice)
+    }
+
+    /// What a top-k teacher has at the classes it names, `[N, k]`, as [`crate::Shape::targets_storage`] says.
     pub fn target_probs(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::TargetProbs, slice)
     }

@@ -271,6 +271,7 @@ struct TransferInputs {
     logits: Pooled,
     targets: Option<Pooled>,
     teacher: Option<Pooled>,
+    teacher_ids: Option<Pooled>,
     target_probs: Option<Pooled>,
     weights: Option<(Pooled, Broadcast)>,
     row_weights: Option<Pooled>,
@@ -288,6 +289,7 @@ impl Transfer {
             Targets::Values(values) => Some(values.bytes()),
         };
         let floats = |what, values: Option<&[f32]>| values.map(|v| send(what, bytemuck::cast_slice(v))).transpose();
+        let teacher_ids = inputs.teacher_ids.map(|ids| send("surprisal teacher_ids", ids.bytes()));
         let target_probs = inputs.target_probs.map(|probs| send("surprisal target_probs", probs.bytes()));
         let dloss = inputs.dloss.map(|dloss| send("surprisal dloss", dloss.bytes()));
         let divisor = inputs.divisor.as_ref().map(std::slice::from_ref);
@@ -298,6 +300,7 @@ impl Transfer {
             logits: send("surprisal logits", inputs.logits.bytes())?,
             targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
             teacher: inputs.teacher.map(|teacher| send("surprisal teacher", teacher.bytes())).transpose()?,
+            teacher_ids: teacher_ids.transpose()?,
             target_probs: target_probs.transpose()?,
             weights: weights.transpose()?,
             row_weights: floats("surprisal row_weights", inputs.row_weights)?,
@@ -320,14 +323,27 @@ impl Transfer {
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs { logits, targets, teacher, target_probs, weights, row_weights, dloss, divisor, row_state } =
-            &self.inputs;
+        let TransferInputs {
+            logits,
+            targets,
+            teacher,
+            teacher_ids,
+            target_probs,
+            weights,
+            row_weights,
+            dloss,
+            divisor,
+            row_state,
+        } = &self.inputs;
         let mut buffers = Buffers::new(logits.slice(..));
         if let Some(targets) = targets {
             buffers = buffers.targets(targets.slice(..));
         }
         if let Some(teacher) = teacher {
             buffers = buffers.teacher(teacher.slice(..));
+        }
+        if let Some(teacher_ids) = teacher_ids {
+            buffers = buffers.teacher_ids(teacher_ids.slice(..));
         }
         if let Some(target_probs) = target_probs {
             buffers = buffers.target_probs(target_probs.slice(..));
@@ -407,6 +423,7 @@ impl Transfer {
             logits,
             targets,
             teacher,
+            teacher_ids,
             target_probs,
             weights,
             row_weights,
@@ -415,7 +432,7 @@ impl Transfer {
             row_state: saved,
         } = inputs;
         let weights = weights.map(|(weights, _)| weights);
-        let read = [targets, teacher, target_probs, weights, row_weights, dloss, divisor, saved];
+        let read = [targets, teacher, teacher_ids, target_probs, weights, row_weights, dloss, divisor, saved];
         let written = [dlogits, dtargets, row_state, side];
         let buffers = [logits, values].into_iter().chain(read.into_iter().chain(written).flatten()).collect();
         Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })

@@ -30,20 +30,23 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
     let problem = problem.clone().with_outer(slabs.len());
     let (shape, extent) = (&problem.shape, problem.extent());
     let rows = slabs.start * shape.inner..slabs.end * shape.inner;
-    let labels = rows.start * problem.labels_per_row()..rows.end * problem.labels_per_row();
+    let of_rows = |width: usize| rows.start * width..rows.end * width;
+    let (labels, ids) = (of_rows(problem.labels_per_row()), of_rows(problem.ids_per_row()));
     let per_row = |values: &'a [f32], width: usize| &values[rows.start * width..rows.end * width];
     let strided =
         |values: Numbers<'a>, stride: usize, len: usize| values.slice(slabs.start * stride..slabs.start * stride + len);
-    let Inputs { logits, targets, teacher, target_probs, weights, row_weights, dloss, divisor: _, row_state } = *inputs;
+    let Inputs { logits, targets, weights, row_weights, dloss, divisor: _, row_state, .. } = *inputs;
+    let Inputs { teacher, teacher_ids, target_probs, .. } = *inputs;
     let inputs = Inputs {
         logits: strided(logits, shape.logits_stride, shape.logits_len()),
         targets: match targets {
             Targets::None => Targets::None,
-            Targets::ClassIndex(all) => Targets::ClassIndex(all.slice(labels.clone())),
+            Targets::ClassIndex(all) => Targets::ClassIndex(all.slice(labels)),
             Targets::Values(values) => Targets::Values(strided(values, shape.targets_stride, shape.targets_len())),
         },
         teacher: teacher.map(|teacher| strided(teacher, shape.targets_stride, shape.targets_len())),
-        target_probs: target_probs.map(|probs| probs.slice(labels)),
+        teacher_ids: teacher_ids.map(|all| all.slice(ids.clone())),
+        target_probs: target_probs.map(|probs| probs.slice(ids)),
         weights: weights.map(|(weights, broadcast)| match broadcast {
             Broadcast::PerRow => (per_row(weights, 1), broadcast),
             Broadcast::PerClass => (weights, broadcast),
@@ -62,7 +65,7 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
 }
 
 /// Bytes of each buffer that a run takes: its inputs, and all its outputs together.
-fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 9] {
+fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 10] {
     let targets = match inputs.targets {
         Targets::None => 0,
         Targets::ClassIndex(labels) => labels.bytes().len(),
@@ -73,8 +76,10 @@ fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 9] {
     let numbers = [inputs.teacher, inputs.target_probs, inputs.dloss];
     let [teacher, target_probs, dloss] = numbers.map(|numbers| numbers.map_or(0, |numbers| numbers.bytes().len()));
     let outputs = OutputLens::new(problem).total_bytes() as usize;
+    let teacher_ids = inputs.teacher_ids.map_or(0, |ids| ids.bytes().len());
     let logits = inputs.logits.bytes().len();
-    [logits, targets, teacher, target_probs, weights, row_weights, dloss, row_state, outputs].map(|bytes| bytes as u64)
+    [logits, targets, teacher, teacher_ids, target_probs, weights, row_weights, dloss, row_state, outputs]
+        .map(|bytes| bytes as u64)
 }
 
 #[cfg(test)]

@@ -59,10 +59,9 @@ fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error>
     let divided = problem.divisor() == crate::loss::Divisor::Input;
     let dlogits = problem.writes_dlogits();
     check(Slot::Targets, targets, targets)?;
-    let taught = problem.spec().distillation().is_some();
-    check(Slot::Teacher, taught, taught)?;
-    let top_k = problem.spec().top_k().is_some();
-    check(Slot::TargetProbs, top_k, top_k)?;
+    check(Slot::Teacher, problem.takes_teacher(), problem.takes_teacher())?;
+    check(Slot::TeacherIds, problem.takes_teacher_ids(), problem.takes_teacher_ids())?;
+    check(Slot::TargetProbs, problem.takes_target_probs(), problem.takes_target_probs())?;
     check(Slot::Weights, false, problem.takes_weights())?;
     check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
     check(Slot::Side, problem.writes_side(), problem.writes_side())?;
@@ -101,7 +100,7 @@ fn needed_len(problem: &Problem, slot: Slot, weights: Option<Broadcast>) -> usiz
     match slot {
         Slot::Logits => shape.logits_len(),
         Slot::Targets if problem.targets_are_labels() => shape.n_rows * problem.labels_per_row(),
-        Slot::TargetProbs => shape.n_rows * problem.labels_per_row(),
+        Slot::TargetProbs | Slot::TeacherIds => shape.n_rows * problem.ids_per_row(),
         Slot::Targets | Slot::Teacher => shape.targets_len(),
         Slot::Weights => weights.map_or(0, |broadcast| problem.weights_len(broadcast)),
         Slot::Dloss => problem.losses_len(),

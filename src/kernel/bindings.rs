@@ -33,7 +33,7 @@ impl Kernel {
     fn slots(&self) -> Vec<(Slot, bool)> {
         use Slot::{
             Classes, Divisor, Dlogits, Dloss, Dtargets, Errors, Logits, RowState, RowWeights, SavedSums, SavedTerms,
-            Side, TargetProbs, Targets, Teacher, Terms, Truths, Values, Weights,
+            Side, TargetProbs, Targets, Teacher, TeacherIds, Terms, Truths, Values, Weights,
         };
         let (family, loss, entry, values) = match self.program {
             Program::SumValues => return vec![(Divisor, false), (Values, true), (Terms, false)],
@@ -53,7 +53,9 @@ impl Kernel {
             // The log-probabilities are bound for the gradient that overwrites them.
             Family::GivenLogProb if entry.is_gathered() && self.gradient == Gradient::Separate => &[Classes],
             Family::ClassIndex | Family::Distillation { .. } if entry.is_finish() => &[Classes],
-            Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. } if entry.is_gathered() => {
+            Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. }
+                if entry.is_gathered() || !entry.reads_labels(family) =>
+            {
                 &[Logits, Classes]
             }
             _ if entry.is_finish() => &[],
@@ -95,17 +97,20 @@ impl Kernel {
         if entry.is_gathered() && !entry.reads_state() && family.saves_state() {
             slots.push((SavedSums, entry.is_accumulate()));
         }
-        if entry.is_gathered() && family.has_labels() {
+        if entry.is_gathered() && entry.reads_labels(family) {
             slots.push((Truths, false));
         }
         if entry.is_add_terms() || matches!(entry, Entry::FinishTerms | Entry::BackwardTerms) {
             slots.push((SavedTerms, entry.is_add_terms()));
         }
-        if self.has_soft_params() && !entry.is_finish() {
+        if self.has_soft_params() && !entry.is_finish() && !family.is_top_k() {
             slots.push((Teacher, false));
         }
         if family.is_top_k() && !entry.is_finish() {
             slots.push((TargetProbs, false));
+        }
+        if self.has_soft_params() && !entry.is_finish() && family.is_top_k() {
+            slots.push((TeacherIds, false));
         }
         slots
     }

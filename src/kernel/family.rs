@@ -10,6 +10,7 @@ pub(super) const LABEL: Fragment = fragment!("label.wgsl");
 pub(super) const CLASS_FACTORS: Fragment = fragment!("class_factors.wgsl");
 pub(super) const IGNORED: Fragment = fragment!("class_index/ignored.wgsl");
 pub(super) const TRUTH: Fragment = fragment!("class_index/truth.wgsl");
+pub(super) const TRUTH_OF_LABEL: Fragment = fragment!("class_index/truth_of_label.wgsl");
 pub(super) const NO_ROW_WEIGHTS: Fragment = fragment!("rows/no_weights.wgsl");
 pub(super) const SOFTMAX_STATE: Fragment = fragment!("softmax_state.wgsl");
 const SCALE_KEPT: Fragment = fragment!("scale/kept.wgsl");
@@ -45,6 +46,7 @@ pub(super) fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
 pub(super) fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
     let mut list = row_maths(family, loss, entry, values);
     list.push(loss_fragment(loss));
+    list.extend(truth_fragments(family, entry));
     if !entry.is_finish() {
         list.extend(load_fragments(family));
     }
@@ -64,15 +66,20 @@ pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values
         Family::Softmax => vec![NO_TRUTH, fragment!("softmax/family.wgsl"), NO_ROW_WEIGHTS, NO_SIDE],
         Family::ClassIndex => {
             let makes_no_loss = matches!(entry, Entry::Accumulate | Entry::AddTerms);
-            let mut list = vec![CLASS_FACTORS, if makes_no_loss { NO_KEPT } else { SCALE_KEPT }];
-            list.extend(truth_fragments(entry));
-            list.push(fragment!("class_index/family.wgsl"));
+            let kept = if makes_no_loss { NO_KEPT } else { SCALE_KEPT };
+            let mut list = vec![CLASS_FACTORS, kept, TRUTH, fragment!("class_index/family.wgsl")];
             list.extend(side_fragments(entry, values));
             list
         }
-        Family::GivenLogProb => [&[CLASS_FACTORS], truth_fragments(entry)].concat(),
+        Family::GivenLogProb => vec![CLASS_FACTORS, TRUTH],
         Family::RowEntropy => vec![SOFTMAX_MOMENT, NO_TRUTH],
-        Family::Distillation { .. } => vec![fragment!("distillation/soft_params.wgsl")],
+        Family::Distillation { .. } => {
+            let mut list = vec![fragment!("distillation/soft_params.wgsl")];
+            if family.is_top_k() && !entry.is_finish() {
+                list.push(fragment!("distillation/mass.wgsl"));
+            }
+            list
+        }
         Family::Elementwise => vec![CLASS_FACTORS, fragment!("elementwise/family.wgsl")],
         Family::Distribution { student, teacher, support, terms, .. } => {
             let factors = if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS };
@@ -97,7 +104,7 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         Entry::Forward => [&sums, reads, &[value, forward]].concat(),
         Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
         Entry::Backward | Entry::BackwardGathered => vec![gradient, ROW_FROM_STATE, fragment!("rows/backward.wgsl")],
-        Entry::Accumulate => [&sums[..], &[kept_sums(family), ACCUMULATE]].concat(),
+        Entry::Accumulate => [&sums[..], kept_sums(family), &[ACCUMULATE]].concat(),
         Entry::AddTerms => vec![terms_fragment(family), fragment!("rows/row_from_sums.wgsl"), ADD_TERMS],
         Entry::Finish | Entry::FinishTerms => [&[SAVED_SUMS], reads, &[value, forward]].concat(),
         Entry::AccumulateUpstream | Entry::AddUpstream | Entry::BackwardTerms | Entry::FromSums(_) => {
@@ -119,17 +126,19 @@ fn terms_fragment(family: Family) -> Fragment {
     }
 }
 
-fn kept_sums(family: Family) -> Fragment {
-    match family.is_top_k() {
-        true => fragment!("distribution/top_k/kept_sums.wgsl"),
-        false => KEPT_SUMS,
+fn kept_sums(family: Family) -> &'static [Fragment] {
+    match family {
+        Family::Distillation { .. } => &[fragment!("distillation/kept_sums.wgsl")],
+        _ if family.is_top_k() => &[fragment!("distribution/top_k/kept_sums.wgsl")],
+        _ => &[KEPT_SUMS],
     }
 }
 
 /// What the second part of a sum brings of the way through the data.
 pub(super) fn reads_of_part(divergence: Family, entry: Entry) -> &'static [Fragment] {
     match entry {
-        Entry::Backward | Entry::BackwardGathered | Entry::Accumulate => &[],
+        Entry::Backward | Entry::BackwardGathered => &[],
+        Entry::Accumulate => kept_sums(divergence),
         Entry::AddTerms => &[LANE_TERMS],
         _ => reads(divergence, entry),
     }
@@ -152,11 +161,14 @@ fn value_fragment(family: Family) -> Fragment {
     }
 }
 
-/// A row's label, and where its logit is.
-fn truth_fragments(entry: Entry) -> &'static [Fragment] {
-    match entry.is_gathered() {
-        true => &[IGNORED, TRUTH, GATHERED],
-        false => &[IGNORED, TRUTH, LABEL, LOGIT_OF_TARGET],
+/// A row's label, and where its logit is; that of a distillation is in its part or in the row state.
+pub(super) fn truth_fragments(family: Family, entry: Entry) -> &'static [Fragment] {
+    match family {
+        Family::ClassIndex | Family::GivenLogProb if entry.is_gathered() => &[IGNORED, TRUTH_OF_LABEL, GATHERED],
+        Family::ClassIndex | Family::GivenLogProb => &[IGNORED, TRUTH_OF_LABEL, LABEL, LOGIT_OF_TARGET],
+        Family::Distillation { .. } if entry.reads_labels(family) => &[fragment!("distillation/truth.wgsl")],
+        Family::Distillation { .. } => &[fragment!("distillation/saved_truth.wgsl")],
+        _ => &[],
     }
 }
 

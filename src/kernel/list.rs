@@ -37,7 +37,8 @@ impl Program {
             for &family in families {
                 let program = |(entry, values)| Program::Loss { family, loss, entry, values };
                 let passes = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
-                let mut entries = passes.map(Entry::of).to_vec();
+                let whole = passes.into_iter().filter(|&pass| pass != Pass::ForwardBackward || family.is_fused());
+                let mut entries: Vec<_> = whole.map(Entry::of).collect();
                 for entry in passes.into_iter().flat_map(|pass| by_class(family, loss, pass)) {
                     if !entries.contains(&entry) {
                         entries.push(entry);
@@ -94,7 +95,7 @@ pub(crate) fn by_class(family: Family, loss: &str, pass: Pass) -> Vec<Entry> {
     let backward: &[Entry] = match family {
         _ if pass == Pass::Forward => &[],
         _ if family.is_per_class() => &[Entry::AddUpstream, Entry::BackwardTerms],
-        _ if family.has_labels() => &[Entry::BackwardGathered],
+        _ if Entry::Backward.reads_labels(family) => &[Entry::BackwardGathered],
         _ => &[Entry::Backward],
     };
     [forward, backward].concat()

@@ -47,21 +47,24 @@ const EVERY_FORM: [[Family; 6]; 5] = [
     every_form(Terms::MeanUnderTeacher, Gradients::Both),
 ];
 
-/// The divergences that a cross-entropy may be added to.
-const DISTILLATIONS: [Family; 12] = {
-    let [a, b, c] = distillations("kl_divergence", Terms::MeanUnderTeacher);
-    let [d, e, f] = distillations("reverse_kl_divergence", Terms::MeanUnderStudent);
-    let [g, h, i] = distillations("jensen_shannon", Terms::Normalised);
-    let [j, k, l] = distillations("total_variation", Terms::Normalised);
-    [a, b, c, d, e, f, g, h, i, j, k, l]
+/// The divergences that a cross-entropy may be added to; of a top-k teacher as they are by themselves.
+const DISTILLATIONS: [Family; 19] = {
+    let [a, b, c, m, n] = distillations("kl_divergence", Terms::MeanUnderTeacher);
+    let [d, e, f, o, _] = distillations("reverse_kl_divergence", Terms::MeanUnderStudent);
+    let [g, h, i, p, q] = distillations("jensen_shannon", Terms::Normalised);
+    let [j, k, l, r, s] = distillations("total_variation", Terms::Normalised);
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s]
 };
 
-const fn distillations(soft: &'static str, terms: Terms) -> [Family; 3] {
+const fn distillations(soft: &'static str, terms: Terms) -> [Family; 5] {
     use Form::{LogProbs, Logits, Probs};
+    use Support::{Dense, TopK};
     [
-        Family::Distillation { soft, teacher: Probs, terms },
-        Family::Distillation { soft, teacher: LogProbs, terms },
-        Family::Distillation { soft, teacher: Logits, terms },
+        Family::Distillation { soft, teacher: Probs, support: Dense, terms },
+        Family::Distillation { soft, teacher: LogProbs, support: Dense, terms },
+        Family::Distillation { soft, teacher: Logits, support: Dense, terms },
+        Family::Distillation { soft, teacher: Probs, support: TopK, terms },
+        Family::Distillation { soft, teacher: LogProbs, support: TopK, terms },
     ]
 }
 

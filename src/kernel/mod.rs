@@ -138,6 +138,11 @@ impl Entry {
         matches!(self, Entry::Backward | Entry::BackwardGathered | Entry::AddUpstream | Entry::BackwardTerms)
     }
 
+    /// Whether a row's label and its logit come by themselves: neither without labels nor where the row state has them.
+    pub(crate) fn reads_labels(self, family: Family) -> bool {
+        family.has_labels() && !(family.saves_label() && self.reads_state())
+    }
+
     /// Whether a row's values are made of what its windows of classes left, no class being read.
     pub(crate) fn is_finish(self) -> bool {
         matches!(self, Entry::Finish | Entry::FinishTerms)
@@ -263,11 +268,10 @@ impl Kernel {
     pub fn label(&self) -> String {
         let name = match self.program {
             Program::Loss { loss, family: Family::Distribution { student, teacher, support, .. }, .. } => {
-                let support = if support == Support::TopK { "top_k_" } else { "" };
-                format!("{loss}.{}.{support}{}", form_name(student), form_name(teacher))
+                format!("{loss}.{}.{}", form_name(student), teacher_name(teacher, support))
             }
-            Program::Loss { loss, family: Family::Distillation { soft, teacher, .. }, .. } => {
-                format!("{loss}.{soft}.{}", form_name(teacher))
+            Program::Loss { loss, family: Family::Distillation { soft, teacher, support, .. }, .. } => {
+                format!("{loss}.{soft}.{}", teacher_name(teacher, support))
             }
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),
@@ -349,4 +353,9 @@ fn form_name(form: Form) -> &'static str {
         Form::LogProbs => "log_probs",
         Form::Probs => "probs",
     }
+}
+
+fn teacher_name(teacher: Form, support: Support) -> String {
+    let support = if support == Support::TopK { "top_k_" } else { "" };
+    format!("{support}{}", form_name(teacher))
 }

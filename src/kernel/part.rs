@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::family::{SOFTMAX_STATE, load_fragments, reads_of_part, row_maths, shuffles};
+use super::family::{SOFTMAX_STATE, load_fragments, reads_of_part, row_maths, shuffles, truth_fragments};
 use super::fragment::Fragment;
 use super::losses::loss_fragment;
 use super::{Entry, Kernel, Program, Values, Variant};
-use crate::loss::{Family, Form, Gradients, Support};
+use crate::loss::Family;
 
 /// One loss of a sum.
 pub(super) struct Part {
@@ -17,27 +17,38 @@ pub(super) struct Part {
     pub fragments: Vec<Fragment>,
 }
 
-/// What the text of a sum's second part means by names that are not declared in it.
+/// What the text of a sum's second part means by names that are not declared in it: options are its own, where tensors
+/// lie is said once.
 const SOFT_NAMES: &[(&str, &str)] = &[
     ("params", "soft_params"),
     ("TEMPERATURE", "soft_TEMPERATURE"),
     ("SOFTCAP", "soft_SOFTCAP"),
     ("LABEL_SMOOTHING", "soft_LABEL_SMOOTHING"),
     ("load_targets", "load_teacher"),
+    ("targets", "teacher_ids"),
+    ("params.targets", "params.teacher"),
+    ("params.targets_stride", "params.teacher_stride"),
+    ("params.target_probs", "params.target_probs"),
+    ("params.k", "params.k"),
+    ("params.rest", "params.rest"),
+    ("params.n_classes", "params.n_classes"),
+    ("params.end_class", "params.end_class"),
 ];
 
 impl Kernel {
     /// The parts of a sum of losses.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let Program::Loss { family: Family::Distillation { soft, teacher, terms }, entry, .. } = self.program else {
+        let Program::Loss { family: sum @ Family::Distillation { soft, .. }, entry, .. } = self.program else {
             return Vec::new();
         };
+        let Some(divergence) = sum.soft_part() else { return Vec::new() };
         let shuffled = self.variant == Variant::Subgroup && entry != Entry::Backward;
         let hard = (Family::ClassIndex, "cross_entropy");
-        let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
-        let divergence = Family::Distribution { student, teacher, support, terms, gradients };
         let part = |(family, loss)| {
             let mut list = vec![SOFTMAX_STATE];
+            if entry.reads_labels(sum) {
+                list.extend(truth_fragments(family, entry));
+            }
             list.extend(row_maths(family, loss, entry, Values::Sums));
             if !entry.is_finish() {
                 list.extend(load_fragments(family));
@@ -77,22 +88,24 @@ fn declared(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Members keep their names: after a dot, and where a struct declares them.
+/// Members keep their names: after a dot, unless named with what has them, and where a struct declares them.
 fn renamed_line(line: &str, names: &HashMap<&str, String>) -> String {
     let code = line.find("//").unwrap_or(line.len());
     let member = is_member(&line[..code]);
     let (mut out, mut at, mut before) = (String::new(), 0, ' ');
     while at < code {
         let rest = &line[at..code];
-        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(1);
-        let word = &rest[..end];
+        let word = &rest[..word_len(rest).max(1)];
+        let of_word = rest[word.len()..].strip_prefix('.').map_or(0, |member| 1 + word_len(member));
+        let path = &rest[..word.len() + of_word];
+        let word = if names.contains_key(path) { path } else { word };
         let kept = before == '.' || (member && out.trim().is_empty());
         match names.get(word) {
             Some(name) if !kept => out += name,
             _ => out += word,
         }
         before = word.chars().next_back().unwrap_or(before);
-        at += end;
+        at += word.len();
     }
     out + &line[code..]
 }
@@ -100,8 +113,12 @@ fn renamed_line(line: &str, names: &HashMap<&str, String>) -> String {
 /// Whether a line is `name: type,` alone.
 fn is_member(code: &str) -> bool {
     let word = code.trim_start();
-    let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
-    code.starts_with(' ') && word[end..].starts_with(": ") && code.trim_end().ends_with(',')
+    code.starts_with(' ') && word[word_len(word)..].starts_with(": ") && code.trim_end().ends_with(',')
+}
+
+/// The word that a text begins with.
+fn word_len(text: &str) -> usize {
+    text.find(|c| !is_word(c)).unwrap_or(text.len())
 }
 
 fn is_word(c: char) -> bool {

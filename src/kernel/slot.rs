@@ -41,6 +41,8 @@ pub enum Slot {
     Teacher = 18,
     /// `[N, k]`: what a top-k teacher has at the classes it names.
     TargetProbs = 19,
+    /// `[N, k]`: the classes that the top-k teacher of a distillation names.
+    TeacherIds = 20,
 }
 
 impl Slot {
@@ -48,7 +50,7 @@ impl Slot {
     pub const COUNT: usize = Self::ALL.len();
 
     /// Every slot, by number.
-    pub const ALL: [Slot; 19] = [
+    pub const ALL: [Slot; 20] = [
         Slot::Logits,
         Slot::Targets,
         Slot::Classes,
@@ -68,6 +70,7 @@ impl Slot {
         Slot::SavedTerms,
         Slot::Teacher,
         Slot::TargetProbs,
+        Slot::TeacherIds,
     ];
 
     /// The name in WGSL, in errors and in the API.
@@ -92,6 +95,7 @@ impl Slot {
             Slot::SavedTerms => "saved_terms",
             Slot::Teacher => "teacher",
             Slot::TargetProbs => "target_probs",
+            Slot::TeacherIds => "teacher_ids",
         }
     }
 

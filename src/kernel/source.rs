@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::family::{CLASS_FACTORS, IGNORED, LABEL, NO_ROW_WEIGHTS, SOFTMAX_STATE, TRUTH, family_fragments, shuffles};
+use super::family::{
+    CLASS_FACTORS, IGNORED, LABEL, NO_ROW_WEIGHTS, SOFTMAX_STATE, TRUTH, TRUTH_OF_LABEL, family_fragments, shuffles,
+};
 use super::fragment::{Fragment, fragment};
 use super::part::{Part, renamed};
 use super::{Binding, Entry, Gradient, Kernel, Program, Slot, Values, Variant, Width};
@@ -115,7 +117,7 @@ impl Kernel {
     fn reads_single(&self, slot: Slot) -> bool {
         let Program::Loss { family, entry, .. } = self.program else { return false };
         match slot {
-            Slot::Logits => family.has_labels() && !entry.is_gathered(),
+            Slot::Logits => entry.reads_labels(family) && !entry.is_gathered(),
             Slot::Dloss => family != Family::Softmax,
             Slot::TargetProbs => true,
             _ => false,
@@ -134,7 +136,7 @@ impl Kernel {
             }
             Program::SumRowWeights => list.extend([ROW_SHARE, SUM, SUM_ROW_WEIGHTS]),
             Program::CountErrors => list.extend([LABEL, IGNORED, COUNT_ERRORS]),
-            Program::GatherTruths => list.extend([LABEL, IGNORED, TRUTH, GATHER]),
+            Program::GatherTruths => list.extend([LABEL, IGNORED, TRUTH, TRUTH_OF_LABEL, GATHER]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
                 if entry.reads_upstream() && family != Family::Softmax {

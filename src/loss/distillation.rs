@@ -1,6 +1,6 @@
 use super::{
     CrossEntropy, Divisor, Family, Form, JensenShannon, KlDivergence, Loss, Maths, Reduction, ReverseKlDivergence,
-    RowOptions, Shares, Spec, TargetKind, TotalVariation, check_option,
+    RowOptions, Shares, Spec, TargetKind, TopK, TotalVariation, check_option,
 };
 use crate::{Error, Shape};
 
@@ -9,7 +9,8 @@ use crate::{Error, Shape};
 ///
 /// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the cross-entropy and soft the divergence,
 /// each with its own temperature; z-loss, poly-1 and smoothing are the cross-entropy's. Labels are the inputs'
-/// `targets`, P is their `teacher` `[N, C]`, in the form the divergence says. Reduction and `ignore_index` are the
+/// `targets`, P is their `teacher` `[N, C]`, in the form the divergence says, or the `target_probs` `[N, k]` at the
+/// classes that `teacher_ids` `[N, k]` name, where it has a top-k teacher ([`crate::TopK`]). Reduction and `ignore_index` are the
 /// cross-entropy's and hold for both parts: an ignored row is exactly 0, and `Mean` divides each part by its own count
 /// of the rows kept, with class weights for the cross-entropy and without for the divergence.
 ///
@@ -31,6 +32,31 @@ use crate::{Error, Shape};
 /// let [hard, soft, z_loss] = out.parts.expect("a sum has parts")[0];
 /// assert!((out.values[0] - (0.3 * (hard + z_loss) + 0.7 * soft)).abs() < 1e-6);
 /// assert_eq!(out.dlogits.expect("asked for")[3..], [0.0; 3]);
+/// # Ok(()) }
+/// ```
+///
+/// A teacher stored as the two likeliest classes of each row, what is left spread over the others; of a row whose label
+/// is ignored, neither ids nor probabilities are looked at. WebGPU promises a kernel eight buffers, and loss and
+/// gradient from such a teacher would take nine: `ForwardBackward` is a forward and a backward pass, one after the
+/// other.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{CrossEntropy, Distillation, Engine, Form, Inputs, KlDivergence, Pass, Rest, Shape};
+///
+/// let hard = CrossEntropy::new().ignore_index(-100);
+/// let soft = KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread);
+/// let loss = Distillation::new(hard, soft).weights(0.3, 0.7);
+///
+/// let (student, labels) = ([2.0, 1.0, 0.1, -1.0, 0.0, 9.0, 0.0, 0.0], [0, -100]);
+/// let (ids, probs) = ([1, 0, 0, 0], [0.5, 0.25, 0.0, 0.0]);
+/// let inputs = Inputs::new(&student).targets(&labels).teacher_ids(&ids).target_probs(&probs);
+/// let out = Engine::new()?.evaluate(loss, Pass::ForwardBackward, Shape::new(2, 4), inputs)?;
+///
+/// let [hard, soft, _] = out.parts.expect("a sum has parts")[0];
+/// assert!((hard - 0.449313).abs() < 1e-5 && (soft - 0.348805).abs() < 1e-5);
+/// assert!((out.values[0] - (0.3 * hard + 0.7 * soft)).abs() < 1e-6);
+/// assert_eq!(out.dlogits.expect("asked for")[4..], [0.0; 4]);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -117,7 +143,9 @@ impl Spec for Distillation {
     fn family(&self) -> Family {
         let soft = self.soft.spec();
         match soft.family() {
-            Family::Distribution { teacher, terms, .. } => Family::Distillation { soft: soft.name(), teacher, terms },
+            Family::Distribution { teacher, support, terms, .. } => {
+                Family::Distillation { soft: soft.name(), teacher, support, terms }
+            }
             other => unreachable!("a divergence is no {other:?}"),
         }
     }
@@ -149,7 +177,6 @@ impl Spec for Distillation {
             _ if soft.row_weights().is_some() => refused("row_weights of the divergence"),
             _ if soft.reduction() != Some(Reduction::BatchMean) => refused("a reduction of the divergence"),
             Family::Distribution { student: Form::LogProbs, .. } => refused("log-probabilities of the student"),
-            _ if soft.top_k().is_some() => refused("a top-k teacher"),
             family if family.has_teacher_gradient() => refused("the teacher's gradient"),
             _ => Ok(()),
         }
@@ -159,6 +186,9 @@ impl Spec for Distillation {
     }
     fn rows(&self) -> &RowOptions {
         &self.hard.rows
+    }
+    fn top_k(&self) -> Option<TopK> {
+        self.soft.spec().top_k()
     }
     fn poly1(&self) -> f32 {
         self.hard.poly1

@@ -76,7 +76,8 @@ impl<K> Divergence<K> {
         self
     }
 
-    /// Takes P from k classes of a row, named by `targets`, with `target_probs` in the target's form; see [`TopK`].
+    /// Takes P from k classes of a row, named by `targets` (in a [`crate::Distillation`] by `teacher_ids`), with
+    /// `target_probs` in the target's form; see [`TopK`].
     pub fn top_k(mut self, k: usize, rest: Rest) -> Self {
         self.top_k = Some(TopK { k, rest });
         self

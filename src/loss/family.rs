@@ -28,6 +28,8 @@ pub enum Family {
         soft: &'static str,
         /// What it is from.
         teacher: Form,
+        /// For which classes that is given.
+        support: Support,
         /// How its sums over the classes come about.
         terms: Terms,
     },
@@ -83,7 +85,21 @@ impl Family {
 
     /// Whether a teacher names the classes it has numbers for.
     pub(crate) fn is_top_k(self) -> bool {
-        matches!(self, Family::Distribution { support: Support::TopK, .. })
+        match self {
+            Family::Distribution { support, .. } | Family::Distillation { support, .. } => support == Support::TopK,
+            _ => false,
+        }
+    }
+
+    /// The divergence of a sum, by itself.
+    pub(crate) fn soft_part(self) -> Option<Family> {
+        let (student, gradients) = (Form::Logits, Gradients::Student);
+        match self {
+            Family::Distillation { teacher, support, terms, .. } => {
+                Some(Family::Distribution { student, teacher, support, terms, gradients })
+            }
+            _ => None,
+        }
     }
 
     /// Whether a row has one label.
@@ -96,16 +112,26 @@ impl Family {
         !matches!(self, Family::GivenLogProb | Family::Elementwise)
     }
 
+    /// Whether what a forward pass saves of a row holds its label and that class's logit: the backward pass of a sum has
+    /// no binding left for them beside the ids of a top-k teacher.
+    pub(crate) fn saves_label(self) -> bool {
+        matches!(self, Family::Distillation { .. })
+    }
+
+    /// Whether one kernel makes loss and gradient: labels, ids and their numbers, values and gradient would bind nine
+    /// buffers.
+    pub(crate) fn is_fused(self) -> bool {
+        !(self.has_labels() && self.is_top_k())
+    }
+
     /// Numbers saved per row: the running maximum and sum of each softmax, and what else the gradient needs.
     pub(crate) fn state_width(self) -> usize {
         match self {
             Family::Softmax | Family::ClassIndex => 2, // m, D
             Family::RowEntropy => 3,                   // m, D, entropy
             Family::GivenLogProb | Family::Elementwise => 0,
-            Family::Distillation { teacher, terms, .. } => {
-                let (student, support, gradients) = (Form::Logits, Support::Dense, Gradients::Student);
-                2 + Family::Distribution { student, teacher, support, terms, gradients }.state_width()
-            }
+            // m, D; the divergence's; the label and its logit.
+            Family::Distillation { .. } => 2 + self.soft_part().map_or(0, Family::state_width) + 2,
             Family::Distribution { student, teacher, terms, gradients, .. } => {
                 let softmaxes = [student, teacher].into_iter().filter(|&form| form == Form::Logits).count();
                 let divergence = gradients == Gradients::Both && teacher == Form::Logits;

@@ -2,7 +2,7 @@ use crate::{Error, Shape};
 
 /// A teacher given by k classes of each row, as distillation pipelines store it: `targets` are their ids `[N, k]`,
 /// `target_probs` their probabilities or log-probabilities `[N, k]`, as the divergence's `target` says. Asked for by
-/// [`crate::Divergence::top_k`].
+/// [`crate::Divergence::top_k`]. In a [`crate::Distillation`], whose `targets` are labels, the ids are `teacher_ids`.
 ///
 /// With `p_i` the given mass of class `id_i`, and s their sum, P is `p_i` at the classes named and what [`Rest`] says
 /// at the others; the loss is the divergence from that P, its gradient the divergence's. The cross-entropy with such a
@@ -16,8 +16,8 @@ use crate::{Error, Shape};
 ///
 /// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A
 /// class named with `p_i = 0` is named all the same; a mass above 0 counts as at least the smallest normal f32, one
-/// given by its logarithm as at least e^-87. On the host an id of C or more and a class named twice are refused; on a
-/// device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose
+/// given by its logarithm as at least e^-87. On the host an id of C or more and a class named twice are refused, unless
+/// a label has the row ignored; on a device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose
 /// number is negative (as a probability), NaN or infinite poisons its row. In a row that names no class, or none with
 /// mass, P is 0, and the KL divergence and its gradient with it, unless the rest is spread: P is then even.
 ///

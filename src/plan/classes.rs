@@ -40,7 +40,8 @@ impl Builder<'_> {
     pub(super) fn run_classes(&mut self, rows: &Rows, divisors: Divisors) -> Result<Partials, Error> {
         let spec = self.problem.spec();
         let entries = by_class(spec.family(), spec.name(), self.problem.pass);
-        let kernels = self.gathering().into_iter().chain(entries.iter().map(|&entry| self.loss_kernel(rows, entry)));
+        let losses = entries.iter().map(|&entry| self.loss_kernel(rows, entry));
+        let kernels = self.gathering(&entries).into_iter().chain(losses);
         let stages = kernels.map(|kernel| self.stage(rows, kernel)).collect::<Result<Vec<_>, _>>()?;
         for slot in [Slot::Truths, Slot::SavedSums, Slot::SavedTerms] {
             self.keep(rows, &stages, slot);
@@ -64,10 +65,10 @@ impl Builder<'_> {
         Ok(partials)
     }
 
-    /// What finds each label's logit, if there are labels.
-    fn gathering(&self) -> Option<Kernel> {
-        let has_labels = self.problem.spec().family().has_labels();
-        has_labels.then(|| self.strided(self.kernel(Program::GatherTruths)))
+    /// What finds each label's logit, if labels are read.
+    fn gathering(&self, entries: &[Entry]) -> Option<Kernel> {
+        let family = self.problem.spec().family();
+        entries.iter().any(|entry| entry.reads_labels(family)).then(|| self.strided(self.kernel(Program::GatherTruths)))
     }
 
     /// Room for what a slab's windows keep of it, if they do.

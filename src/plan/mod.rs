@@ -184,7 +184,7 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     }
     let rows = Rows::new(problem, placement);
     let entries = match problem.pass {
-        Pass::ForwardBackward if problem.writes_side() && problem.takes_row_weights() => {
+        Pass::ForwardBackward if !family.is_fused() || (problem.writes_side() && problem.takes_row_weights()) => {
             vec![Entry::Forward, Entry::Backward]
         }
         pass => vec![Entry::of(pass)],
@@ -378,7 +378,7 @@ impl Builder<'_> {
             top_k: rows.side.top_k.unwrap_or(0),
             scale: spec.scale() as f32,
             part_weight: spec.distillation().map_or(1.0, |parts| parts.hard_weight),
-            k: self.problem.labels_per_row() as u32,
+            k: spec.top_k().map_or(0, |top_k| top_k.k) as u32,
             rest: spec.top_k().map_or(0, |top_k| top_k.rest as u32),
             loss_args: spec.loss_args(),
             ..Params::default()

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::{Real, Row, Tensors, class_index, distribution, is_ignored, row_softmax};
+use super::{Real, Row, Tensors, class_index, distribution, is_ignored, kept_class, logits, row_softmax};
 use crate::loss::{Distillation, Maths};
 use crate::validate::Problem;
 
@@ -19,7 +19,8 @@ impl<'a> Parts<'a> {
         let hard = problem.part(&parts.hard);
         let without_z = problem.part(parts.hard.clone().z_loss(0.0));
         let soft = problem.part(parts.soft.loss());
-        let [hard_state, soft_state] = split_states(&inputs.row_state, hard.state_width(), soft.state_width());
+        let widths = [hard.state_width(), soft.state_width()];
+        let [hard_state, soft_state] = split_states(&inputs.row_state, problem.state_width(), widths);
         let tensors = |row_state| Tensors { row_state, row_weights: None, weights: None, ..inputs.clone() };
         let hard_tensors = Tensors { targets: None, ..tensors(hard_state) };
         let soft_tensors =
@@ -44,9 +45,13 @@ impl<'a> Parts<'a> {
         };
         let hard = class_index::row(problem, inputs, n, share, hard)?;
         if is_ignored(problem, inputs.labels[n]) {
-            let silent = vec![Real::NAN; soft_problem.state_width()];
-            return Some(Row { parts: vec![Real::ZERO; 3], state: [hard.state.clone(), silent].concat(), ..hard });
+            let (silent, no_label) = (vec![Real::NAN; soft_problem.state_width()], vec![Real::ZERO; 2]);
+            let state = [hard.state.clone(), silent, no_label].concat();
+            return Some(Row { parts: vec![Real::ZERO; 3], state, ..hard });
         }
+        let t = kept_class(problem, inputs.labels[n])?;
+        // The class counted from 1, as bits.
+        let label = [f32::from_bits(t as u32 + 1), logits(problem, inputs, n)[t]].map(Real::from);
         let soft = distribution::row(soft_problem, soft_inputs, n, soft)?;
         let (without_z, z) = match (self.z_loss, self.without_z.spec().maths()) {
             (z_loss, Maths::ClassIndex(alone)) if z_loss != 0.0 => {
@@ -62,16 +67,20 @@ impl<'a> Parts<'a> {
             values: both(&hard.values, &soft.values),
             gradient: both(&hard.gradient, &soft.gradient),
             parts: [without_z, soft.values, vec![z]].concat(),
-            state: [hard.state, soft.state].concat(),
+            state: [hard.state, soft.state, label.to_vec()].concat(),
             side: Vec::new(),
         })
     }
 }
 
-/// The saved states of both parts, which lie side by side in each row.
-fn split_states<'a>(states: &Option<Cow<'a, [f32]>>, hard: usize, soft: usize) -> [Option<Cow<'a, [f32]>>; 2] {
+/// The saved states of both parts, side by side at the start of each row's.
+fn split_states<'a>(
+    states: &Option<Cow<'a, [f32]>>,
+    width: usize,
+    [hard, soft]: [usize; 2],
+) -> [Option<Cow<'a, [f32]>>; 2] {
     let part = |skip: usize, take: usize| {
-        let rows = states.as_ref()?.chunks(hard + soft);
+        let rows = states.as_ref()?.chunks(width);
         Some(rows.flat_map(|row| row[skip..skip + take].iter().copied()).collect())
     };
     [part(0, hard), part(hard, soft)]

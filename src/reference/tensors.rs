@@ -24,11 +24,15 @@ pub(super) struct Tensors<'a> {
 impl<'a> Tensors<'a> {
     pub fn new(inputs: &Inputs<'a>) -> Self {
         let (mut labels, mut ids, mut targets) = (Cow::default(), Cow::default(), None);
+        let names_classes = inputs.target_probs.is_some() && inputs.teacher_ids.is_none();
         match inputs.targets {
             Targets::None => {}
-            Targets::ClassIndex(given) if inputs.target_probs.is_some() => ids = given.read(),
+            Targets::ClassIndex(given) if names_classes => ids = given.read(),
             Targets::ClassIndex(given) => labels = given.read(),
             Targets::Values(given) => targets = Some(given.widen()),
+        }
+        if let Some(given) = inputs.teacher_ids {
+            ids = given.read();
         }
         Tensors {
             logits: inputs.logits.widen(),

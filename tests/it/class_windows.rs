@@ -69,6 +69,9 @@ fn losses() -> Vec<Loss> {
         KlDivergence::from_logits(Form::LogProbs).top_k(3, Rest::Dropped).row_weights(RowWeights::Mask).into(),
         ReverseKlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread).into(),
         TotalVariation::from_logits(Form::Probs).top_k(3, Rest::Renormalised).into(),
+        distillation(KlDivergence::from_logits(Form::LogProbs).temperature(3.0).top_k(3, Rest::Spread)),
+        distillation(ReverseKlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)),
+        distillation(JensenShannon::from_logits(Form::Probs).top_k(3, Rest::Renormalised)),
     ]
 }
 
@@ -120,7 +123,7 @@ fn rows_longer_than_a_software_adapters_loops_match_the_oracle() {
 /// A class or so more than a window, and three windows of which the last is odd.
 #[test]
 fn rows_in_windows_of_classes_match_the_oracle() {
-    let losses: [Loss; 11] = [
+    let losses: [Loss; 12] = [
         Loss::LogSoftmax,
         Loss::Softmax,
         CrossEntropy::new().label_smoothing(0.125).into(),
@@ -132,6 +135,7 @@ fn rows_in_windows_of_classes_match_the_oracle() {
         KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Spread).into(),
         Entropy::of_probs().reduction(Reduction::None).into(),
         each(KlDivergence::from_logits(Form::LogProbs)),
+        distillation(KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Renormalised)),
     ];
     for engine in narrow().iter().skip(1) {
         for (i, loss) in losses.iter().enumerate() {
@@ -205,7 +209,8 @@ fn corners_in_any_window_match_the_oracle() {
             let rows = Case { logits: at_the_edge(), labels: Some(labels.clone()), ..rows };
             check_gpu(engine, &in_planes(&rows.policy(Policy::new().corners(corners)), INNER, [0; 3]));
         }
-        for loss in [distillation(KlDivergence::from_logits(Form::LogProbs)), top_k()] {
+        let named = distillation(KlDivergence::from_logits(Form::LogProbs).top_k(3, Rest::Dropped));
+        for loss in [distillation(KlDivergence::from_logits(Form::LogProbs)), top_k(), named] {
             for corners in [Corners::PyTorch, Corners::Exact] {
                 let rows = random_case(with_reduction(&loss, Reduction::None), Batch::new(INNER, 57));
                 let rows = Case { logits: at_the_edge(), ..rows };
@@ -250,6 +255,7 @@ fn neither_storage_nor_place_changes_a_bit_of_slabs_in_windows_of_classes() {
         (Entropy::of_probs().reduction(Reduction::None).into(), Storage::Bf16, Storage::F16),
         (each(KlDivergence::from_logits(Form::Probs)), Storage::Bf16, Storage::F16),
         (each(KlDivergence::from_logits(Form::Logits)), Storage::F32, Storage::F32),
+        (distillation(KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)), Storage::Bf16, Storage::F16),
     ];
     for engine in narrow().iter().take(1) {
         for (i, (loss, logits, others)) in mixes.iter().enumerate() {

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use rstest::rstest;
 use surprisal::kernel::Variant;
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, Buffers, CrossEntropy, Entropy, Error, Form, GpuEngine, KlDivergence, LabelStorage,
-    Loss, Pass, Reduction, Shape, Storage, wgpu,
+    BinaryCrossEntropy, Broadcast, Buffers, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, KlDivergence,
+    LabelStorage, Loss, Pass, Reduction, Rest, Shape, Storage, wgpu,
 };
 
 use super::{noop, noop_pair};
@@ -70,6 +70,11 @@ fn teacher() -> KlDivergence {
     KlDivergence::from_logits(Form::Logits).teacher_gradient()
 }
 
+/// From a teacher of two classes a row.
+fn top_2() -> Distillation {
+    Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread))
+}
+
 #[rstest]
 #[case(CrossEntropy::new(), Forward, logits().values(at(2)), "cross_entropy needs targets for Forward")]
 #[case(CrossEntropy::new(), Forward, logits().targets(at(1)), "cross_entropy needs values for Forward")]
@@ -78,6 +83,9 @@ fn teacher() -> KlDivergence {
 #[case(by_input(), Forward, forward(), "cross_entropy needs divisor for Forward")]
 #[case(teacher(), ForwardBackward, fused(), "kl_divergence needs dtargets for ForwardBackward")]
 #[case(Loss::Softmax, ForwardBackward, logits().values(at(2)).dlogits(at(3)), "softmax needs dloss for ForwardBackward")]
+#[case(top_2(), Forward, forward().target_probs(at(5)), "distillation needs teacher_ids for Forward")]
+#[case(top_2(), ForwardBackward, fused().teacher_ids(at(5)), "distillation needs target_probs for ForwardBackward")]
+#[case(top_2(), Backward, logits().row_state(at(4)).dlogits(at(3)), "distillation needs targets for Backward")]
 fn slices_that_are_needed_are_missed(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -100,6 +108,8 @@ fn slices_that_are_needed_are_missed(
 #[case(CrossEntropy::new(), Backward, backward().dtargets(at(6)), "cross_entropy does not use dtargets in Backward")]
 #[case(CrossEntropy::new(), Backward, backward().values(at(2)), "cross_entropy does not use values in Backward")]
 #[case(BinaryCrossEntropy::new(), Backward, backward(), "binary_cross_entropy does not use row_state in Backward")]
+#[case(top_2(), Forward, forward().teacher(at(5)), "distillation does not use teacher in Forward")]
+#[case(CrossEntropy::new(), Forward, forward().teacher_ids(at(5)), "cross_entropy does not use teacher_ids in Forward")]
 #[case(CrossEntropy::new(), Forward, forward().dlogits_in_place(), "cross_entropy does not use dlogits_in_place in Forward")]
 #[case(CrossEntropy::new(), ForwardBackward, fused().dlogits_in_place(), "cross_entropy does not use dlogits in ForwardBackward")]
 fn slices_that_nothing_would_read_or_write_are_refused(
@@ -132,6 +142,18 @@ fn a_slice_too_small_is_refused_with_both_sizes(#[case] given: Buffers<'static>,
 fn a_slice_too_small_for_row_losses_is_refused(#[case] given: Buffers<'static>, #[case] message: &str) {
     let error = refused(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, given);
     assert_eq!(error.to_string(), format!("expected a {message}"));
+}
+
+/// Two rows of two ids and as many numbers take 16 bytes each, and of state 28 bytes a row.
+#[rstest]
+#[case(forward().teacher_ids(bytes(320..332)).target_probs(at(6)), "teacher_ids slice of at least 16 bytes, found 12")]
+#[case(forward().teacher_ids(at(5)).target_probs(bytes(384..396)), "target_probs slice of at least 16 bytes, found 12")]
+#[case(
+    forward().teacher_ids(at(5)).target_probs(at(6)).row_state(bytes(256..308)),
+    "row_state slice of at least 56 bytes, found 52"
+)]
+fn a_slice_too_small_for_a_teacher_is_refused(#[case] given: Buffers<'static>, #[case] message: &str) {
+    assert_eq!(refused(top_2(), Forward, given).to_string(), format!("expected a {message}"));
 }
 
 #[test]

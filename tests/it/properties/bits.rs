@@ -17,10 +17,10 @@ fn bits(values: &[f32]) -> Vec<u32> {
 fn rows(case: &Case, rows: &[usize]) -> Case {
     let c = case.shape.n_classes;
     let wide = |values: &[f32]| rows.iter().flat_map(|&n| values[n * c..][..c].to_vec()).collect::<Vec<_>>();
-    let labels = case.labels.as_ref().map(|labels| {
+    let per_row = |labels: &Vec<i32>| {
         let k = labels.len() / case.shape.n_rows;
         rows.iter().flat_map(|&n| labels[n * k..][..k].to_vec()).collect()
-    });
+    };
     let target_probs = case.target_probs.as_ref().map(|probs| {
         let k = probs.len() / case.shape.n_rows;
         rows.iter().flat_map(|&n| probs[n * k..][..k].to_vec()).collect()
@@ -30,7 +30,8 @@ fn rows(case: &Case, rows: &[usize]) -> Case {
         name: format!("rows {rows:?} of {}", case.name),
         shape: surprisal::Shape::new(rows.len(), c),
         logits: wide(&case.logits),
-        labels,
+        labels: case.labels.as_ref().map(per_row),
+        teacher_ids: case.teacher_ids.as_ref().map(per_row),
         row_weights,
         target_probs,
         values: case.values.as_deref().map(wide),

@@ -75,8 +75,9 @@ fn stores(kernel: &Kernel) -> Option<Kernel> {
     let program = match kernel.program {
         Program::Loss { family: Family::Distribution { teacher, .. }, .. } if teacher != Form::Probs => return None,
         Program::Loss { family: Family::Distillation { teacher, .. }, .. } if teacher != Form::Probs => return None,
-        Program::Loss { family: Family::Distillation { teacher, terms, .. }, entry, values, .. } => {
-            Program::Loss { family: Family::Distillation { soft: "", teacher, terms }, loss: "", entry, values }
+        Program::Loss { family: Family::Distillation { teacher, support, terms, .. }, entry, values, .. } => {
+            let family = Family::Distillation { soft: "", teacher, support, terms };
+            Program::Loss { family, loss: "", entry, values }
         }
         Program::Loss { family, entry, values, .. } => Program::Loss { family, loss: "", entry, values },
         other => other,

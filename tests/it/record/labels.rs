@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 use surprisal::{
-    CrossEntropy, Distillation, Form, GpuEngine, KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction,
+    CrossEntropy, Distillation, Form, GpuEngine, KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, Rest,
     SoftmaxFocal,
 };
 
@@ -25,8 +25,13 @@ fn losses() -> Vec<Loss> {
         SoftmaxFocal::new(2.0).alpha([0.25, 0.75]).into(),
         SoftmaxFocal::new(0.5).ignore_index(1_000_000).into(),
         NegativeLogLikelihood::new().ignore_index(-100).class_weights([0.5, 2.0]).into(),
-        Distillation::new(CrossEntropy::new().ignore_index(-100), KlDivergence::from_logits(Form::Probs)).into(),
+        distillation(KlDivergence::from_logits(Form::Probs)),
+        distillation(KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)),
     ]
+}
+
+fn distillation(soft: KlDivergence) -> Loss {
+    Distillation::new(CrossEntropy::new().ignore_index(-100), soft).into()
 }
 
 /// Five rows; the label of row 2 is this one.

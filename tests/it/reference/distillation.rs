@@ -37,10 +37,12 @@ fn values_parts_and_gradient_are_those_of_the_parts() {
             let case = with_random_dloss(&random_case(with_reduction(&loss, reduction), Batch::new(5, 6)));
             let labels = case.labels.as_ref().expect("labels");
             let kept = labels.iter().map(|label| f32::from(!parts.hard.ignore_index.contains(label))).collect();
-            let hard = Case { loss: parts.hard.clone().reduction(reduction).into(), values: None, ..case.clone() };
+            let loss = parts.hard.clone().reduction(reduction).into();
+            let hard = Case { loss, values: None, teacher_ids: None, target_probs: None, ..case.clone() };
             let plain = Case { loss: parts.hard.clone().z_loss(0.0).reduction(reduction).into(), ..hard.clone() };
             let loss = divergence(parts, reduction);
-            let soft = Case { loss, labels: None, row_weights: Some(kept), ..case.clone() };
+            let labels = case.teacher_ids.clone();
+            let soft = Case { loss, labels, teacher_ids: None, row_weights: Some(kept), ..case.clone() };
             let [whole, hard, plain, soft] =
                 [&case, &hard, &plain, &soft].map(|case| case.evaluate(Pass::ForwardBackward));
 

@@ -11,7 +11,7 @@ use crate::losses::check;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case};
 use crate::support::device::{default_gpus, engines, fresh_variants, gpus};
-use crate::support::losses::cross_entropies;
+use crate::support::losses::{cross_entropies, top_k_distillations};
 use crate::support::staged::{APART, ARENA, Layout, download, run, saved_state};
 
 fn wide(case: &Case) -> Case {
@@ -22,7 +22,8 @@ fn wide(case: &Case) -> Case {
 #[test]
 fn labels_of_64_bits_match_the_oracle() {
     let engines = fresh_variants();
-    for loss in cross_entropies().into_iter().chain([SoftmaxFocal::new(2.0).ignore_index(1).into()]) {
+    let others = top_k_distillations().into_iter().take(1).chain([SoftmaxFocal::new(2.0).ignore_index(1).into()]);
+    for loss in cross_entropies().into_iter().chain(others) {
         check(engines.iter(), &wide(&padded(&random_case(loss, Batch::new(300, 6)))));
     }
 }
@@ -31,7 +32,7 @@ fn labels_of_64_bits_match_the_oracle() {
 fn labels_of_64_bits_change_no_bit() {
     let layouts: [Layout; 3] = [APART, ARENA.shift(1), ARENA.tight()];
     for engine in default_gpus() {
-        for loss in cross_entropies() {
+        for loss in cross_entropies().into_iter().chain(top_k_distillations().into_iter().take(1)) {
             let case = random_case(loss, Batch::new(70, 6));
             for pass in PASSES {
                 let saved = saved_state(engine, &case, pass);

@@ -1,5 +1,7 @@
 use surprisal::reference::{Evaluation, evaluate};
-use surprisal::{Broadcast, Inputs, LabelStorage, Loss, Pass, Policy, Problem, Reduction, Shape, Storage, Targets};
+use surprisal::{
+    Broadcast, Inputs, LabelStorage, Labels, Loss, Pass, Policy, Problem, Reduction, Shape, Storage, Targets,
+};
 
 use super::compare::numbers;
 use super::stored::{Memo, Packed, Stored, stored, widened};
@@ -13,7 +15,9 @@ pub struct Case {
     pub logits: Vec<f32>,
     pub labels: Option<Vec<i32>>,
     pub values: Option<Vec<f32>>,
-    /// Those of a top-k teacher, whose ids are the labels.
+    /// The classes that a teacher names beside labels.
+    pub teacher_ids: Option<Vec<i32>>,
+    /// Those of a top-k teacher, whose ids are the labels unless they are beside them.
     pub target_probs: Option<Vec<f32>>,
     pub weights: Option<(Vec<f32>, Broadcast)>,
     pub row_weights: Option<Vec<f32>>,
@@ -34,6 +38,7 @@ pub fn case(loss: impl Into<Loss>, n_classes: usize, logits: &[f32]) -> Case {
         logits: logits.to_vec(),
         labels: None,
         values: None,
+        teacher_ids: None,
         target_probs: None,
         weights: None,
         row_weights: None,
@@ -58,6 +63,12 @@ impl Case {
     /// A top-k teacher's classes and what it has there.
     pub fn named(self, ids: &[i32], probs: &[f32]) -> Self {
         Case { target_probs: Some(probs.to_vec()), ..self.labels(ids) }
+    }
+
+    /// The same beside labels.
+    pub fn taught(self, ids: &[i32], probs: &[f32]) -> Self {
+        let (teacher_ids, target_probs) = (Some(ids.to_vec()), Some(probs.to_vec()));
+        Case { teacher_ids, target_probs, stored: Memo::default(), ..self }
     }
 
     pub fn weights(mut self, weights: &[f32], broadcast: Broadcast) -> Self {
@@ -113,13 +124,17 @@ impl Case {
     fn stored(&self) -> &Stored {
         let shape = &self.shape;
         let packed = |numbers: &Option<Vec<f32>>, storage| Packed::new(numbers.as_deref()?, storage);
-        let wide = |labels: &Vec<i32>| labels.iter().copied().map(i64::from).collect();
+        let is_wide = shape.label_storage == LabelStorage::I64;
+        let wide = |labels: &Option<Vec<i32>>| {
+            Some(labels.as_ref().filter(|_| is_wide)?.iter().copied().map(i64::from).collect())
+        };
         self.stored.0.get_or_init(|| Stored {
             logits: Packed::new(&self.logits, shape.logits_storage),
             values: packed(&self.values, shape.targets_storage),
             target_probs: packed(&self.target_probs, shape.targets_storage),
             dloss: packed(&self.dloss, if self.has_values_per_element() { shape.dloss_storage } else { Storage::F32 }),
-            labels: self.labels.as_ref().filter(|_| shape.label_storage == LabelStorage::I64).map(wide),
+            labels: wide(&self.labels),
+            teacher_ids: wide(&self.teacher_ids),
         })
     }
 
@@ -156,6 +171,10 @@ impl Case {
             (Some(labels), _) => (labels.into(), values),
             (None, Some(labels)) => (labels.into(), values),
             (None, None) => (values.map_or(Targets::None, Targets::Values), None),
+        };
+        inputs.teacher_ids = match &packed.teacher_ids {
+            Some(ids) => Some(ids.into()),
+            None => self.teacher_ids.as_ref().map(Labels::from),
         };
         inputs.target_probs = self.target_probs.as_ref().map(|probs| stored(probs, &packed.target_probs));
         inputs.weights = self.weights.as_ref().map(|(weights, broadcast)| (&weights[..], *broadcast));

@@ -156,12 +156,10 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
     };
     let mut case = case(&loss, batch.n_classes, &logits);
     case.name = name;
-    match top_k(&loss) {
-        Some((TopK { k, .. }, target)) => {
-            let (ids, probs) = named(target, batch, k, random);
-            case = case.named(&ids, &probs);
-        }
-        None => (case.labels, case.values) = targets(&loss, batch, random),
+    (case.labels, case.values) = targets(&loss, batch, random);
+    if let Some((TopK { k, .. }, target)) = top_k(&loss) {
+        let (ids, probs) = named(target, batch, k, random);
+        case = if case.labels.is_some() { case.taught(&ids, &probs) } else { case.named(&ids, &probs) };
     }
     if let Loss::LogSoftmax | Loss::Softmax = loss {
         case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
@@ -207,7 +205,7 @@ fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>,
         Form::LogProbs => random.distributions(batch.n_rows, batch.n_classes).into_iter().map(f32::ln).collect(),
         Form::Logits => batch.logits(random),
     };
-    if let Some((_, target)) = forms(loss) {
+    if let Some((_, target)) = forms(loss).filter(|_| top_k(loss).is_none()) {
         return (None, Some(distributions(target)));
     }
     let teacher = teacher_form(loss).map(&mut distributions);

@@ -186,6 +186,27 @@ pub fn distillations() -> Vec<Loss> {
         Distillation::new(ce().ignore_index(1), JensenShannon::from_logits(Form::Logits).beta(0.125)).into(),
         Distillation::new(ce(), TotalVariation::from_logits(Form::LogProbs).temperature(3.0)).weights(0.0, 1.5).into(),
     ]
+    .into_iter()
+    .chain(top_k_distillations())
+    .collect()
+}
+
+/// Every divergence from a teacher that names its classes, each rest, either kind of numbers.
+pub fn top_k_distillations() -> [Loss; 5] {
+    let ce = CrossEntropy::new;
+    let weighted = ce().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).ignore_index(1).z_loss(0.25);
+    let hinton = KlDivergence::from_logits(Form::Probs).temperature(2.0).scaled_by_t_squared();
+    let log_probs = KlDivergence::from_logits(Form::LogProbs);
+    let jensen_shannon = JensenShannon::from_logits(Form::LogProbs).beta(0.125);
+    let variation = TotalVariation::from_logits(Form::Probs).temperature(3.0);
+    let reverse = ReverseKlDivergence::from_logits(Form::Probs);
+    [
+        Distillation::new(weighted, hinton.top_k(3, Rest::Spread)).weights(-0.5, 2.0).into(),
+        Distillation::new(ce().class_weights(CLASS_WEIGHTS), reverse.top_k(3, Rest::Spread)).into(),
+        Distillation::new(ce().ignore_index(1), jensen_shannon.top_k(3, Rest::Dropped)).into(),
+        Distillation::new(ce().temperature(0.75), log_probs.top_k(3, Rest::Renormalised)).weights(0.25, 0.75).into(),
+        Distillation::new(ce().ignore_index(-100), variation.top_k(3, Rest::Renormalised)).weights(0.0, 1.5).into(),
+    ]
 }
 
 pub fn softmaxes() -> Vec<Loss> {
@@ -293,7 +314,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(BinaryCrossEntropy::of_probs().into());
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
     losses.extend(entropies());
-    losses.extend(distillations().into_iter().skip(1).step_by(2));
+    losses.extend(distillations().into_iter().skip(1).step_by(2).take(4));
     losses
 }
 
@@ -351,15 +372,20 @@ pub fn has_teacher_gradient(loss: &Loss) -> bool {
     matches!(loss, Loss::KlDivergence(kl) if kl.kind.teacher_gradient)
 }
 
-/// What the teacher of a distillation gives.
+/// What the teacher of a distillation gives for every class.
 pub fn teacher_form(loss: &Loss) -> Option<Form> {
     let Loss::Distillation(spec) = loss else { return None };
-    match &spec.soft {
-        SoftPart::Kl(soft) => Some(soft.target),
-        SoftPart::ReverseKl(soft) => Some(soft.target),
-        SoftPart::JensenShannon(soft) => Some(soft.target),
-        SoftPart::TotalVariation(soft) => Some(soft.target),
-        _ => None,
+    forms(&soft_part(spec)).map(|(_, target)| target).filter(|_| top_k(loss).is_none())
+}
+
+/// The divergence of a distillation.
+pub fn soft_part(spec: &Distillation) -> Loss {
+    match spec.soft.clone() {
+        SoftPart::Kl(soft) => soft.into(),
+        SoftPart::ReverseKl(soft) => soft.into(),
+        SoftPart::JensenShannon(soft) => soft.into(),
+        SoftPart::TotalVariation(soft) => soft.into(),
+        other => panic!("{other:?} is new"),
     }
 }
 
@@ -370,6 +396,7 @@ pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
         Loss::ReverseKlDivergence(soft) => Some((soft.top_k?, soft.target)),
         Loss::JensenShannon(soft) => Some((soft.top_k?, soft.target)),
         Loss::TotalVariation(soft) => Some((soft.top_k?, soft.target)),
+        Loss::Distillation(spec) => top_k(&soft_part(spec)),
         _ => None,
     }
 }
@@ -384,13 +411,7 @@ pub fn factor(loss: &Loss) -> f64 {
         Loss::ReverseKlDivergence(spec) => of(spec),
         Loss::JensenShannon(spec) => of(spec),
         Loss::TotalVariation(spec) => of(spec),
-        Loss::Distillation(spec) => match &spec.soft {
-            SoftPart::Kl(soft) => of(soft),
-            SoftPart::ReverseKl(soft) => of(soft),
-            SoftPart::JensenShannon(soft) => of(soft),
-            SoftPart::TotalVariation(soft) => of(soft),
-            other => panic!("{other:?} is new"),
-        },
+        Loss::Distillation(spec) => factor(&soft_part(spec)),
         _ => 1.0,
     }
 }
@@ -474,6 +495,13 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
         }
         Loss::Distillation(mut spec) => {
             spec.hard.class_weights = spec.hard.class_weights.map(cycle);
+            spec.soft = match spec.soft {
+                SoftPart::Kl(soft) => naming(soft, n_classes).into(),
+                SoftPart::ReverseKl(soft) => naming(soft, n_classes).into(),
+                SoftPart::JensenShannon(soft) => naming(soft, n_classes).into(),
+                SoftPart::TotalVariation(soft) => naming(soft, n_classes).into(),
+                other => panic!("{other:?} is new"),
+            };
             spec.into()
         }
         Loss::SoftCrossEntropy(mut spec) => {

@@ -137,6 +137,7 @@ impl<'a> Staged<'a> {
                 Slot::Dlogits => buffers.dlogits(slice),
                 Slot::Dtargets => buffers.dtargets(slice),
                 Slot::Teacher => buffers.teacher(slice),
+                Slot::TeacherIds => buffers.teacher_ids(slice),
                 _ => buffers,
             };
         }
@@ -250,6 +251,9 @@ fn tensors(plan: &Plan, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) 
     }
     if let Some(teacher) = inputs.teacher {
         input(Slot::Teacher, bytes(teacher), teacher.len());
+    }
+    if let Some(ids) = inputs.teacher_ids {
+        input(Slot::TeacherIds, label_bytes(ids), ids.len());
     }
     if let Some(probs) = inputs.target_probs {
         input(Slot::TargetProbs, bytes(probs), probs.len());

@@ -11,6 +11,7 @@ pub struct Stored {
     pub target_probs: Option<Packed>,
     pub dloss: Option<Packed>,
     pub labels: Option<Vec<i64>>,
+    pub teacher_ids: Option<Vec<i64>>,
 }
 
 /// Made when first asked for. A clone is made to be changed, and starts anew.

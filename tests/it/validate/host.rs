@@ -1,6 +1,7 @@
 //! What holding host slices against a problem refuses: presence, kind, length, range.
 
 use rstest::rstest;
+use surprisal::half::f16;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, CrossEntropy, Distillation, Engine, Entropy, Error, Form, Inputs, JensenShannon,
     KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, Rest, ReverseKlDivergence, Shape, SigmoidFocal,
@@ -15,6 +16,7 @@ const LOGITS: [f32; 7] = [0.5; 7];
 const LABELS: [i32; 2] = [2, 0];
 const VALUES: [f32; 8] = [0.25; 8];
 const ZEROS: [f32; 16] = [0.0; 16];
+const HALVES: [f16; 4] = [f16::ONE; 4];
 
 #[track_caller]
 fn refused(loss: impl Into<Loss>, pass: Pass, inputs: Inputs<'_>) -> Error {
@@ -55,6 +57,15 @@ fn top_2() -> KlDivergence {
     KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread)
 }
 
+/// Against labels as well.
+fn both() -> Distillation {
+    Distillation::new(CrossEntropy::new().ignore_index(-100), top_2())
+}
+
+fn taught() -> Inputs<'static> {
+    labelled().teacher_ids(&[2, 0, 1, -1]).target_probs(&[0.25; 4])
+}
+
 fn named() -> Inputs<'static> {
     logits().targets(&[2, 0, 1, -1]).target_probs(&[0.25; 4])
 }
@@ -82,6 +93,9 @@ fn a_refused_spec_is_refused_here_too() {
 #[case(distillation(), Forward, labelled(), "distillation needs teacher for Forward, found none")]
 #[case(top_2(), Forward, logits().target_probs(&[0.25; 4]), "kl_divergence needs targets for Forward, found none")]
 #[case(top_2(), Forward, logits().targets(&[2, 0, 1, -1]), "kl_divergence needs target_probs for Forward, found none")]
+#[case(both(), Forward, labelled().target_probs(&[0.25; 4]), "distillation needs teacher_ids for Forward, found none")]
+#[case(both(), Forward, labelled().teacher_ids(&[0; 4]), "distillation needs target_probs for Forward, found none")]
+#[case(both(), Backward, taught(), "distillation needs row_state for Backward, found none")]
 fn tensors_that_are_needed_are_missed(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -156,6 +170,14 @@ fn tensors_that_are_needed_are_missed(
     labelled().target_probs(&[0.25; 2]),
     "cross_entropy does not use target_probs in Forward, found one"
 )]
+#[case(both(), Forward, taught().teacher(&VALUES), "distillation does not use teacher in Forward, found one")]
+#[case(
+    distillation(),
+    Forward,
+    taught().teacher(&VALUES),
+    "distillation does not use teacher_ids in Forward, found one"
+)]
+#[case(top_2(), Forward, named().teacher_ids(&[0; 4]), "kl_divergence does not use teacher_ids in Forward, found one")]
 fn tensors_that_would_be_ignored_are_refused(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -201,6 +223,37 @@ fn classes_that_cannot_be_named_are_refused(#[case] ids: [i32; 4], #[case] messa
     assert_eq!(error.to_string(), message);
 }
 
+/// Padding has any ids, and any numbers.
+#[test]
+fn of_a_teacher_beside_labels_rows_that_are_not_ignored_are_looked_at() {
+    let refused = |ids: &[i32; 4]| {
+        let inputs = logits().targets(&[-100, 0]).teacher_ids(ids).target_probs(&[f32::NAN, -1.0, 0.5, 0.25]);
+        Engine::cpu().evaluate(both(), ForwardBackward, SHAPE, inputs).map_err(|error| error.to_string())
+    };
+    assert_eq!(refused(&[0, 1, 0, 3]), Err("expected a class index in 0..3, found 3 in row 1".to_string()));
+    let twice = "expected a top-k teacher to name a class once, found 2 twice in row 1";
+    assert_eq!(refused(&[0, 0, 2, 2]), Err(twice.to_string()));
+    for ids in [[0, 0, 1, 2], [3, -7, 1, 2], [i32::MAX, 0, 1, 2]] {
+        let output = refused(&ids).expect("the second row is sound");
+        assert_eq!(output.dlogits.expect("a gradient")[..3], [0.0; 3]);
+        assert!(output.values[0].is_finite());
+    }
+}
+
+#[rstest]
+#[case(both(), Forward, labelled().teacher_ids(&[2_i64, 0, 1, -1]).target_probs(&[0.25; 4]), "teacher_ids", "i32", "i64")]
+#[case(both(), Forward, labelled().teacher_ids(&[2, 0, 1, -1]).target_probs(&HALVES), "target_probs", "f32", "f16")]
+fn what_a_teacher_names_is_stored_as_the_shape_says(
+    #[case] loss: Distillation,
+    #[case] pass: Pass,
+    #[case] inputs: Inputs<'_>,
+    #[case] tensor: &'static str,
+    #[case] expected: &'static str,
+    #[case] found: &'static str,
+) {
+    assert_eq!(refused(loss, pass, inputs), Error::Storage { tensor, expected, found });
+}
+
 #[rstest]
 #[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..6]).targets(&LABELS), "logits", 7, 6)]
 #[case(CrossEntropy::new(), Forward, Inputs::new(&ZEROS[..9]).targets(&LABELS), "logits", 7, 9)]
@@ -214,7 +267,7 @@ fn classes_that_cannot_be_named_are_refused(#[case] ids: [i32; 4], #[case] messa
 #[case(BinaryCrossEntropy::new().reduction(Reduction::None), Backward, valued().dloss(&[1.0; 2]), "dloss", 6, 2)]
 #[case(Loss::Softmax, ForwardBackward, logits().dloss(&[1.0; 8]), "dloss", 6, 8)]
 #[case(distillation(), Forward, labelled().teacher(&VALUES[..5]), "teacher", 8, 5)]
-#[case(distillation(), Backward, labelled().teacher(&VALUES).row_state(&ZEROS[..6]), "row_state", 10, 6)]
+#[case(distillation(), Backward, labelled().teacher(&VALUES).row_state(&ZEROS[..6]), "row_state", 14, 6)]
 #[case(distillation(), ForwardBackward, labelled().teacher(&VALUES).dloss(&[1.0; 3]), "dloss", 1, 3)]
 #[case(CrossEntropy::new(), Backward, labelled().row_state(&ZEROS[..3]), "row_state", 4, 3)]
 #[case(Entropy::of_logits(), Backward, logits().row_state(&ZEROS[..4]), "row_state", 6, 4)]
@@ -222,6 +275,10 @@ fn classes_that_cannot_be_named_are_refused(#[case] ids: [i32; 4], #[case] messa
 #[case(top_2(), Forward, logits().targets(&[2, 0]).target_probs(&[0.25; 4]), "targets", 4, 2)]
 #[case(top_2(), Forward, named().target_probs(&[0.25; 2]), "target_probs", 4, 2)]
 #[case(top_2(), Backward, named().row_state(&ZEROS[..4]), "row_state", 6, 4)]
+#[case(both(), Forward, labelled().teacher_ids(&[2, 0]).target_probs(&[0.25; 4]), "teacher_ids", 4, 2)]
+#[case(both(), Forward, taught().target_probs(&[0.25; 2]), "target_probs", 4, 2)]
+#[case(both(), Forward, taught().targets(&[2, 0, 1, -1]), "targets", 2, 4)]
+#[case(both(), Backward, taught().row_state(&ZEROS[..10]), "row_state", 14, 10)]
 fn slices_of_another_length_are_refused(
     #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
@@ -300,6 +357,9 @@ fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_inde
 #[case(top_2(), Forward, named())]
 #[case(top_2(), Forward, logits().targets(&[2, 0, 1, u32::MAX]).target_probs(&[0.25; 4]))]
 #[case(top_2(), Backward, named().row_state(&ZEROS[..6]))]
+#[case(both(), Forward, taught())]
+#[case(both(), Forward, labelled().teacher_ids(&[2, 0, 1, u32::MAX]).target_probs(&[0.25; 4]))]
+#[case(both(), Backward, taught().row_state(&ZEROS[..14]))]
 #[case(Loss::LogSoftmax, Forward, logits())]
 #[case(Loss::Softmax, Backward, logits().dloss(&[1.0; 6]).row_state(&ZEROS[..4]))]
 fn slices_that_fit_pass(#[case] loss: impl Into<Loss>, #[case] pass: Pass, #[case] inputs: Inputs<'_>) {

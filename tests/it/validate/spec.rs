@@ -293,7 +293,6 @@ fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static s
 #[case(CrossEntropy::new(), kl().reduction(Reduction::Sum), "a reduction of the divergence")]
 #[case(CrossEntropy::new(), KlDivergence::from_log_probs(Form::Probs), "log-probabilities of the student")]
 #[case(CrossEntropy::new(), kl().teacher_gradient(), "the teacher's gradient")]
-#[case(CrossEntropy::new(), kl().top_k(2, Rest::Dropped), "a top-k teacher")]
 fn what_a_part_cannot_say_for_the_whole_is_refused(
     #[case] hard: CrossEntropy,
     #[case] soft: KlDivergence,

@@ -66,9 +66,11 @@ impl Engine {
     /// # pollster::block_on(open()).unwrap();
     /// ```
     pub async fn request(options: Options) -> Result<Engine, Error> {
-        let engine = Engine { gpu: GpuEngine::request(options).await?, policy: Policy::new() };
-        log::info!("surprisal: {}", engine.backend());
-        Ok(engine)
+        let gpu = GpuEngine::request(options).await?;
+        if gpu.is_none() {
+            log::info!("surprisal: {}", Backend::Cpu);
+        }
+        Ok(Engine { gpu, policy: Policy::new() })
     }
 
     /// The engine for an app that owns its device; it can record into the app's encoders.

@@ -174,12 +174,50 @@ impl Bound {
 
     /// Records the dispatches into a pass of the caller's; its pipeline and bind group 0 are changed.
     pub fn record_in(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for dispatch in &self.dispatches {
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.bind_group, &[]);
-            let (x, y, z) = dispatch.grid;
-            pass.dispatch_workgroups(x, y, z);
+        self.dispatches.iter().for_each(|dispatch| dispatch.record(pass));
+    }
+
+    /// Dispatches that are recorded, as many as [`Plan::describe`] lists.
+    pub fn n_dispatches(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Records each dispatch as a pass of its own between two timestamps, which go to the query set from number `first`
+    /// on: what [`Bound::record`] takes on the GPU, dispatch by dispatch. The device must have
+    /// `wgpu::Features::TIMESTAMP_QUERY`, which [`crate::Engine::wanted`] asks for, and the set room for twice
+    /// [`Bound::n_dispatches`]; wgpu says so when the encoder is finished.
+    ///
+    /// ```
+    /// use surprisal::{Bound, wgpu};
+    ///
+    /// fn timed(bound: &Bound, device: &wgpu::Device, encoder: &mut wgpu::CommandEncoder) -> wgpu::QuerySet {
+    ///     let count = 2 * bound.n_dispatches() as u32;
+    ///     let ty = wgpu::QueryType::Timestamp;
+    ///     let set = device.create_query_set(&wgpu::QuerySetDescriptor { label: None, ty, count });
+    ///     bound.record_timed(encoder, &set, 0);
+    ///     // ... resolve_query_set, read, multiply the differences by queue.get_timestamp_period() ...
+    ///     set
+    /// }
+    /// ```
+    pub fn record_timed(&self, encoder: &mut wgpu::CommandEncoder, query_set: &wgpu::QuerySet, first: u32) {
+        for (dispatch, at) in self.dispatches.iter().zip((first..).step_by(2)) {
+            let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+                query_set,
+                beginning_of_pass_write_index: Some(at),
+                end_of_pass_write_index: Some(at + 1),
+            });
+            let descriptor = wgpu::ComputePassDescriptor { label: Some("surprisal"), timestamp_writes };
+            dispatch.record(&mut encoder.begin_compute_pass(&descriptor));
         }
+    }
+}
+
+impl Dispatch {
+    fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        let (x, y, z) = self.grid;
+        pass.dispatch_workgroups(x, y, z);
     }
 }
 

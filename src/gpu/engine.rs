@@ -115,7 +115,9 @@ impl GpuEngine {
             pipelines: Pipelines::new(options.checked, options.pipeline_cache),
             pool: Pool::default(),
         };
-        Ok(GpuEngine { shared: Arc::new(shared), policy: Policy::new() })
+        let engine = GpuEngine { shared: Arc::new(shared), policy: Policy::new() };
+        log::info!("surprisal: {}", engine.backend());
+        Ok(engine)
     }
 
     /// The same engine, its pipelines and buffers shared, under another policy.

@@ -35,6 +35,7 @@ impl Pipelines {
         constants: Constants,
     ) -> Result<wgpu::ComputePipeline, Error> {
         self.made.get((kernel, constants), || {
+            log::debug!("surprisal: making {}, {} lanes to a row", kernel.label(), constants.lanes);
             let module =
                 self.modules.get(kernel, || guarded(device, "a kernel", || module(device, kernel, self.checked)))?;
             guarded(device, "a pipeline", || pipeline(device, kernel, constants, &module, self.cache.as_ref()))

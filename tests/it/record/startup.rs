@@ -4,7 +4,7 @@ use surprisal::{CrossEntropy, Error, GpuEngine, Loss, Options, Pass, wgpu};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
-use crate::support::device::{default_gpus, request_device, with_limits};
+use crate::support::device::{default_gpus, pair_of_devices, with_limits};
 use crate::support::staged::{APART, Staged, bind, plan};
 
 fn pipelines(engine: &GpuEngine) -> isize {
@@ -43,7 +43,7 @@ fn a_warm_plan_binds_without_making_a_pipeline() {
 fn pipelines_go_through_the_apps_cache() {
     let case = random_case(CrossEntropy::new().into(), Batch::new(5, 7));
     for engine in default_gpus().filter(|engine| engine.device().features().contains(wgpu::Features::PIPELINE_CACHE)) {
-        let [one, other] = [(); 2].map(|()| request_device(engine, |_| {}));
+        let [one, other] = pair_of_devices(engine);
         let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
         // SAFETY: there is no data that could be of another making.
         let cache = unsafe { one.0.create_pipeline_cache(&descriptor) };

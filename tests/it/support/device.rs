@@ -127,9 +127,19 @@ pub fn with_limits(change: impl Fn(&mut wgpu::Limits)) -> Vec<GpuEngine> {
 pub fn request_device(gpu: &GpuEngine, change: impl Fn(&mut wgpu::Limits)) -> (wgpu::Device, wgpu::Queue) {
     let mut required_limits = gpu.device().limits();
     change(&mut required_limits);
+    request(gpu, &adapter_of(gpu), required_limits)
+}
+
+/// Two devices of one instance, as the engine's: what belongs to one is known to be foreign to the other.
+pub fn pair_of_devices(gpu: &GpuEngine) -> [(wgpu::Device, wgpu::Queue); 2] {
+    let adapter = adapter_of(gpu);
+    [(); 2].map(|()| request(gpu, &adapter, gpu.device().limits()))
+}
+
+fn request(gpu: &GpuEngine, adapter: &wgpu::Adapter, required_limits: wgpu::Limits) -> (wgpu::Device, wgpu::Queue) {
     let required_features = gpu.device().features();
     let descriptor = wgpu::DeviceDescriptor { required_features, required_limits, ..wgpu::DeviceDescriptor::default() };
-    pollster::block_on(adapter_of(gpu).request_device(&descriptor)).expect("a device with lower limits")
+    pollster::block_on(adapter.request_device(&descriptor)).expect("a device as it gave before")
 }
 
 fn adapter_of(gpu: &GpuEngine) -> wgpu::Adapter {

@@ -14,6 +14,7 @@ mod policy;
 pub mod reference;
 mod shape;
 mod side;
+mod span;
 mod storage;
 mod validate;
 

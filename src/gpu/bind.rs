@@ -5,6 +5,7 @@ use super::{Buffers, Description, GpuEngine, slices};
 use crate::kernel::{Access, PARAMS_BINDING, SOFT_PARAMS_BINDING, Slot};
 use crate::params::Params;
 use crate::plan::{Placement, Schedule, Source, Step, schedule};
+use crate::span::span;
 use crate::{Error, Loss, Problem};
 
 /// Bytes between one step's `Params` and the next: WebGPU's largest offset alignment for uniform buffers.
@@ -123,6 +124,7 @@ impl Plan {
 
     /// Checks the slices and makes bind groups for them. Fails with what is wrong before anything reaches the device.
     pub fn bind(&self, buffers: &Buffers<'_>) -> Result<Bound, Error> {
+        span!("surprisal::bind", loss = self.problem.spec().name());
         let schedule = schedule_for(self, buffers)?;
         let scratch = Scratch::take(&self.engine, buffers, &schedule)?;
         let dispatches = dispatches(self, buffers, &schedule, &scratch)?;

@@ -8,6 +8,7 @@ use super::runs::runs;
 use super::{Pending, Plan, caps};
 use crate::kernel::Variant;
 use crate::plan::Caps;
+use crate::span::span;
 use crate::{Backend, Error, Inputs, Loss, Pass, Policy, Problem, Shape};
 
 /// An engine on a wgpu device: the one that can record into a caller's encoder. [`crate::Engine::from_device`] makes
@@ -178,6 +179,7 @@ impl GpuEngine {
     /// buffer of the device goes in several submissions.
     pub fn begin(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape, inputs: Inputs<'_>) -> Result<Pending, Error> {
         let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
+        span!("surprisal::begin", loss = problem.spec().name());
         problem.check(&inputs)?;
         let room = self.shared.device.limits().max_buffer_size;
         let submit = |(problem, inputs): (Problem, Inputs<'_>)| {

@@ -3,6 +3,7 @@ use super::memo::Memo;
 use crate::Error;
 use crate::kernel::{Constants, Kernel};
 use crate::params::Params;
+use crate::span::span;
 
 /// Compute pipelines, made once per kernel and constants. Those of one kernel share its parsed text, which is most of
 /// what a pipeline costs to make and to keep.
@@ -35,6 +36,7 @@ impl Pipelines {
         constants: Constants,
     ) -> Result<wgpu::ComputePipeline, Error> {
         self.made.get((kernel, constants), || {
+            span!("surprisal::make_pipeline", kernel = kernel.label());
             log::debug!("surprisal: making {}, {} lanes to a row", kernel.label(), constants.lanes);
             let module =
                 self.modules.get(kernel, || guarded(device, "a kernel", || module(device, kernel, self.checked)))?;

@@ -1,6 +1,6 @@
 //! One binding, many recordings; what may be left out; what comes from buffers.
 
-use surprisal::{CrossEntropy, KlDivergence, Loss, Pass, Reduction, SigmoidFocal, wgpu};
+use surprisal::{CrossEntropy, Error, KlDivergence, Loss, Pass, Reduction, SigmoidFocal, wgpu};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases, with_random_dloss};
@@ -71,6 +71,25 @@ fn a_backward_pass_may_follow_its_forward_pass_in_one_submission() {
                 second.record(encoder);
             });
             assert_eq!(backward.read(), expected, "{}", case.name);
+        }
+    }
+}
+
+/// What goes wrong where a gradient silently takes the place of the logits, and a second backward pass, or anybody else,
+/// reads it as such: here it has a slice of its own, or is asked for in so many words.
+#[test]
+fn a_backward_pass_that_runs_twice_gives_the_same_gradient_twice() {
+    for engine in default_gpus() {
+        for case in cases() {
+            let state = saved_state(engine, &case, Pass::Backward);
+            let expected = run(engine, &case, Pass::Backward, APART, &state);
+            let staged = Staged::new(engine, &case, Pass::Backward, APART, &state);
+            let bound = bind(&plan(engine, &case, Pass::Backward), &staged);
+            staged.submit(|encoder| (0..2).for_each(|_| bound.record(encoder)));
+            assert_eq!(staged.read(), expected, "{}", case.name);
+            let (plan, buffers) = (plan(engine, &case, Pass::Backward), staged.buffers());
+            let over_logits = plan.bind(&buffers.dlogits(staged.logits())).expect_err("nobody asked for that");
+            assert_eq!(over_logits, Error::Overlap { written: "dlogits", other: "logits" }, "{}", case.name);
         }
     }
 }

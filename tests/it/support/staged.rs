@@ -116,12 +116,16 @@ impl<'a> Staged<'a> {
         self.tensors.iter().find(|tensor| tensor.slot == slot).map(|tensor| self.slice(tensor))
     }
 
+    pub fn logits(&self) -> wgpu::BufferSlice<'_> {
+        self.given(Slot::Logits).expect("there are logits")
+    }
+
     pub fn row_state(&self) -> wgpu::BufferSlice<'_> {
         self.given(Slot::RowState).unwrap_or_else(|| panic!("{}: no row state", self.name))
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let mut buffers = Buffers::new(self.given(Slot::Logits).expect("there are logits"));
+        let mut buffers = Buffers::new(self.logits());
         for tensor in &self.tensors {
             let slice = self.slice(tensor);
             buffers = match tensor.slot {

@@ -133,7 +133,7 @@ fn rows_in_windows_of_classes_match_the_oracle() {
         KlDivergence::from_logits(Form::Logits).teacher_gradient().into(),
         Distillation::new(CrossEntropy::new(), ReverseKlDivergence::from_logits(Form::LogProbs)).into(),
         KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Spread).into(),
-        distillation(KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Renormalised)),
+        Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Dropped)).into(),
     ];
     for engine in narrow().iter().skip(1) {
         for (i, loss) in losses.iter().enumerate() {

@@ -84,7 +84,8 @@ fn valued(row: Row, soft: u32) -> Value {
     if (row.ignored) {
         return Value(0u, 0u, 0u, 0u);
     }
-    if (row.poisoned) {
+    // A divergence may be infinite, and its gradient alone without a value.
+    if (row.hard.poisoned || (row.soft.poisoned && is_nan(soft))) {
         return Value(NAN, NAN, NAN, NAN);
     }
     let hard = times_Total(total_of(row.hard.value), params.part_weight);

@@ -135,7 +135,7 @@ fn rows_in_windows_of_classes_match_the_oracle() {
         KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Spread).into(),
         Entropy::of_probs().reduction(Reduction::None).into(),
         each(KlDivergence::from_logits(Form::LogProbs)),
-        distillation(KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Renormalised)),
+        Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Dropped)).into(),
     ];
     for engine in narrow().iter().skip(1) {
         for (i, loss) in losses.iter().enumerate() {

@@ -70,6 +70,16 @@ fn a_row_without_a_value_is_nan_in_every_part() {
     }
 }
 
+/// Where the teacher has nothing, under Q: the sum is infinite, the label's part is not, and no gradient is.
+#[test]
+fn an_infinite_divergence_is_an_infinite_sum() {
+    let soft = ReverseKlDivergence::from_logits(Form::Probs);
+    let loss = Distillation::new(CrossEntropy::new().reduction(Reduction::None), soft).weights(0.5, 0.25);
+    let case = case(loss, 2, &[0.5, -1.0, 0.5, -1.0]).labels(&[0, 1]).values(&[0.25, 0.75, 1.0, 0.0]);
+    assert_eq!(case.losses()[1], f64::INFINITY);
+    check(engines(), &case);
+}
+
 /// A mean over rows that are all ignored has no value, and no gradient flows.
 #[test]
 fn nothing_kept_is_as_for_the_cross_entropy() {

@@ -94,7 +94,7 @@ fn a_refused_spec_is_refused_here_too() {
 #[case(top_2(), Forward, logits().target_probs(&[0.25; 4]), "kl_divergence needs targets for Forward, found none")]
 #[case(top_2(), Forward, logits().targets(&[2, 0, 1, -1]), "kl_divergence needs target_probs for Forward, found none")]
 #[case(both(), Forward, labelled().target_probs(&[0.25; 4]), "distillation needs teacher_ids for Forward, found none")]
-#[case(both(), Forward, labelled().teacher_ids(&[0; 4]), "distillation needs target_probs for Forward, found none")]
+#[case(both(), Forward, labelled().teacher_ids(&[2, 0, 1, -1]), "distillation needs target_probs for Forward, found none")]
 #[case(both(), Backward, taught(), "distillation needs row_state for Backward, found none")]
 fn tensors_that_are_needed_are_missed(
     #[case] loss: impl Into<Loss>,

@@ -1,3 +1,4 @@
+use std::panic::resume_unwind;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -52,7 +53,19 @@ fn parsed(kernel: Kernel) -> Parsed {
 /// Every kernel there is.
 pub fn all_parsed() -> &'static [Parsed] {
     static PARSED: OnceLock<Vec<Parsed>> = OnceLock::new();
-    PARSED.get_or_init(|| Kernel::all().into_iter().map(parsed).collect())
+    PARSED.get_or_init(|| {
+        let kernels = Kernel::all();
+        std::thread::scope(|scope| {
+            let shares = kernels.chunks(kernels.len().div_ceil(n_threads()));
+            let parse = |share: &[Kernel]| share.iter().copied().map(parsed).collect::<Vec<_>>();
+            let shares: Vec<_> = shares.map(|share| scope.spawn(move || parse(share))).collect();
+            shares.into_iter().flat_map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        })
+    })
+}
+
+fn n_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Runs `check`, which panics to fail, on every core.
@@ -63,6 +76,5 @@ pub fn for_every_kernel(check: impl Fn(&Parsed) + Sync) {
             check(parsed);
         }
     };
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| (0..n_threads).for_each(|_| drop(scope.spawn(work))));
+    std::thread::scope(|scope| (0..n_threads()).for_each(|_| drop(scope.spawn(work))));
 }

@@ -307,6 +307,18 @@ impl Problem {
         }
     }
 
+    /// Whether loss and gradient are a dispatch each, with the row state between them: one kernel would bind nine
+    /// buffers.
+    pub(crate) fn passes_take_turns(&self) -> bool {
+        let has_nine = !self.spec().family().is_fused() || (self.writes_side() && self.takes_row_weights());
+        self.pass == Pass::ForwardBackward && has_nine
+    }
+
+    /// Whether side outputs come out as their means over the batch.
+    pub(crate) fn side_is_mean(&self) -> bool {
+        self.writes_side() && self.spec().rows().side.mean
+    }
+
     /// The upstream gradient of a softmax is no scalar and has no natural default.
     pub(crate) fn needs_dloss(&self) -> bool {
         self.uses_dloss() && self.spec().family() == Family::Softmax

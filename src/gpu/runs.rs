@@ -64,8 +64,8 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
     (problem, inputs)
 }
 
-/// Bytes of each buffer that a run takes: its inputs, and all its outputs together.
-fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 10] {
+/// Bytes of each buffer that a run takes: its inputs, all its outputs together, and scratch that grows with the rows.
+fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> Vec<u64> {
     let targets = match inputs.targets {
         Targets::None => 0,
         Targets::ClassIndex(labels) => labels.bytes().len(),
@@ -78,14 +78,19 @@ fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> [u64; 10] {
     let outputs = OutputLens::new(problem).total_bytes() as usize;
     let teacher_ids = inputs.teacher_ids.map_or(0, |ids| ids.bytes().len());
     let logits = inputs.logits.bytes().len();
-    [logits, targets, teacher, teacher_ids, target_probs, weights, row_weights, dloss, row_state, outputs]
-        .map(|bytes| bytes as u64)
+    let words_per_row = |needed, width| if needed { problem.shape.n_rows * width * size_of::<f32>() } else { 0 };
+    let kept_state = words_per_row(problem.passes_take_turns(), problem.state_width());
+    let kept_side = words_per_row(problem.side_is_mean(), problem.spec().rows().side.width());
+    let tensors = [logits, targets, teacher, teacher_ids, target_probs, weights, row_weights, dloss, row_state];
+    tensors.into_iter().chain([outputs, kept_state, kept_side]).map(|bytes| bytes as u64).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{runs, sizes};
-    use crate::{CrossEntropy, Inputs, Loss, Pass, Problem, Reduction, Shape};
+    use crate::{
+        CrossEntropy, Distillation, Form, Inputs, KlDivergence, Loss, Pass, Problem, Reduction, Rest, Shape, Side,
+    };
 
     /// Ten rows of three logits, four apart: 156 bytes.
     fn rows_of_runs(loss: &Loss, pass: Pass, room: u64) -> Vec<usize> {
@@ -105,5 +110,13 @@ mod tests {
         assert_eq!(rows_of_runs(&mean, Pass::ForwardBackward, 44), [3, 3, 3, 1]);
         // A gradient of three and a value for each row.
         assert_eq!(rows_of_runs(&rows, Pass::ForwardBackward, 44), [2, 2, 2, 2, 2]);
+        // Five side outputs of each row, before their means are taken.
+        let side = Side::new().lse().entropy().log_prob().prob().top_1().mean();
+        assert_eq!(rows_of_runs(&CrossEntropy::new().side(side).into(), Pass::Forward, 156), [7, 3]);
+        // The row state that passes by turns leave each other: of both losses, and the label.
+        let teacher = KlDivergence::from_logits(Form::Probs).top_k(1, Rest::Dropped);
+        let problem =
+            Problem::new(Distillation::new(CrossEntropy::new(), teacher), Pass::ForwardBackward, Shape::new(1, 3));
+        assert!(problem.expect("a sound problem").passes_take_turns());
     }
 }

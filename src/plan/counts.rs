@@ -20,15 +20,11 @@ impl Builder<'_> {
         // Both counts lie in one binding.
         let shared = (apart && matches!(divisor, Divisor::Kept { .. })).then(|| self.scratch(2 * MAX_DIVISORS));
         let sum = self.count(divisor, shared.map(|source| (source, 0)));
-        let kept = match apart || (self.side_is_mean() && kept != divisor) {
+        let kept = match apart || (problem.side_is_mean() && kept != divisor) {
             true => self.count(kept, shared.map(|source| (source, MAX_DIVISORS))),
             false => sum,
         };
         Divisors { sum, kept }
-    }
-
-    pub(super) fn side_is_mean(&self) -> bool {
-        self.problem.writes_side() && self.problem.spec().rows().side.mean
     }
 
     fn count(&mut self, divisor: Divisor, to: Option<(Source, u64)>) -> Divide {

@@ -9,7 +9,7 @@ use rows::Rows;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Variant, Width};
-use crate::loss::{Distillation, Divisor, Pass, RowWeights, Shares};
+use crate::loss::{Distillation, Divisor, RowWeights, Shares};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Storage};
@@ -179,14 +179,12 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         builder.count_errors();
     }
     let divisors = builder.count_rows();
-    if builder.side_is_mean() {
+    if problem.side_is_mean() {
         builder.side = builder.scratch((problem.shape.n_rows * problem.spec().rows().side.width()) as u64);
     }
     let rows = Rows::new(problem, placement);
     let entries = match problem.pass {
-        Pass::ForwardBackward if !family.is_fused() || (problem.writes_side() && problem.takes_row_weights()) => {
-            vec![Entry::Forward, Entry::Backward]
-        }
+        _ if problem.passes_take_turns() => vec![Entry::Forward, Entry::Backward],
         pass => vec![Entry::of(pass)],
     };
     let sums = match builder.run_rows(&rows, &entries, divisors) {
@@ -196,7 +194,7 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     if problem.writes_values() && problem.extent() == Extent::Scalar {
         builder.sum_values(sums, divisors);
     }
-    if builder.side_is_mean() {
+    if problem.side_is_mean() {
         builder.sum_side(divisors.kept);
     }
     Ok(builder.schedule)

@@ -10,9 +10,9 @@ use crate::{Error, Shape};
 /// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the cross-entropy and soft the divergence,
 /// each with its own temperature; z-loss, poly-1 and smoothing are the cross-entropy's. Labels are the inputs'
 /// `targets`, P is their `teacher` `[N, C]`, in the form the divergence says, or the `target_probs` `[N, k]` at the
-/// classes that `teacher_ids` `[N, k]` name, where it has a top-k teacher ([`crate::TopK`]). Reduction and `ignore_index` are the
-/// cross-entropy's and hold for both parts: an ignored row is exactly 0, and `Mean` divides each part by its own count
-/// of the rows kept, with class weights for the cross-entropy and without for the divergence.
+/// classes that `teacher_ids` `[N, k]` name, where it has a top-k teacher ([`crate::TopK`]). Reduction and
+/// `ignore_index` are the cross-entropy's and hold for both parts: an ignored row is exactly 0, and `Mean` divides each
+/// part by its own count of the rows kept, with class weights for the cross-entropy and without for the divergence.
 ///
 /// The three parts come back too, without the weights: as [`crate::Output::parts`], and in a device buffer beside the
 /// sum.

@@ -17,9 +17,10 @@ use crate::{Error, Shape};
 /// A negative id (of u32, one from 2^31 on) is a slot that is not used, as padding: its number is not looked at. A
 /// class named with `p_i = 0` is named all the same; a mass above 0 counts as at least the smallest normal f32, one
 /// given by its logarithm as at least e^-87. On the host an id of C or more and a class named twice are refused, unless
-/// a label has the row ignored; on a device the former poisons its row (loss and gradient NaN), and the masses of the latter add up. A used slot whose
-/// number is negative (as a probability), NaN or infinite poisons its row. In a row that names no class, or none with
-/// mass, P is 0, and the KL divergence and its gradient with it, unless the rest is spread: P is then even.
+/// a label has the row ignored; on a device the former poisons its row (loss and gradient NaN), and the masses of the
+/// latter add up. A used slot whose number is negative (as a probability), NaN or infinite poisons its row. In a row
+/// that names no class, or none with mass, P is 0, and the KL divergence and its gradient with it, unless the rest is
+/// spread: P is then even.
 ///
 /// KL with one value per element or with a gradient of the teacher, and a student of log-probabilities, do not go with
 /// such a teacher, nor does a divergence count the rows that ids poison (`Buffers::errors`). Where both 0 and infinity

@@ -131,6 +131,11 @@ impl Engine {
     /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once. Fails
     /// as [`Engine::evaluate`] does; what the device has to say comes with the output.
     ///
+    /// The inputs are not needed once it returns, and the loss may be lent (`&loss`), so that a stream of batches keeps a
+    /// few outputs to come under way and waits for the oldest. Each holds buffers for its tensors and results until it
+    /// is waited for or dropped, in whatever order. Batches of different sizes have no mean of means: reduce by `None`
+    /// or `Sum`, add up, divide at the end, as the example `evaluate` does.
+    ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {
     /// use std::{future::Future, pin::pin, task::{Context, Poll, Waker}};

@@ -35,6 +35,9 @@ pub struct Side {
     pub top_k: Option<u32>,
     /// The mean over the rows kept instead of one number per row: accuracy, mean entropy, and from the mean `log_prob`
     /// the perplexity. There is no mean of an argmax.
+    ///
+    /// One number per row needs no `log_prob` for the surprisal where the losses come out by row and have no weights,
+    /// smoothing or z-loss: they are it.
     pub mean: bool,
 }
 
@@ -186,7 +189,7 @@ impl SideOutputs {
         }
     }
 
-    /// `exp` of the mean surprisal `-log p_t`, if the mean `log_prob` was asked for.
+    /// `exp` of the mean surprisal `-log p_t`, if the mean `log_prob` was asked for; of numbers per row there is none.
     pub fn perplexity(&self) -> Option<f32> {
         match self.log_prob.as_deref() {
             Some(&[mean]) => Some((-mean).exp()),

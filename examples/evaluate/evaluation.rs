@@ -70,8 +70,8 @@ impl<'a> Evaluation<'a> {
         // KL(P||Q) has P, of which the divergence is, as the targets.
         let compared = Inputs::new(others).targets(logits);
         Ok(Calls {
-            cross_entropy: self.engine.begin(self.cross_entropy.clone(), Pass::Forward, shape, labelled)?,
-            divergence: self.engine.begin(self.divergence.clone(), Pass::Forward, shape, compared)?,
+            cross_entropy: self.engine.begin(&self.cross_entropy, Pass::Forward, shape, labelled)?,
+            divergence: self.engine.begin(&self.divergence, Pass::Forward, shape, compared)?,
         })
     }
 

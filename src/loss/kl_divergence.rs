@@ -5,7 +5,8 @@ use crate::reference::Real;
 /// Kullback-Leibler divergence `KL(P||Q) = sum_c p_c (log p_c - log q_c)`, P the targets, Q ours.
 ///
 /// The gradient is `(q_i sum_k p_k - p_i) / T` with respect to logits, `-p_i` with respect to log-probabilities.
-/// Classes with `p = 0` contribute 0, whatever `q`. [`Divergence`] has the options.
+/// Classes with `p = 0` contribute 0, whatever `q`. Of two models, neither of which teaches, the divergence of the first
+/// from the second is `Inputs::new(second).targets(first)`. [`Divergence`] has the options.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

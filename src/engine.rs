@@ -81,7 +81,9 @@ impl Engine {
         GpuEngine::with_options(device, queue, Options::default())
     }
 
-    /// The features and limits to request from an adapter so that every kernel variant it could run is available.
+    /// The features and limits to request from an adapter so that every kernel variant it could run is available, and
+    /// timestamps for [`crate::Bound::record_timed`] and a pipeline cache for [`crate::Options::pipeline_cache`] where
+    /// it has them.
     pub fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
         GpuEngine::wanted(adapter)
     }

@@ -312,7 +312,8 @@ pub enum Error {
     },
 
     /// In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` and may not overlap if a
-    /// kernel may write to either; where an output shares a buffer with an input, kernels may write to all of them.
+    /// kernel may write to either; where an output shares a buffer with an input, or scratch is the caller's, kernels may
+    /// write to all of them.
     /// Start slices of one buffer at such multiples, or give them buffers of their own.
     #[error("a browser binds {one} and {other} of one buffer only in blocks of {block} bytes of their own")]
     SharedBlock {
@@ -366,6 +367,13 @@ pub enum Error {
         /// What is missing, with numbers.
         what: String,
     },
+
+    /// A pipeline cache belongs to one device, and this engine was to open another: use
+    /// [`crate::GpuEngine::with_options`] with the cache's device.
+    #[error(
+        "a pipeline cache is of one device, but the engine opens its own; give GpuEngine::with_options that device"
+    )]
+    ForeignCache,
 
     /// The variant forced through [`crate::Options`] cannot run on this device.
     #[error("the device cannot run the forced variant: {reason}")]

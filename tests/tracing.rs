@@ -39,7 +39,7 @@ impl Subscriber for Seen {
 
 /// On wgpu's device without a driver.
 #[test]
-fn plans_bindings_pipelines_and_submissions_are_spans() {
+fn calls_bindings_and_pipelines_are_spans() {
     let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
     let engine = GpuEngine::with_options(&device, &queue, Options::default()).expect("the defaults suffice");
     let seen = Seen::default();

@@ -2,9 +2,10 @@ use surprisal::wgpu::{self, BufferUsages, util::DeviceExt};
 
 use super::tensors::Tensors;
 
-/// Bytes of surprisal's parameters, and of its constants: four numbers and a class factor, an alignment apart.
-const PARAMS: usize = 144;
-const CONSTANTS: usize = 4 * 256 + 4;
+/// Bytes of surprisal's parameters, one dispatch's, and of its constants: five numbers an alignment apart, a class factor
+/// and an ignored label.
+const PARAMS: usize = 256;
+const CONSTANTS: usize = 5 * 256 + 8;
 
 /// The wgpu calls alone, as many and as large as a cross-entropy's, for kernels that do nothing.
 pub struct Bare {

@@ -58,6 +58,9 @@ impl std::fmt::Display for Wish {
 pub(super) async fn open_best(options: Options) -> Result<Option<GpuEngine>, Error> {
     let wish = Wish::new(options.adapter.as_deref());
     let forced = options.variant.is_some() || options.workgroup_size.is_some();
+    if options.pipeline_cache.is_some() {
+        return Err(Error::ForeignCache);
+    }
     if wish == Wish::Cpu {
         return Ok(None);
     }

@@ -38,8 +38,8 @@ pub struct Plan {
 
 /// A plan with its buffers: ready to be recorded, any number of times.
 ///
-/// Recording is dispatches only: nothing is created, copied, submitted or waited for. The scratch memory belongs to
-/// this value; keep it until the last submission that holds a recording of it has been made.
+/// Recording is dispatches only: nothing is created, copied, submitted or waited for. The scratch memory, if it is not
+/// the caller's, belongs to this value; keep it until the last submission that holds a recording of it has been made.
 ///
 /// ```
 /// use surprisal::{Bound, wgpu};
@@ -99,8 +99,9 @@ impl Plan {
         self.problem.side_len()
     }
 
-    /// Makes the pipelines that a binding of aligned slices in buffers of their own takes, optional ones left out: what a
-    /// start-up would rather spend the time on than the first step. Pipelines are the engine's, and made once.
+    /// Makes the pipelines that a binding of aligned slices in buffers of their own takes, optional ones and scratch left
+    /// out: what a start-up would rather spend the time on than the first step. Pipelines are the engine's, and made
+    /// once; those that [`Buffers::scratch`] wants are others, and made by the first binding that has it.
     ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {

@@ -95,7 +95,8 @@ impl<'a> Buffers<'a> {
     }
 
     /// A counter, one u32, to which every recording adds the rows that have no value whatever their logits: the label
-    /// is out of range, or the row weight no number. The caller sets it to 0 and reads it when it suits.
+    /// is out of range, or the row weight no number; what a top-k teacher names is not looked at. The caller sets it to
+    /// 0 and reads it when it suits.
     pub fn errors(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::Errors, slice)
     }
@@ -140,7 +141,10 @@ impl<'a> Buffers<'a> {
 
     /// Memory for what the dispatches leave each other, in place of the engine's own: as many bytes as
     /// [`crate::Plan::describe`] says, from a multiple of the device's `min_storage_buffer_offset_alignment` on. What it
-    /// held is lost; between recordings it is the caller's.
+    /// held is lost; between recordings it is the caller's. The whole slice counts as written, whatever of it is used.
+    ///
+    /// Its pieces are one buffer's, some read and some written by one dispatch, which therefore binds everything
+    /// `read_write`: on some GPUs inputs then miss a cache that is for what nobody writes.
     pub fn scratch(mut self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.scratch = Some(slice);
         self

@@ -18,15 +18,16 @@ pub struct Description {
 pub struct DispatchDescription {
     /// The label of its pipeline and bind group, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
     pub kernel: String,
-    /// Lanes of a workgroup, and how many of them share a row.
+    /// Lanes of a workgroup.
     pub workgroup_size: u32,
     /// Lanes that share a row.
     pub lanes: u32,
     /// Workgroups along x, y and z.
     pub workgroups: (u32, u32, u32),
-    /// Bytes bound to be read, each at least once.
+    /// Bytes of the bindings that it reads, from where each may start, padding included: the least that moves, but for
+    /// what looks up one class of a row.
     pub bytes_read: u64,
-    /// Bytes bound to be written, each once.
+    /// Bytes of the bindings that it writes, likewise.
     pub bytes_written: u64,
 }
 
@@ -43,7 +44,7 @@ impl DispatchDescription {
     fn new(step: &Step) -> DispatchDescription {
         let (mut bytes_read, mut bytes_written) = (0, 0);
         for binding in step.bound() {
-            bytes_read += if binding.is_read() { binding.region.size } else { 0 };
+            bytes_read += if binding.read { binding.region.size } else { 0 };
             bytes_written += if binding.written { binding.region.size } else { 0 };
         }
         DispatchDescription {

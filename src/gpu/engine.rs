@@ -68,7 +68,7 @@ pub struct Options {
     /// Keeps run-time checks in the kernels: slower, for tests.
     pub checked: bool,
     /// Where the driver looks for pipelines it made before, and leaves those it makes: the app's, which loads and saves
-    /// it. For engines on a device of the app's.
+    /// it. For engines on a device of the app's; one that opens its own has none to share, and refuses.
     pub pipeline_cache: Option<wgpu::PipelineCache>,
 }
 
@@ -126,7 +126,9 @@ impl GpuEngine {
         GpuEngine { policy, ..self }
     }
 
-    /// The features and limits to request from an adapter so that every kernel variant it could run is available.
+    /// The features and limits to request from an adapter so that every kernel variant it could run is available, and
+    /// timestamps for [`crate::Bound::record_timed`] and a pipeline cache for [`crate::Options::pipeline_cache`] where
+    /// it has them.
     pub fn wanted(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::Limits) {
         caps::wanted(adapter)
     }

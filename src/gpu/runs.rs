@@ -96,8 +96,12 @@ mod tests {
     fn rows_of_runs(loss: &Loss, pass: Pass, room: u64) -> Vec<usize> {
         let shape = Shape::new(10, 3).logits_stride(4);
         let problem = Problem::new(loss, pass, shape).expect("a sound problem");
-        let (logits, labels) = ([0.0; 39], [0; 10]);
-        let runs = runs(&problem, &Inputs::new(&logits).targets(&labels), room);
+        let (logits, labels, probs) = ([0.0; 39], [0; 10], [0.5; 10]);
+        let mut inputs = Inputs::new(&logits).targets(&labels);
+        if problem.takes_teacher_ids() {
+            inputs = inputs.teacher_ids(&labels).target_probs(&probs);
+        }
+        let runs = runs(&problem, &inputs, room);
         assert!(runs.iter().flat_map(sizes).all(|size| size <= room));
         runs.iter().map(|(problem, _)| problem.shape.n_rows).collect()
     }
@@ -113,10 +117,9 @@ mod tests {
         // Five side outputs of each row, before their means are taken.
         let side = Side::new().lse().entropy().log_prob().prob().top_1().mean();
         assert_eq!(rows_of_runs(&CrossEntropy::new().side(side).into(), Pass::Forward, 156), [7, 3]);
-        // The row state that passes by turns leave each other: of both losses, and the label.
+        // The row state that passes by turns leave each other, of seven words: both losses', the label and its logit.
         let teacher = KlDivergence::from_logits(Form::Probs).top_k(1, Rest::Dropped);
-        let problem =
-            Problem::new(Distillation::new(CrossEntropy::new(), teacher), Pass::ForwardBackward, Shape::new(1, 3));
-        assert!(problem.expect("a sound problem").passes_take_turns());
+        let distillation = Distillation::new(CrossEntropy::new(), teacher).into();
+        assert_eq!(rows_of_runs(&distillation, Pass::ForwardBackward, 156), [5, 5]);
     }
 }

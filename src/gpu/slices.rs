@@ -186,7 +186,8 @@ fn check_overlap(problem: &Problem, buffers: &Buffers<'_>, aliasing: Aliasing) -
         }
     }
     let Aliasing::Blocks(block) = aliasing else { return Ok(()) };
-    let is_arena = pairs().any(|(one, other)| one.written && !other.written);
+    // Pieces of scratch meet each other, and what is bound with them.
+    let is_arena = buffers.scratch.is_some() || pairs().any(|(one, other)| one.written && !other.written);
     for (one, other) in pairs().filter(|(one, _)| one.written || is_arena) {
         if one.meets(other, block) {
             return Err(Error::SharedBlock { one: one.name, other: other.name, block });
@@ -200,18 +201,26 @@ mod tests {
     use super::*;
     use crate::{CrossEntropy, Pass, Shape};
 
-    /// What cross-entropy of 2 x 3 says to a buffer's slices at these offsets.
-    fn check(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> Result<(), Error> {
+    /// Of one device: wgpu does not tell apart the buffers of two instances.
+    fn buffers<const N: usize>(sizes: [u64; N]) -> [wgpu::Buffer; N] {
         let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
         let usage = wgpu::BufferUsages::STORAGE;
-        let size = 4096;
-        let descriptor = wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
-        let arena = device.create_buffer(&descriptor);
-        let problem =
-            Problem::new(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3)).expect("it has a meaning");
+        sizes.map(|size| {
+            device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+        })
+    }
+
+    /// Cross-entropy of 2 x 3.
+    fn problem() -> Problem {
+        Problem::new(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(2, 3)).expect("it has a meaning")
+    }
+
+    /// What is said to a buffer's slices at these offsets.
+    fn check(aliasing: Aliasing, [logits, targets, values, dlogits]: [u64; 4]) -> Result<(), Error> {
+        let [arena] = buffers([4096]);
         let buffers = Buffers::new(arena.slice(logits..)).targets(arena.slice(targets..));
         let buffers = buffers.values(arena.slice(values..)).dlogits(arena.slice(dlogits..));
-        check_overlap(&problem, &buffers, aliasing)
+        check_overlap(&problem(), &buffers, aliasing)
     }
 
     #[test]
@@ -232,5 +241,18 @@ mod tests {
             assert_eq!(check(Aliasing::Bytes, offsets), natively, "{offsets:?}");
             assert_eq!(check(Aliasing::Blocks(block), offsets), in_browser, "{offsets:?} in a browser");
         }
+    }
+
+    /// Kernels that find scratch in one piece may write everything, as an arena's.
+    #[test]
+    fn a_browser_has_inputs_beside_scratch_in_blocks_of_their_own() {
+        let [arena, scratch] = buffers([4096, 1024]);
+        let apart = |targets: u64| {
+            let buffers = Buffers::new(arena.slice(..24)).targets(arena.slice(targets..targets + 8));
+            let outputs = buffers.values(scratch.slice(..4)).dlogits(scratch.slice(256..280));
+            check_overlap(&problem(), &outputs.scratch(scratch.slice(512..)), Aliasing::Blocks(256))
+        };
+        assert_eq!(apart(256), Ok(()));
+        assert_eq!(apart(24), Err(Error::SharedBlock { one: "logits", other: "targets", block: 256 }));
     }
 }

@@ -137,7 +137,7 @@ fn kept_sums(family: Family) -> &'static [Fragment] {
 /// What the second part of a sum brings of the way through the data.
 pub(super) fn reads_of_part(divergence: Family, entry: Entry) -> &'static [Fragment] {
     match entry {
-        Entry::Backward | Entry::BackwardGathered => &[],
+        Entry::Backward => &[],
         Entry::Accumulate => kept_sums(divergence),
         Entry::AddTerms => &[LANE_TERMS],
         _ => reads(divergence, entry),

@@ -78,7 +78,7 @@ impl Kernel {
             (Family::Softmax, _) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Forward) => &["Sums"],
             (Family::Distribution { terms: Terms::PerElement, .. }, Entry::Backward) => &["Total"],
-            (_, Entry::Backward | Entry::BackwardGathered) if family.is_top_k() => &["Mass"],
+            (_, Entry::Backward) if family.is_top_k() => &["Mass"],
             (_, Entry::Backward | Entry::BackwardGathered) => &[],
             _ if family.is_top_k() => &["Sums", "Total", "Mass"],
             _ => &["Sums", "Total"],

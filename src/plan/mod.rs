@@ -9,7 +9,7 @@ use rows::Rows;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Variant, Width};
-use crate::loss::{Distillation, Divisor, RowWeights, Shares};
+use crate::loss::{Distillation, Divisor, Family, RowWeights, Shares};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Storage};
@@ -96,26 +96,30 @@ impl Step {
         let bindings = self.kernel.bindings().into_iter().zip(&self.regions);
         let bound = bindings.map(|(Binding { slot, written, .. }, &(placed, region))| {
             debug_assert_eq!(slot, placed, "regions are in the order of the bindings");
-            BoundRegion { slot, region, written }
+            BoundRegion { region, read: !written || self.adds_to(slot), written }
         });
         bound.collect()
+    }
+
+    /// Whether it reads what it writes there: logits under a gradient, and sums over the windows before.
+    fn adds_to(&self, slot: Slot) -> bool {
+        match slot {
+            Slot::Logits | Slot::SavedSums | Slot::SavedTerms | Slot::Errors => true,
+            Slot::Values => {
+                let is_elementwise = matches!(self.kernel.program, Program::Loss { family: Family::Elementwise, .. });
+                is_elementwise && self.constants.per_row && self.params.first_class > 0
+            }
+            _ => false,
+        }
     }
 }
 
 /// A binding of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoundRegion {
-    pub slot: Slot,
     pub region: Region,
+    pub read: bool,
     pub written: bool,
-}
-
-impl BoundRegion {
-    /// Whether it is read: as an input, before the gradient overwrites it, or to be added to.
-    pub fn is_read(&self) -> bool {
-        let changes = matches!(self.slot, Slot::Logits | Slot::SavedSums | Slot::SavedTerms | Slot::Errors);
-        changes || !self.written
-    }
 }
 
 /// Everything one call launches.

@@ -60,8 +60,11 @@ impl<'a> Parts<'a> {
             }
             _ => (hard.values.clone(), Real::ZERO),
         };
-        let weighted =
-            |hard: Real, soft: Real| Real::from(self.weights[0]).times(hard) + (share * self.weights[1]).times(soft);
+        // A weight of 0 wins against infinity, and not against what has no value.
+        let product = |weight: Real, x: Real| if x.value.is_nan() { Real::NAN } else { weight.times(x) };
+        let weighted = |hard: Real, soft: Real| {
+            product(Real::from(self.weights[0]), hard) + product(share * self.weights[1], soft)
+        };
         let both = |hard: &[Real], soft: &[Real]| hard.iter().zip(soft).map(|(&h, &s)| weighted(h, s)).collect();
         Some(Row {
             values: both(&hard.values, &soft.values),

@@ -14,7 +14,7 @@ use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
 use crate::support::device::{default_gpus, with_limits};
 use crate::support::losses::{reduction_of, with_reduction};
 use crate::support::planes::in_planes;
-use crate::support::staged::{APART, Bits, Staged, plan, run, saved_state};
+use crate::support::staged::{APART, Bits, Staged, plan, run, run_with_scratch, saved_state};
 
 const CLASS_WEIGHTS: [f32; 6] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
 /// Rows of a slab: a binding of 4 KiB holds 30 of their classes, and windows are of 28.
@@ -116,6 +116,28 @@ fn rows_longer_than_a_software_adapters_loops_match_the_oracle() {
     for engine in default_gpus().take(1) {
         for (loss, n_classes) in &losses {
             check_gpu(engine, &random(0, loss, Batch::new(1, *n_classes)));
+        }
+    }
+}
+
+/// What windows keep of a slab lies in one buffer then, which dispatches read and write.
+#[test]
+fn scratch_of_the_callers_changes_no_bit_of_windows() {
+    let losses: [Loss; 5] = [
+        smoothed().into(),
+        Loss::Softmax,
+        distillation(JensenShannon::from_logits(Form::Probs)),
+        distillation(KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)),
+        each(KlDivergence::from_logits(Form::Probs)),
+    ];
+    for engine in narrow().iter().take(1) {
+        for (i, loss) in losses.iter().enumerate() {
+            let case = in_planes(&with_random_dloss(&random(i, loss, Batch::new(2 * INNER, 61))), INNER, [2, 1, 3]);
+            for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
+                let saved = saved_state(engine, &case, pass);
+                let expected = run(engine, &case, pass, APART, &saved);
+                assert_eq!(run_with_scratch(engine, &case, pass, &saved), expected, "{pass:?} of {}", case.name);
+            }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use surprisal::reference::Real;
 use surprisal::{
-    CrossEntropy, Distillation, Form, JensenShannon, KlDivergence, Pass, Reduction, Rest, ReverseKlDivergence,
-    SoftPart, TotalVariation,
+    Corners, CrossEntropy, Distillation, Form, JensenShannon, KlDivergence, Pass, Policy, Reduction, Rest,
+    ReverseKlDivergence, SoftPart, TotalVariation,
 };
 
 use crate::losses::check;
@@ -74,9 +74,26 @@ fn a_row_without_a_value_is_nan_in_every_part() {
 #[test]
 fn an_infinite_divergence_is_an_infinite_sum() {
     let soft = ReverseKlDivergence::from_logits(Form::Probs);
-    let loss = Distillation::new(CrossEntropy::new().reduction(Reduction::None), soft).weights(0.5, 0.25);
-    let case = case(loss, 2, &[0.5, -1.0, 0.5, -1.0]).labels(&[0, 1]).values(&[0.25, 0.75, 1.0, 0.0]);
-    assert_eq!(case.losses()[1], f64::INFINITY);
+    for (weight, expected) in [(0.25, f64::INFINITY), (0.0, 0.5 * 1.5_f64.exp().ln_1p())] {
+        let hard = CrossEntropy::new().reduction(Reduction::None);
+        let loss = Distillation::new(hard, soft.clone()).weights(0.5, weight);
+        let case = case(loss, 2, &[0.5, -1.0, 0.5, -1.0]).labels(&[0, 1]).values(&[0.25, 0.75, 1.0, 0.0]);
+        let found = case.losses()[1];
+        assert!(found == expected || (found - expected).abs() < 1e-6, "{found} for {expected}");
+        assert!(case.gradient()[2].is_nan(), "which has no value where the divergence is infinite");
+        check(engines(), &case);
+    }
+}
+
+/// Where 0 times infinity is NaN, as in PyTorch, a part without a value is not undone by a weight of 0.
+#[test]
+fn a_weight_of_0_does_not_hide_a_part_without_a_value() {
+    let soft = KlDivergence::from_logits(Form::Logits);
+    let loss = Distillation::new(CrossEntropy::new().reduction(Reduction::None), soft).weights(1.0, 0.0);
+    const MASKED: f32 = f32::NEG_INFINITY;
+    let case = case(loss, 3, &[0.5, -1.0, MASKED, 0.5, -1.0, 2.0]).labels(&[0, 1]);
+    let case = case.values(&[0.25, 0.75, MASKED, 1.0, 0.0, -1.0]).policy(Policy::new().corners(Corners::PyTorch));
+    assert!(case.losses()[0].is_nan() && case.losses()[1].is_finite());
     check(engines(), &case);
 }
 

@@ -1,6 +1,6 @@
 //! Pipelines made before they are needed, or found where an earlier run left them.
 
-use surprisal::{CrossEntropy, Error, GpuEngine, Loss, Options, Pass, wgpu};
+use surprisal::{CrossEntropy, Engine, Error, GpuEngine, Loss, Options, Pass, wgpu};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
@@ -55,5 +55,7 @@ fn pipelines_go_through_the_apps_cache() {
         evaluate(&one).expect("the cache is of this device");
         let foreign = evaluate(&other);
         assert!(matches!(foreign, Err(Error::Wgpu { what: "a pipeline", .. })), "{foreign:?}");
+        let own = pollster::block_on(Engine::request(Options::default().pipeline_cache(cache.clone())));
+        assert_eq!(own.err(), Some(Error::ForeignCache));
     }
 }

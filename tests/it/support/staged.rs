@@ -227,6 +227,25 @@ pub fn run(engine: &GpuEngine, case: &Case, pass: Pass, layout: Layout, saved: &
     staged.read()
 }
 
+/// The results of one recording with scratch memory of the caller's, as much as the plan says that it takes; fails if a
+/// byte beside it was written.
+pub fn run_with_scratch(engine: &GpuEngine, case: &Case, pass: Pass, saved: &[u32]) -> Bits {
+    const GUARD_WORDS: usize = 64;
+    let (plan, staged) = (plan(engine, case, pass), Staged::new(engine, case, pass, APART, saved));
+    let needed =
+        plan.describe(&staged.buffers()).unwrap_or_else(|error| panic!("{}: {error}", staged.name)).scratch_bytes;
+    let words = needed as usize / WORD;
+    let page = vec![GUARD; words + 2 * GUARD_WORDS];
+    let (buffer, start) = (upload(engine, bytemuck::cast_slice(&page)), (GUARD_WORDS * WORD) as u64);
+    let bound = plan.bind(&staged.buffers().scratch(buffer.slice(start..start + needed.max(WORD as u64))));
+    let bound = bound.unwrap_or_else(|error| panic!("{}: {error}", staged.name));
+    staged.submit(|encoder| bound.record(encoder));
+    let found = download(engine, &buffer);
+    let guards = found[..GUARD_WORDS].iter().chain(&found[GUARD_WORDS + words..]);
+    assert!(guards.into_iter().all(|&word| word == GUARD), "{}: wrote beyond {needed} bytes of scratch", staged.name);
+    staged.read()
+}
+
 /// The row state a forward pass saves, where there is one.
 pub fn saved_state(engine: &GpuEngine, case: &Case, pass: Pass) -> Vec<u32> {
     match pass {

@@ -14,7 +14,7 @@ use crate::{Backend, Error, Inputs, Loss, Pass, Policy, Problem, Shape};
 /// An engine on a wgpu device: the one that can record into a caller's encoder. [`crate::Engine::from_device`] makes
 /// one for an app's device, and [`crate::Engine::gpu`] is that of an engine with a device of its own.
 ///
-/// Clones are cheap and share pipelines and pooled buffers. [`Buffers`] shows a whole call.
+/// Clones are cheap and share pipelines and pooled buffers. [`crate::Buffers`] shows a whole call.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {

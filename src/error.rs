@@ -313,8 +313,7 @@ pub enum Error {
 
     /// In a browser bindings start at multiples of `min_storage_buffer_offset_alignment` and may not overlap if a
     /// kernel may write to either; where an output shares a buffer with an input, or scratch is the caller's, kernels may
-    /// write to all of them.
-    /// Start slices of one buffer at such multiples, or give them buffers of their own.
+    /// write to all of them. Start slices of one buffer at such multiples, or give them buffers of their own.
     #[error("a browser binds {one} and {other} of one buffer only in blocks of {block} bytes of their own")]
     SharedBlock {
         /// One of the tensors.

@@ -3,6 +3,7 @@ use std::ops::Range;
 
 use half::{bf16, f16};
 
+use crate::kernel::Slot;
 use crate::validate::Extent;
 use crate::{LabelStorage, Problem, SideOutputs, Storage};
 
@@ -153,6 +154,30 @@ impl<'a> Inputs<'a> {
     pub fn row_state(mut self, row_state: &'a [f32]) -> Self {
         self.row_state = Some(row_state);
         self
+    }
+
+    /// The tensors given, as bytes.
+    pub(crate) fn given(&self) -> Vec<(Slot, &[u8])> {
+        let targets = match &self.targets {
+            Targets::None => None,
+            Targets::ClassIndex(labels) => Some(labels.bytes()),
+            Targets::Values(values) => Some(values.bytes()),
+        };
+        let numbers = |numbers: &Option<Numbers<'a>>| numbers.map(|numbers| numbers.bytes());
+        let floats = |floats: Option<&'a [f32]>| floats.map(bytemuck::cast_slice);
+        let all = [
+            (Slot::Logits, Some(self.logits.bytes())),
+            (Slot::Targets, targets),
+            (Slot::Teacher, numbers(&self.teacher)),
+            (Slot::TeacherIds, self.teacher_ids.map(|ids| ids.bytes())),
+            (Slot::TargetProbs, numbers(&self.target_probs)),
+            (Slot::Weights, floats(self.weights.map(|(weights, _)| weights))),
+            (Slot::RowWeights, floats(self.row_weights)),
+            (Slot::Dloss, numbers(&self.dloss)),
+            (Slot::Divisor, self.divisor.as_ref().map(bytemuck::bytes_of)),
+            (Slot::RowState, floats(self.row_state)),
+        ];
+        all.into_iter().filter_map(|(slot, bytes)| Some((slot, bytes?))).collect()
     }
 }
 

@@ -75,7 +75,7 @@ impl Plan {
         }
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().class_factors()));
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().ignore_index()));
-        let constants = buffer_of(device, "surprisal constants", &bytes, wgpu::BufferUsages::STORAGE)?;
+        let constants = buffer_of(device, "constants", &bytes, wgpu::BufferUsages::STORAGE)?;
         Ok(Plan { engine: engine.clone(), problem, constants })
     }
 
@@ -251,7 +251,7 @@ fn dispatches(
     if let Some(soft_params) = &schedule.soft_params {
         bytes.extend_from_slice(bytemuck::bytes_of(soft_params));
     }
-    let params = buffer_of(device, "surprisal params", &bytes, wgpu::BufferUsages::UNIFORM)?;
+    let params = buffer_of(device, "params", &bytes, wgpu::BufferUsages::UNIFORM)?;
     let bind = |(index, step): (usize, &Step)| {
         let pipeline = engine.shared.pipelines.get(device, step.kernel, step.constants)?;
         let uniform = |binding, at: usize| wgpu::BindGroupEntry {

@@ -48,8 +48,7 @@ pub struct Buffers<'a> {
 impl<'a> Buffers<'a> {
     /// Logits `[N, C]`, as [`crate::Shape::logits_storage`] says.
     pub fn new(logits: wgpu::BufferSlice<'a>) -> Self {
-        let buffers = Buffers { slices: [None; Slot::COUNT], weights: None, in_place: false, scratch: None };
-        buffers.with(Slot::Logits, logits)
+        Buffers::of(std::iter::once((Slot::Logits, logits)), None)
     }
 
     /// Labels `[N]`, or those `[N, k]` that a top-k teacher names, as [`crate::Shape::label_storage`] says; or one
@@ -148,6 +147,15 @@ impl<'a> Buffers<'a> {
     pub fn scratch(mut self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.scratch = Some(slice);
         self
+    }
+
+    /// These slices; weights, if there are any, broadcast so.
+    pub(super) fn of(
+        slices: impl Iterator<Item = (Slot, wgpu::BufferSlice<'a>)>,
+        weights: Option<Broadcast>,
+    ) -> Buffers<'a> {
+        let none = Buffers { slices: [None; Slot::COUNT], weights, in_place: false, scratch: None };
+        slices.fold(none, |buffers, (slot, slice)| buffers.with(slot, slice))
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<wgpu::BufferSlice<'a>> {

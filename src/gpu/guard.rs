@@ -68,7 +68,8 @@ pub(super) fn buffer_of(
     if size > limit {
         return Err(Error::TooLarge { what: "bytes of one buffer", found: size, limit });
     }
-    let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: true };
+    let label = format!("surprisal {what}");
+    let descriptor = wgpu::BufferDescriptor { label: Some(&label), size, usage, mapped_at_creation: true };
     let buffer = guarded(device, what, || device.create_buffer(&descriptor))?;
     let refused = |error: wgpu::MapRangeError| Error::Wgpu { what, message: error.to_string() };
     buffer.get_mapped_range_mut(..bytes.len() as u64).map_err(refused)?.copy_from_slice(bytes);

@@ -9,7 +9,7 @@ use super::guard::guarded;
 use super::guard::polled;
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine};
-use crate::inputs::{Broadcast, Inputs, Output, Targets};
+use crate::inputs::{Broadcast, Inputs, Output};
 use crate::kernel::Slot;
 use crate::{Error, Problem, Side, SideOutputs, Storage};
 
@@ -210,9 +210,21 @@ impl OutputLens {
         self.side.map(|(_, stored)| stored)
     }
 
+    /// Those there are, in the order they are read back.
+    fn each(&self) -> impl Iterator<Item = (Slot, Stored)> {
+        let OutputLens { values, dlogits, dtargets, row_state, .. } = *self;
+        let all = [
+            (Slot::Values, values),
+            (Slot::Dlogits, dlogits),
+            (Slot::Dtargets, dtargets),
+            (Slot::RowState, row_state),
+            (Slot::Side, self.side()),
+        ];
+        all.into_iter().filter_map(|(slot, output)| Some((slot, output?)))
+    }
+
     pub fn total_bytes(&self) -> u64 {
-        let all = [self.values, self.dlogits, self.dtargets, self.row_state, self.side()];
-        all.into_iter().flatten().map(Stored::bytes).sum()
+        self.each().map(|(_, output)| output.bytes()).sum()
     }
 
     fn read(&self, readback: &wgpu::Buffer) -> Result<Output, Error> {
@@ -258,155 +270,53 @@ impl OutputLens {
 /// Host tensors on the device, and room for the results.
 pub(super) struct Transfer {
     engine: GpuEngine,
-    inputs: TransferInputs,
-    values: Pooled,
-    dlogits: Option<Pooled>,
-    dtargets: Option<Pooled>,
-    row_state: Option<Pooled>,
-    side: Option<Pooled>,
+    inputs: Vec<(Slot, Pooled)>,
+    weights: Option<Broadcast>,
+    /// In the order they are read back.
+    outputs: Vec<(Slot, Stored, Pooled)>,
     lens: OutputLens,
-}
-
-struct TransferInputs {
-    logits: Pooled,
-    targets: Option<Pooled>,
-    teacher: Option<Pooled>,
-    teacher_ids: Option<Pooled>,
-    target_probs: Option<Pooled>,
-    weights: Option<(Pooled, Broadcast)>,
-    row_weights: Option<Pooled>,
-    dloss: Option<Pooled>,
-    divisor: Option<Pooled>,
-    row_state: Option<Pooled>,
 }
 
 impl Transfer {
     pub fn upload(engine: &GpuEngine, problem: &Problem, inputs: &Inputs<'_>) -> Result<Transfer, Error> {
-        let send = |what, bytes: &[u8]| upload(engine, what, bytes);
-        let targets: Option<&[u8]> = match inputs.targets {
-            Targets::None => None,
-            Targets::ClassIndex(labels) => Some(labels.bytes()),
-            Targets::Values(values) => Some(values.bytes()),
-        };
-        let floats = |what, values: Option<&[f32]>| values.map(|v| send(what, bytemuck::cast_slice(v))).transpose();
-        let teacher_ids = inputs.teacher_ids.map(|ids| send("surprisal teacher_ids", ids.bytes()));
-        let target_probs = inputs.target_probs.map(|probs| send("surprisal target_probs", probs.bytes()));
-        let dloss = inputs.dloss.map(|dloss| send("surprisal dloss", dloss.bytes()));
-        let divisor = inputs.divisor.as_ref().map(std::slice::from_ref);
-        let weights = inputs.weights.map(|(weights, broadcast)| -> Result<_, Error> {
-            Ok((send("surprisal weights", bytemuck::cast_slice(weights))?, broadcast))
-        });
-        let inputs = TransferInputs {
-            logits: send("surprisal logits", inputs.logits.bytes())?,
-            targets: targets.map(|bytes| send("surprisal targets", bytes)).transpose()?,
-            teacher: inputs.teacher.map(|teacher| send("surprisal teacher", teacher.bytes())).transpose()?,
-            teacher_ids: teacher_ids.transpose()?,
-            target_probs: target_probs.transpose()?,
-            weights: weights.transpose()?,
-            row_weights: floats("surprisal row_weights", inputs.row_weights)?,
-            dloss: dloss.transpose()?,
-            divisor: floats("surprisal divisor", divisor)?,
-            row_state: floats("surprisal row_state", inputs.row_state)?,
-        };
         let lens = OutputLens::new(problem);
-        let room = |what, output: Option<Stored>| take(engine, what, output.map_or(0, Stored::bytes));
+        let send = |(slot, bytes): (Slot, &[u8])| Ok((slot, upload(engine, slot.name(), bytes)?));
+        let room = |(slot, output): (Slot, Stored)| Ok((slot, output, take(engine, slot.name(), output.bytes())?));
         Ok(Transfer {
             engine: engine.clone(),
-            inputs,
-            values: room("surprisal values", lens.values)?,
-            dlogits: lens.dlogits.map(|len| room("surprisal dlogits", Some(len))).transpose()?,
-            dtargets: lens.dtargets.map(|len| room("surprisal dtargets", Some(len))).transpose()?,
-            row_state: lens.row_state.map(|len| room("surprisal row_state", Some(len))).transpose()?,
-            side: lens.side().map(|len| room("surprisal side", Some(len))).transpose()?,
+            inputs: inputs.given().into_iter().map(send).collect::<Result<_, Error>>()?,
+            weights: inputs.weights.map(|(_, broadcast)| broadcast),
+            outputs: lens.each().map(room).collect::<Result<_, Error>>()?,
             lens,
         })
     }
 
     pub fn buffers(&self) -> Buffers<'_> {
-        let TransferInputs {
-            logits,
-            targets,
-            teacher,
-            teacher_ids,
-            target_probs,
-            weights,
-            row_weights,
-            dloss,
-            divisor,
-            row_state,
-        } = &self.inputs;
-        let mut buffers = Buffers::new(logits.slice(..));
-        if let Some(targets) = targets {
-            buffers = buffers.targets(targets.slice(..));
-        }
-        if let Some(teacher) = teacher {
-            buffers = buffers.teacher(teacher.slice(..));
-        }
-        if let Some(teacher_ids) = teacher_ids {
-            buffers = buffers.teacher_ids(teacher_ids.slice(..));
-        }
-        if let Some(target_probs) = target_probs {
-            buffers = buffers.target_probs(target_probs.slice(..));
-        }
-        if let Some((weights, broadcast)) = weights {
-            buffers = buffers.weights(weights.slice(..), *broadcast);
-        }
-        if let Some(row_weights) = row_weights {
-            buffers = buffers.row_weights(row_weights.slice(..));
-        }
-        if let Some(dloss) = dloss {
-            buffers = buffers.dloss(dloss.slice(..));
-        }
-        if let Some(divisor) = divisor {
-            buffers = buffers.divisor(divisor.slice(..));
-        }
-        if let Some(row_state) = row_state.as_ref().or(self.row_state.as_ref()) {
-            buffers = buffers.row_state(row_state.slice(..));
-        }
-        if let Some(side) = &self.side {
-            buffers = buffers.side(side.slice(..));
-        }
-        if self.lens.values.is_some() {
-            buffers = buffers.values(self.values.slice(..));
-        }
-        if let Some(dtargets) = &self.dtargets {
-            buffers = buffers.dtargets(dtargets.slice(..));
-        }
-        match &self.dlogits {
-            Some(dlogits) => buffers.dlogits(dlogits.slice(..)),
-            None => buffers,
-        }
+        let inputs = self.inputs.iter().map(|(slot, buffer)| (*slot, buffer));
+        let outputs = self.outputs.iter().map(|(slot, _, buffer)| (*slot, buffer));
+        Buffers::of(inputs.chain(outputs).map(|(slot, buffer)| (slot, buffer.slice(..))), self.weights)
     }
 
     /// Records, submits, and starts mapping the results.
     pub fn submit(self, bound: Bound) -> Result<Mapping, Error> {
-        let Transfer { engine, inputs, values, dlogits, dtargets, row_state, side, lens } = self;
+        let Transfer { engine, inputs, outputs, lens, .. } = self;
         let (device, queue) = (&engine.shared.device, &engine.shared.queue);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let size = lens.total_bytes().max(WORD);
-        let readback = engine.shared.pool.take(device, "surprisal readback", size, usage)?;
+        let readback = engine.shared.pool.take(device, "readback", size, usage)?;
         let signal = Arc::new((Mutex::new(Signal::default()), Condvar::new()));
         let submission = guarded(device, "a submission", || {
             let mut encoder =
                 device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("surprisal") });
-            for gradient in [&dlogits, &dtargets].into_iter().flatten() {
+            for (_, _, gradient) in outputs.iter().filter(|(slot, ..)| matches!(slot, Slot::Dlogits | Slot::Dtargets)) {
                 // Padding between rows of a gradient reads as 0.
                 encoder.clear_buffer(gradient, 0, None);
             }
             bound.record(&mut encoder);
             let mut at = 0;
-            let outputs = [
-                (Some(&values), lens.values),
-                (dlogits.as_ref(), lens.dlogits),
-                (dtargets.as_ref(), lens.dtargets),
-                (row_state.as_ref(), lens.row_state),
-                (side.as_ref(), lens.side()),
-            ];
-            for (buffer, output) in outputs {
-                if let (Some(buffer), Some(bytes @ 1..)) = (buffer, output.map(Stored::bytes)) {
-                    encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, bytes);
-                    at += bytes;
-                }
+            for (_, output, buffer) in outputs.iter().filter(|(_, output, _)| output.len > 0) {
+                encoder.copy_buffer_to_buffer(buffer, 0, &readback, at, output.bytes());
+                at += output.bytes();
             }
             let signal = signal.clone();
             encoder.map_buffer_on_submit(&readback, wgpu::MapMode::Read, ..size, move |mapped| {
@@ -419,22 +329,8 @@ impl Transfer {
             });
             queue.submit([encoder.finish()])
         })?;
-        let TransferInputs {
-            logits,
-            targets,
-            teacher,
-            teacher_ids,
-            target_probs,
-            weights,
-            row_weights,
-            dloss,
-            divisor,
-            row_state: saved,
-        } = inputs;
-        let weights = weights.map(|(weights, _)| weights);
-        let read = [targets, teacher, teacher_ids, target_probs, weights, row_weights, dloss, divisor, saved];
-        let written = [dlogits, dtargets, row_state, side];
-        let buffers = [logits, values].into_iter().chain(read.into_iter().chain(written).flatten()).collect();
+        let read = inputs.into_iter().map(|(_, buffer)| buffer);
+        let buffers = read.chain(outputs.into_iter().map(|(_, _, buffer)| buffer)).collect();
         Ok(Mapping { engine, submission, signal, readback: Some(readback), lens, _buffers: (buffers, bound) })
     }
 }

@@ -63,7 +63,9 @@ impl Pool {
         let buffer = match waiting {
             Some(buffer) => buffer,
             None => {
-                let descriptor = wgpu::BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
+                let label = format!("surprisal {what}");
+                let label = Some(label.as_str());
+                let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false };
                 guarded(device, what, || device.create_buffer(&descriptor))?
             }
         };

@@ -66,23 +66,13 @@ fn run<'a>(problem: &Problem, inputs: &Inputs<'a>, slabs: Range<usize>) -> (Prob
 
 /// Bytes of each buffer that a run takes: its inputs, all its outputs together, and scratch that grows with the rows.
 fn sizes((problem, inputs): &(Problem, Inputs<'_>)) -> Vec<u64> {
-    let targets = match inputs.targets {
-        Targets::None => 0,
-        Targets::ClassIndex(labels) => labels.bytes().len(),
-        Targets::Values(values) => values.bytes().len(),
-    };
-    let optional = [inputs.weights.map(|(weights, _)| weights), inputs.row_weights, inputs.row_state];
-    let [weights, row_weights, row_state] = optional.map(|values| values.map_or(0, size_of_val));
-    let numbers = [inputs.teacher, inputs.target_probs, inputs.dloss];
-    let [teacher, target_probs, dloss] = numbers.map(|numbers| numbers.map_or(0, |numbers| numbers.bytes().len()));
-    let outputs = OutputLens::new(problem).total_bytes() as usize;
-    let teacher_ids = inputs.teacher_ids.map_or(0, |ids| ids.bytes().len());
-    let logits = inputs.logits.bytes().len();
-    let words_per_row = |needed, width| if needed { problem.shape.n_rows * width * size_of::<f32>() } else { 0 };
+    let words_per_row =
+        |needed, width| if needed { (problem.shape.n_rows * width * size_of::<f32>()) as u64 } else { 0 };
     let kept_state = words_per_row(problem.passes_take_turns(), problem.state_width());
     let kept_side = words_per_row(problem.side_is_mean(), problem.spec().rows().side.width());
-    let tensors = [logits, targets, teacher, teacher_ids, target_probs, weights, row_weights, dloss, row_state];
-    tensors.into_iter().chain([outputs, kept_state, kept_side]).map(|bytes| bytes as u64).collect()
+    let outputs = OutputLens::new(problem).total_bytes();
+    let inputs = inputs.given().into_iter().map(|(_, bytes)| bytes.len() as u64);
+    inputs.chain([outputs, kept_state, kept_side]).collect()
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ impl<'a> Scratch<'a> {
         let Some(slice) = buffers.scratch else {
             let take = |&size| {
                 let usage = wgpu::BufferUsages::STORAGE;
-                engine.shared.pool.take(&engine.shared.device, "surprisal scratch", size, usage)
+                engine.shared.pool.take(&engine.shared.device, SCRATCH, size, usage)
             };
             return Ok(Scratch::Pooled(schedule.scratch.iter().map(take).collect::<Result<_, _>>()?));
         };

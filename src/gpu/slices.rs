@@ -17,12 +17,8 @@ pub(super) const SCRATCH: &str = "scratch";
 pub(super) fn check(engine: &GpuEngine, problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
     check_presence(problem, buffers)?;
     for (slot, slice) in buffers.given() {
-        check_slice(
-            slot.name(),
-            slice,
-            problem.element_bytes(slot),
-            needed_len(problem, slot, buffers.weights) as u64,
-        )?;
+        let len = needed_len(problem, slot, buffers.weights) as u64;
+        check_slice(slot.name(), slice, problem.element_bytes(slot), len)?;
     }
     if let Some(scratch) = buffers.scratch {
         check_slice(SCRATCH, scratch, engine.shared.caps.alignment, 0)?;

@@ -70,6 +70,7 @@ impl Builder<'_> {
     pub(super) fn sum_once(&mut self, columns: Columns, to: Option<(Source, u64)>) -> Columns {
         let per_group = self.terms_per_group();
         let Columns { first: partials, count, .. } = columns;
+        debug_assert!(to.is_none() || count == 1, "one place, one column");
         let len = partials.len.div_ceil(per_group);
         let sums = Partials { len, ..self.partials(count * len, to) };
         let kernel = self.kernel(Program::SumValues);

@@ -4,7 +4,7 @@ use surprisal::{CrossEntropy, Engine, Error, GpuEngine, Loss, Options, Pass, wgp
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
-use crate::support::device::{default_gpus, pair_of_devices, with_limits};
+use crate::support::device::{gpus_with, pair_of_devices, with_limits};
 use crate::support::staged::{APART, Staged, bind, plan};
 
 fn pipelines(engine: &GpuEngine) -> isize {
@@ -42,7 +42,7 @@ fn a_warm_plan_binds_without_making_a_pipeline() {
 #[test]
 fn pipelines_go_through_the_apps_cache() {
     let case = random_case(CrossEntropy::new().into(), Batch::new(5, 7));
-    for engine in default_gpus().filter(|engine| engine.device().features().contains(wgpu::Features::PIPELINE_CACHE)) {
+    for engine in gpus_with(wgpu::Features::PIPELINE_CACHE) {
         let [one, other] = pair_of_devices(engine);
         let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
         // SAFETY: there is no data that could be of another making.

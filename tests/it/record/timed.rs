@@ -3,14 +3,14 @@
 use surprisal::{CrossEntropy, Pass, wgpu};
 
 use crate::support::cases::{Batch, random_case};
-use crate::support::device::default_gpus;
+use crate::support::device::gpus_with;
 use crate::support::staged::{APART, Staged, bind, download, plan, run};
 
 #[test]
 fn a_timed_recording_has_the_same_bits_and_a_time_for_each_dispatch() {
     let case = random_case(CrossEntropy::new().ignore_index(-100).into(), Batch::new(300, 301));
     let fused = Pass::ForwardBackward;
-    for engine in default_gpus().filter(|engine| engine.device().features().contains(wgpu::Features::TIMESTAMP_QUERY)) {
+    for engine in gpus_with(wgpu::Features::TIMESTAMP_QUERY) {
         let staged = Staged::new(engine, &case, fused, APART, &[]);
         let bound = bind(&plan(engine, &case, fused), &staged);
         assert_eq!(bound.n_dispatches(), 3, "count, rows, sum");

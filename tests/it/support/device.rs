@@ -64,6 +64,16 @@ pub fn default_gpus() -> impl Iterator<Item = &'static GpuEngine> {
     variants().filter_map(|(_, engine)| engine.gpu())
 }
 
+/// Those of [`default_gpus`] whose device has a feature; that there is none is said.
+pub fn gpus_with(feature: wgpu::Features) -> Vec<&'static GpuEngine> {
+    let (having, lacking): (Vec<_>, Vec<_>) =
+        default_gpus().partition(|engine| engine.device().features().contains(feature));
+    if !lacking.is_empty() {
+        say(&format!("SKIPPED: a device without {feature:?}"));
+    }
+    having
+}
+
 fn shipped() -> &'static [Opened] {
     static ENGINES: OnceLock<Vec<Opened>> = OnceLock::new();
     ENGINES.get_or_init(|| open_all(false))

@@ -212,7 +212,7 @@ pub enum Error {
         found: usize,
     },
 
-    /// What holds for both parts of a sum of losses is the cross-entropy's; weigh the upstream gradient instead of
+    /// What holds for both parts of a sum of losses is that of the loss against labels; weigh the upstream gradient instead of
     /// rows, and run what is refused as a loss of its own.
     #[error("a part of a distillation takes no options of its own for the whole: {option}")]
     PartOption {

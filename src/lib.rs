@@ -24,10 +24,10 @@ pub use gpu::{Bound, Buffers, Description, DispatchDescription, GpuEngine, Optio
 pub use half;
 pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};
 pub use loss::{
-    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Family, Form, Gradients, JensenShannon, Jsd,
-    Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence,
-    RowOptions, RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, Support, Terms, TopK,
-    TotalVariation, Tv,
+    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Family, Form, Gradients, HardPart,
+    JensenShannon, Jsd, Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, Rest, ReverseKl,
+    ReverseKlDivergence, RowOptions, RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal,
+    Support, Terms, TopK, TotalVariation, Tv,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

@@ -1,9 +1,9 @@
-//! Cross-entropy against a label and a divergence from a teacher, each times its weight, in one read of the logits
+//! A loss against a label and a divergence from a teacher, each times its weight, in one read of the logits
 //! (Hinton et al. 2015). Each part is its own family's text, its names with hard_ or soft_ before them:
 //!
 //!     row loss = a (hard + share z) + b share soft,    dx_j = a d(hard + share z)_j + b share dsoft_j
 //!
-//! with z the z-loss, which is the cross-entropy's. share brings what no class weight touches to the divisor of the
+//! with z the z-loss, which is the hard part's. share brings what no class weight touches to the divisor of the
 //! rest. A row whose label is ignored has no part; one that either family leaves without a value has none.
 
 /// Where a row's state has its label: the class counted from 1, 0 where it is ignored, and that class's logit.

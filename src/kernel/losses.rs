@@ -29,7 +29,8 @@ pub(super) const LOSSES: &[(&str, Fragment, &[Family])] = {
         ("binary_cross_entropy_of_probs", fragment!("elementwise/binary_cross_entropy_of_probs.wgsl"), &[Elementwise]),
         ("sigmoid_focal", fragment!("elementwise/sigmoid_focal.wgsl"), &[Elementwise]),
         ("distribution_entropy", fragment!("elementwise/distribution_entropy.wgsl"), &[Elementwise]),
-        ("distillation", fragment!("distillation/family.wgsl"), &DISTILLATIONS),
+        ("distillation", fragment!("distillation/family.wgsl"), &WITH_CROSS_ENTROPY),
+        ("distillation", fragment!("distillation/family.wgsl"), &WITH_SOFTMAX_FOCAL),
     ]
 };
 
@@ -47,24 +48,27 @@ const EVERY_FORM: [[Family; 6]; 5] = [
     every_form(Terms::MeanUnderTeacher, Gradients::Both),
 ];
 
-/// The divergences that a cross-entropy may be added to; of a top-k teacher as they are by themselves.
-const DISTILLATIONS: [Family; 19] = {
-    let [a, b, c, m, n] = distillations("kl_divergence", Terms::MeanUnderTeacher);
-    let [d, e, f, o, _] = distillations("reverse_kl_divergence", Terms::MeanUnderStudent);
-    let [g, h, i, p, q] = distillations("jensen_shannon", Terms::Normalised);
-    let [j, k, l, r, s] = distillations("total_variation", Terms::Normalised);
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s]
-};
+const WITH_CROSS_ENTROPY: [Family; 19] = distillations("cross_entropy");
+const WITH_SOFTMAX_FOCAL: [Family; 19] = distillations("softmax_focal");
 
-const fn distillations(soft: &'static str, terms: Terms) -> [Family; 5] {
+/// The divergences that a loss against labels may be added to; of a top-k teacher as they are by themselves.
+const fn distillations(hard: &'static str) -> [Family; 19] {
+    let [a, b, c, m, n] = with_each_teacher(hard, "kl_divergence", Terms::MeanUnderTeacher);
+    let [d, e, f, o, _] = with_each_teacher(hard, "reverse_kl_divergence", Terms::MeanUnderStudent);
+    let [g, h, i, p, q] = with_each_teacher(hard, "jensen_shannon", Terms::Normalised);
+    let [j, k, l, r, s] = with_each_teacher(hard, "total_variation", Terms::Normalised);
+    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s]
+}
+
+const fn with_each_teacher(hard: &'static str, soft: &'static str, terms: Terms) -> [Family; 5] {
     use Form::{LogProbs, Logits, Probs};
     use Support::{Dense, TopK};
     [
-        Family::Distillation { soft, teacher: Probs, support: Dense, terms },
-        Family::Distillation { soft, teacher: LogProbs, support: Dense, terms },
-        Family::Distillation { soft, teacher: Logits, support: Dense, terms },
-        Family::Distillation { soft, teacher: Probs, support: TopK, terms },
-        Family::Distillation { soft, teacher: LogProbs, support: TopK, terms },
+        Family::Distillation { hard, soft, teacher: Probs, support: Dense, terms },
+        Family::Distillation { hard, soft, teacher: LogProbs, support: Dense, terms },
+        Family::Distillation { hard, soft, teacher: Logits, support: Dense, terms },
+        Family::Distillation { hard, soft, teacher: Probs, support: TopK, terms },
+        Family::Distillation { hard, soft, teacher: LogProbs, support: TopK, terms },
     ]
 }
 

@@ -270,8 +270,8 @@ impl Kernel {
             Program::Loss { loss, family: Family::Distribution { student, teacher, support, .. }, .. } => {
                 format!("{loss}.{}.{}", form_name(student), teacher_name(teacher, support))
             }
-            Program::Loss { loss, family: Family::Distillation { soft, teacher, support, .. }, .. } => {
-                format!("{loss}.{soft}.{}", teacher_name(teacher, support))
+            Program::Loss { loss, family: Family::Distillation { hard, soft, teacher, support, .. }, .. } => {
+                format!("{loss}.{hard}.{soft}.{}", teacher_name(teacher, support))
             }
             Program::Loss { loss, .. } => loss.to_string(),
             Program::SumValues => "values".into(),

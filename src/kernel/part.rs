@@ -38,12 +38,12 @@ const SOFT_NAMES: &[(&str, &str)] = &[
 impl Kernel {
     /// The parts of a sum of losses.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let Program::Loss { family: sum @ Family::Distillation { soft, .. }, entry, .. } = self.program else {
+        let Program::Loss { family: sum @ Family::Distillation { hard, soft, .. }, entry, .. } = self.program else {
             return Vec::new();
         };
         let Some(divergence) = sum.soft_part() else { return Vec::new() };
         let shuffled = self.variant == Variant::Subgroup && entry != Entry::Backward;
-        let hard = (Family::ClassIndex, "cross_entropy");
+        let hard = (Family::ClassIndex, hard);
         let part = |(family, loss)| {
             let mut list = vec![SOFTMAX_STATE];
             if entry.reads_labels(sum) {

@@ -1,18 +1,18 @@
 use super::{
     CrossEntropy, Divisor, Family, Form, JensenShannon, KlDivergence, Loss, Maths, Reduction, ReverseKlDivergence,
-    RowOptions, Shares, Spec, TargetKind, TopK, TotalVariation, check_option,
+    RowOptions, Shares, SoftmaxFocal, Spec, TargetKind, TopK, TotalVariation, check_option,
 };
 use crate::{Error, Shape};
 
-/// Knowledge distillation (Hinton et al. 2015): cross-entropy against labels and a divergence from a teacher's
-/// distribution, weighted and summed in one read of the logits.
+/// Knowledge distillation (Hinton et al. 2015): cross-entropy or focal loss against labels and a divergence from a
+/// teacher's distribution, weighted and summed in one read of the logits.
 ///
-/// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the cross-entropy and soft the divergence,
-/// each with its own temperature; z-loss, poly-1 and smoothing are the cross-entropy's. Labels are the inputs'
+/// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the loss against the label and soft the
+/// divergence, each with its own temperature; z-loss, poly-1 and smoothing are the hard part's. Labels are the inputs'
 /// `targets`, P is their `teacher` `[N, C]`, in the form the divergence says, or the `target_probs` `[N, k]` at the
 /// classes that `teacher_ids` `[N, k]` name, where it has a top-k teacher ([`crate::TopK`]). Reduction and
-/// `ignore_index` are the cross-entropy's and hold for both parts: an ignored row is exactly 0, and `Mean` divides each
-/// part by its own count of the rows kept, with class weights for the cross-entropy and without for the divergence.
+/// `ignore_index` are the hard part's and hold for both: an ignored row is exactly 0, and `Mean` divides each part by
+/// its own count of the rows kept, with class weights for a cross-entropy and without for the divergence.
 ///
 /// The three parts come back too, without the weights: as [`crate::Output::parts`], and in a device buffer beside the
 /// sum.
@@ -63,17 +63,27 @@ use crate::{Error, Shape};
 #[non_exhaustive]
 pub struct Distillation {
     /// Against the labels. Its reduction and ignored labels hold for the sum.
-    pub hard: CrossEntropy,
+    pub hard: HardPart,
     /// Against the teacher.
     pub soft: SoftPart,
-    /// Factor on the cross-entropy.
+    /// Factor on the loss against the labels.
     pub hard_weight: f32,
     /// Factor on the divergence.
     pub soft_weight: f32,
 }
 
+/// The loss of [`Distillation`] against labels.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum HardPart {
+    /// Cross-entropy.
+    CrossEntropy(CrossEntropy),
+    /// Focal loss through a softmax.
+    SoftmaxFocal(SoftmaxFocal),
+}
+
 /// The divergence of [`Distillation`]: from logits, with a temperature of its own. Reduction and ignored rows are the
-/// cross-entropy's.
+/// hard part's.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SoftPart {
@@ -87,21 +97,57 @@ pub enum SoftPart {
     TotalVariation(TotalVariation),
 }
 
-macro_rules! into_soft_part {
-    ($($variant:ident: $divergence:ty),*) => {$(
-        impl From<$divergence> for SoftPart {
-            fn from(divergence: $divergence) -> Self {
-                SoftPart::$variant(divergence)
+/// Lets [`Distillation::new`] take a loss where it wants a part.
+macro_rules! into_part {
+    ($part:ident: $($variant:ident($loss:ty)),*) => {$(
+        impl From<$loss> for $part {
+            fn from(loss: $loss) -> Self {
+                $part::$variant(loss)
             }
         }
     )*};
 }
-into_soft_part!(
-    Kl: KlDivergence,
-    ReverseKl: ReverseKlDivergence,
-    JensenShannon: JensenShannon,
-    TotalVariation: TotalVariation
+into_part!(HardPart: CrossEntropy(CrossEntropy), SoftmaxFocal(SoftmaxFocal));
+into_part!(
+    SoftPart: Kl(KlDivergence),
+    ReverseKl(ReverseKlDivergence),
+    JensenShannon(JensenShannon),
+    TotalVariation(TotalVariation)
 );
+
+impl HardPart {
+    pub(crate) fn loss(&self) -> Loss {
+        match self {
+            HardPart::CrossEntropy(loss) => loss.into(),
+            HardPart::SoftmaxFocal(loss) => loss.into(),
+        }
+    }
+
+    pub(crate) fn spec(&self) -> &dyn Spec {
+        match self {
+            HardPart::CrossEntropy(loss) => loss,
+            HardPart::SoftmaxFocal(loss) => loss,
+        }
+    }
+
+    /// The part without its z-loss, which is one of its own.
+    pub(crate) fn without_z_loss(&self) -> Loss {
+        match self.clone() {
+            HardPart::CrossEntropy(loss) => loss.z_loss(0.0).into(),
+            HardPart::SoftmaxFocal(loss) => loss.z_loss(0.0).into(),
+        }
+    }
+
+    fn simplified(self) -> Self {
+        match self {
+            HardPart::SoftmaxFocal(focal) => match focal.as_cross_entropy() {
+                Some(cross_entropy) => cross_entropy.into(),
+                None => focal.into(),
+            },
+            other => other,
+        }
+    }
+}
 
 impl SoftPart {
     pub(crate) fn loss(&self) -> Loss {
@@ -125,14 +171,18 @@ impl SoftPart {
 
 impl Distillation {
     /// The sum of both, each with weight 1.
-    pub fn new(hard: CrossEntropy, soft: impl Into<SoftPart>) -> Self {
-        Distillation { hard, soft: soft.into(), hard_weight: 1.0, soft_weight: 1.0 }
+    pub fn new(hard: impl Into<HardPart>, soft: impl Into<SoftPart>) -> Self {
+        Distillation { hard: hard.into(), soft: soft.into(), hard_weight: 1.0, soft_weight: 1.0 }
     }
 
     /// Sets both weights.
     pub fn weights(mut self, hard: f32, soft: f32) -> Self {
         (self.hard_weight, self.soft_weight) = (hard, soft);
         self
+    }
+
+    pub(super) fn simplified(self) -> Self {
+        Distillation { hard: self.hard.simplified(), ..self }
     }
 }
 
@@ -141,10 +191,10 @@ impl Spec for Distillation {
         "distillation"
     }
     fn family(&self) -> Family {
-        let soft = self.soft.spec();
+        let (hard, soft) = (self.hard.spec().name(), self.soft.spec());
         match soft.family() {
             Family::Distribution { teacher, support, terms, .. } => {
-                Family::Distillation { soft: soft.name(), teacher, support, terms }
+                Family::Distillation { hard, soft: soft.name(), teacher, support, terms }
             }
             other => unreachable!("a divergence is no {other:?}"),
         }
@@ -156,23 +206,23 @@ impl Spec for Distillation {
         TargetKind::ClassIndex
     }
     fn reduction(&self) -> Option<Reduction> {
-        Some(self.hard.reduction)
+        self.hard.spec().reduction()
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        self.hard.mean_divisor(shape)
+        self.hard.spec().mean_divisor(shape)
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_option("hard_weight", self.hard_weight, "finite", self.hard_weight.is_finite())?;
         check_option("soft_weight", self.soft_weight, "finite", self.soft_weight.is_finite())?;
-        self.hard.check(shape)?;
-        let soft = self.soft.spec();
+        let (hard, soft) = (self.hard.spec(), self.soft.spec());
+        hard.check(shape)?;
         soft.check(shape)?;
         let refused = |option| Err(Error::PartOption { option });
         match soft.family() {
-            _ if self.hard.rows.row_weights.is_some() => refused("row_weights of the cross-entropy"),
-            _ if self.hard.rows.side.width() > 0 => refused("side outputs of the cross-entropy"),
-            _ if self.hard.rows.softcap.is_some() => {
-                refused("softcap of the cross-entropy, which the divergence lacks")
+            _ if hard.row_weights().is_some() => refused("row_weights of the loss against labels"),
+            _ if hard.rows().side.width() > 0 => refused("side outputs of the loss against labels"),
+            _ if hard.rows().softcap.is_some() => {
+                refused("softcap of the loss against labels, which the divergence lacks")
             }
             _ if soft.row_weights().is_some() => refused("row_weights of the divergence"),
             _ if soft.reduction() != Some(Reduction::BatchMean) => refused("a reduction of the divergence"),
@@ -182,22 +232,25 @@ impl Spec for Distillation {
         }
     }
     fn ignore_index(&self) -> &[i32] {
-        &self.hard.ignore_index
+        self.hard.spec().ignore_index()
     }
     fn rows(&self) -> &RowOptions {
-        &self.hard.rows
+        self.hard.spec().rows()
     }
     fn top_k(&self) -> Option<TopK> {
         self.soft.spec().top_k()
     }
     fn poly1(&self) -> f32 {
-        self.hard.poly1
+        self.hard.spec().poly1()
     }
     fn class_factors(&self) -> &[f32] {
-        self.hard.class_factors()
+        self.hard.spec().class_factors()
     }
     fn shares(&self, n_classes: usize) -> Shares {
-        self.hard.shares(n_classes)
+        self.hard.spec().shares(n_classes)
+    }
+    fn loss_args(&self) -> [f32; 4] {
+        self.hard.spec().loss_args()
     }
     fn distillation(&self) -> Option<&Distillation> {
         Some(self)

@@ -22,8 +22,10 @@ pub enum Family {
         /// Whose gradients are wanted.
         gradients: Gradients,
     },
-    /// A class index and a distribution, of the same logits: cross-entropy and a divergence, weighted and summed.
+    /// A class index and a distribution, of the same logits: a loss of each, weighted and summed.
     Distillation {
+        /// The name of the loss against the class index.
+        hard: &'static str,
         /// The divergence's name.
         soft: &'static str,
         /// What it is from.

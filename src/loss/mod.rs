@@ -22,7 +22,7 @@ mod total_variation;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use cross_entropy::{CrossEntropy, Smoothing};
-pub use distillation::{Distillation, SoftPart};
+pub use distillation::{Distillation, HardPart, SoftPart};
 pub use divergence::Divergence;
 pub use entropy::Entropy;
 pub use family::{Family, Gradients, Support, Terms};
@@ -307,7 +307,8 @@ impl Loss {
     /// The loss as it is computed: a focal loss without focus is a cross-entropy, to the bit.
     pub(crate) fn simplified(self) -> Loss {
         match self {
-            Loss::SoftmaxFocal(focal) => focal.simplified(),
+            Loss::SoftmaxFocal(focal) => focal.as_cross_entropy().map_or(focal.into(), Loss::CrossEntropy),
+            Loss::Distillation(sum) => sum.simplified().into(),
             other => other,
         }
     }

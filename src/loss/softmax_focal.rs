@@ -1,7 +1,7 @@
 use super::row_options::row_option_builders;
 use super::{
-    ClassIndexMaths, CrossEntropy, Divisor, Family, Loss, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights,
-    Spec, TargetKind, check_option,
+    ClassIndexMaths, CrossEntropy, Divisor, Family, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights, Spec,
+    TargetKind, check_option,
 };
 use crate::reference::Real;
 use crate::{Error, Shape, Side};
@@ -74,13 +74,12 @@ impl SoftmaxFocal {
         self
     }
 
-    pub(super) fn simplified(self) -> Loss {
-        if self.gamma == 0.0 && self.alpha.is_none() {
-            let Self { ignore_index, poly1, rows, reduction, .. } = self;
-            Loss::CrossEntropy(CrossEntropy { ignore_index, poly1, rows, reduction, ..CrossEntropy::default() })
-        } else {
-            Loss::SoftmaxFocal(self)
-        }
+    /// The cross-entropy that it is without focus and `alpha`, to the bit.
+    pub(super) fn as_cross_entropy(&self) -> Option<CrossEntropy> {
+        (self.gamma == 0.0 && self.alpha.is_none()).then(|| {
+            let Self { ignore_index, poly1, rows, reduction, .. } = self.clone();
+            CrossEntropy { ignore_index, poly1, rows, reduction, ..CrossEntropy::default() }
+        })
     }
 }
 

@@ -394,7 +394,7 @@ impl Builder<'_> {
             inv_temperature: (1.0 / f64::from(soft.temperature())) as f32,
             scale: soft.scale() as f32,
             part_weight: (f64::from(parts.soft_weight) * self.problem.extras_share) as f32,
-            z_loss: parts.hard.rows.z_loss,
+            z_loss: parts.hard.spec().rows().z_loss,
             loss_args: soft.loss_args(),
             ..Params::default()
         }

@@ -9,15 +9,15 @@ pub(super) struct Parts<'a> {
     weights: [f32; 2],
     z_loss: f32,
     hard: (Problem, Tensors<'a>),
-    /// The cross-entropy without its z-loss.
+    /// The loss against the label, without its z-loss.
     without_z: Problem,
     soft: (Problem, Tensors<'a>),
 }
 
 impl<'a> Parts<'a> {
     pub fn new(problem: &Problem, parts: &Distillation, inputs: &Tensors<'a>) -> Self {
-        let hard = problem.part(&parts.hard);
-        let without_z = problem.part(parts.hard.clone().z_loss(0.0));
+        let hard = problem.part(parts.hard.loss());
+        let without_z = problem.part(parts.hard.without_z_loss());
         let soft = problem.part(parts.soft.loss());
         let widths = [hard.state_width(), soft.state_width()];
         let [hard_state, soft_state] = split_states(&inputs.row_state, problem.state_width(), widths);
@@ -27,7 +27,7 @@ impl<'a> Parts<'a> {
             Tensors { targets: inputs.teacher.clone(), labels: Default::default(), ..tensors(soft_state) };
         Parts {
             weights: [parts.hard_weight, parts.soft_weight],
-            z_loss: parts.hard.rows.z_loss,
+            z_loss: parts.hard.spec().rows().z_loss,
             without_z,
             hard: (hard, hard_tensors),
             soft: (soft, soft_tensors),

@@ -47,8 +47,8 @@ fn weighted() -> CrossEntropy {
 #[case(BinaryCrossEntropy::new(), &["binary_cross_entropy", "values"])]
 #[case(Entropy::of_logits(), &["entropy", "values"])]
 #[case(CrossEntropy::new().side(Side::new().entropy().top_1().mean()), &["cross_entropy", "values", "values"])]
-#[case(distillation(CrossEntropy::new()), &["distillation.kl_divergence.logits", "values"])]
-#[case(distillation(CrossEntropy::new().ignore_index(-100)), &["target_weights", "distillation.kl_divergence.logits", "values"])]
+#[case(distillation(CrossEntropy::new()), &["distillation.cross_entropy.kl_divergence.logits", "values"])]
+#[case(distillation(CrossEntropy::new().ignore_index(-100)), &["target_weights", "distillation.cross_entropy.kl_divergence.logits", "values"])]
 #[case(Loss::Softmax, &["softmax"])]
 fn loss_and_gradient_take_few_dispatches(#[case] loss: impl Into<Loss>, #[case] expected: &[&str]) {
     let description = described(loss, Batch::new(4096, 6), APART);

@@ -1,7 +1,7 @@
 //! Equalities to the bit.
 
 use rstest::rstest;
-use surprisal::{CrossEntropy, Form, Loss, Pass, Reduction, SoftmaxFocal};
+use surprisal::{CrossEntropy, Distillation, Form, HardPart, KlDivergence, Loss, Pass, Reduction, SoftmaxFocal};
 
 use super::evaluate;
 use crate::support::case::Case;
@@ -110,12 +110,16 @@ fn focal_loss_with_gamma_zero_is_cross_entropy() {
             let (mut focal, mut plain) = (SoftmaxFocal::new(0.0), CrossEntropy::new());
             (focal.reduction, focal.ignore_index) = (reduction, ignored.clone());
             (plain.reduction, plain.ignore_index) = (reduction, ignored);
-            let [focal, plain] =
-                [Loss::from(focal), plain.into()].map(|loss| random_case(loss, Batch::new(300, 37).deviation(3.0)));
-            for (name, engine) in engines() {
-                let [a, b] = [&focal, &plain].map(|case| evaluate(engine, case, Pass::ForwardBackward));
-                assert_eq!(bits(&a.values), bits(&b.values), "{name}: {}", focal.name);
-                assert_eq!(a.dlogits.map(|g| bits(&g)), b.dlogits.map(|g| bits(&g)), "{name}: {}", focal.name);
+            let beside_teacher =
+                |hard: HardPart| Distillation::new(hard, KlDivergence::from_logits(Form::Logits)).into();
+            let sums = [beside_teacher(focal.clone().into()), beside_teacher(plain.clone().into())];
+            for losses in [[Loss::from(focal), plain.into()], sums] {
+                let [focal, plain] = losses.map(|loss| random_case(loss, Batch::new(300, 37).deviation(3.0)));
+                for (name, engine) in engines() {
+                    let [a, b] = [&focal, &plain].map(|case| evaluate(engine, case, Pass::ForwardBackward));
+                    assert_eq!(bits(&a.values), bits(&b.values), "{name}: {}", focal.name);
+                    assert_eq!(a.dlogits.map(|g| bits(&g)), b.dlogits.map(|g| bits(&g)), "{name}: {}", focal.name);
+                }
             }
         }
     }

@@ -76,7 +76,7 @@ fn stores(kernel: &Kernel) -> Option<Kernel> {
         Program::Loss { family: Family::Distribution { teacher, .. }, .. } if teacher != Form::Probs => return None,
         Program::Loss { family: Family::Distillation { teacher, .. }, .. } if teacher != Form::Probs => return None,
         Program::Loss { family: Family::Distillation { teacher, support, terms, .. }, entry, values, .. } => {
-            let family = Family::Distillation { soft: "", teacher, support, terms };
+            let family = Family::Distillation { hard: "", soft: "", teacher, support, terms };
             Program::Loss { family, loss: "", entry, values }
         }
         Program::Loss { family, entry, values, .. } => Program::Loss { family, loss: "", entry, values },

@@ -6,7 +6,7 @@ use surprisal::{Distillation, Loss, Pass, Reduction, RowWeights, SoftPart};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, with_random_dloss};
 use crate::support::compare::{assert_close, numbers};
-use crate::support::losses::{distillations, with_reduction};
+use crate::support::losses::{distillations, hard_part, hard_without_z, ignored, with_reduction};
 
 /// The divergence by itself, of the rows that are not ignored.
 fn divergence(loss: &Distillation, reduction: Reduction) -> Loss {
@@ -35,11 +35,11 @@ fn values_parts_and_gradient_are_those_of_the_parts() {
         let Loss::Distillation(parts) = &loss else { panic!("{loss:?} is no distillation") };
         for reduction in [Reduction::None, Reduction::Sum, Reduction::Mean, Reduction::SumDividedBy(3.5)] {
             let case = with_random_dloss(&random_case(with_reduction(&loss, reduction), Batch::new(5, 6)));
-            let labels = case.labels.as_ref().expect("labels");
-            let kept = labels.iter().map(|label| f32::from(!parts.hard.ignore_index.contains(label))).collect();
-            let loss = parts.hard.clone().reduction(reduction).into();
+            let (labels, ignored) = (case.labels.as_ref().expect("labels"), ignored(&loss).expect("labels"));
+            let kept = labels.iter().map(|label| f32::from(!ignored.contains(label))).collect();
+            let loss = with_reduction(&hard_part(parts), reduction);
             let hard = Case { loss, values: None, teacher_ids: None, target_probs: None, ..case.clone() };
-            let plain = Case { loss: parts.hard.clone().z_loss(0.0).reduction(reduction).into(), ..hard.clone() };
+            let plain = Case { loss: with_reduction(&hard_without_z(parts), reduction), ..hard.clone() };
             let loss = divergence(parts, reduction);
             let labels = case.teacher_ids.clone();
             let soft = Case { loss, labels, teacher_ids: None, row_weights: Some(kept), ..case.clone() };

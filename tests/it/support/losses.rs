@@ -1,7 +1,7 @@
 use surprisal::{
-    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, JensenShannon, Jsd, Kl, KlDivergence,
-    Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence, RowWeights, Side,
-    SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
+    BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Form, HardPart, JensenShannon, Jsd, Kl,
+    KlDivergence, Loss, NegativeLogLikelihood, PerClass, Reduction, Rest, ReverseKl, ReverseKlDivergence, RowWeights,
+    Side, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal, TopK, TotalVariation, Tv,
 };
 
 /// Classes of the losses listed here; see [`sized`].
@@ -188,7 +188,19 @@ pub fn distillations() -> Vec<Loss> {
     ]
     .into_iter()
     .chain(top_k_distillations())
+    .chain(focal_distillations())
     .collect()
+}
+
+/// A focal loss beside a teacher of either kind.
+fn focal_distillations() -> [Loss; 2] {
+    let weighted = SoftmaxFocal::new(2.0).alpha(CLASS_WEIGHTS).ignore_index(1).poly1(0.5).z_loss(0.25);
+    let hinton = KlDivergence::from_logits(Form::LogProbs).temperature(3.0).scaled_by_t_squared();
+    let jensen_shannon = JensenShannon::from_logits(Form::Probs).top_k(3, Rest::Spread);
+    [
+        Distillation::new(weighted, hinton).weights(0.5, -0.75).into(),
+        Distillation::new(SoftmaxFocal::new(0.5).temperature(0.75), jensen_shannon).into(),
+    ]
 }
 
 /// Every divergence from a teacher that names its classes, each rest, either kind of numbers.
@@ -271,7 +283,11 @@ pub fn ignored(loss: &Loss) -> Option<&[i32]> {
         Loss::CrossEntropy(spec) => Some(&spec.ignore_index),
         Loss::NegativeLogLikelihood(spec) => Some(&spec.ignore_index),
         Loss::SoftmaxFocal(spec) => Some(&spec.ignore_index),
-        Loss::Distillation(spec) => Some(&spec.hard.ignore_index),
+        Loss::Distillation(spec) => match &spec.hard {
+            HardPart::CrossEntropy(hard) => Some(&hard.ignore_index),
+            HardPart::SoftmaxFocal(hard) => Some(&hard.ignore_index),
+            other => panic!("{other:?} is new"),
+        },
         _ => None,
     }
 }
@@ -315,6 +331,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
     losses.extend(entropies());
     losses.extend(distillations().into_iter().skip(1).step_by(2).take(4));
+    losses.extend(focal_distillations().into_iter().take(1));
     losses
 }
 
@@ -345,7 +362,8 @@ pub fn of_softmax() -> Vec<Loss> {
     let mut losses = [cross_entropies(), soft_cross_entropies(), of_divergences, softmax_focals()].concat();
     losses.retain(from_logits);
     losses.extend([Entropy::of_logits().into(), Loss::LogSoftmax]);
-    let is_shift_invariant = |loss: &Loss| !matches!(loss, Loss::Distillation(spec) if spec.hard.rows.z_loss != 0.0);
+    let is_shift_invariant =
+        |loss: &Loss| !matches!(loss, Loss::Distillation(spec) if hard_part(spec) != hard_without_z(spec));
     losses.extend(distillations().into_iter().filter(is_shift_invariant));
     losses
 }
@@ -376,6 +394,24 @@ pub fn has_teacher_gradient(loss: &Loss) -> bool {
 pub fn teacher_form(loss: &Loss) -> Option<Form> {
     let Loss::Distillation(spec) = loss else { return None };
     forms(&soft_part(spec)).map(|(_, target)| target).filter(|_| top_k(loss).is_none())
+}
+
+/// The loss against labels of a distillation.
+pub fn hard_part(spec: &Distillation) -> Loss {
+    match spec.hard.clone() {
+        HardPart::CrossEntropy(hard) => hard.into(),
+        HardPart::SoftmaxFocal(hard) => hard.into(),
+        other => panic!("{other:?} is new"),
+    }
+}
+
+/// ... without the z-loss in it.
+pub fn hard_without_z(spec: &Distillation) -> Loss {
+    match spec.hard.clone() {
+        HardPart::CrossEntropy(hard) => hard.z_loss(0.0).into(),
+        HardPart::SoftmaxFocal(hard) => hard.z_loss(0.0).into(),
+        other => panic!("{other:?} is new"),
+    }
 }
 
 /// The divergence of a distillation.
@@ -440,7 +476,7 @@ pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
         Loss::BinaryCrossEntropy(spec) => Some(spec.reduction),
         Loss::SigmoidFocal(spec) => Some(spec.reduction),
         Loss::Entropy(spec) => Some(spec.reduction),
-        Loss::Distillation(spec) => Some(spec.hard.reduction),
+        Loss::Distillation(spec) => reduction_of(&hard_part(spec)),
         _ => None,
     }
 }
@@ -471,7 +507,11 @@ pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
         Loss::BinaryCrossEntropy(spec) => spec.reduction = reduction,
         Loss::SigmoidFocal(spec) => spec.reduction = reduction,
         Loss::Entropy(spec) => spec.reduction = reduction,
-        Loss::Distillation(spec) => spec.hard.reduction = reduction,
+        Loss::Distillation(spec) => match &mut spec.hard {
+            HardPart::CrossEntropy(hard) => hard.reduction = reduction,
+            HardPart::SoftmaxFocal(hard) => hard.reduction = reduction,
+            other => panic!("{other:?} is new"),
+        },
         other => panic!("{other:?} has no reduction"),
     }
     loss
@@ -494,7 +534,11 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
             spec.into()
         }
         Loss::Distillation(mut spec) => {
-            spec.hard.class_weights = spec.hard.class_weights.map(cycle);
+            spec.hard = match sized(hard_part(&spec), n_classes) {
+                Loss::CrossEntropy(hard) => hard.into(),
+                Loss::SoftmaxFocal(hard) => hard.into(),
+                other => panic!("{other:?} is new"),
+            };
             spec.soft = match spec.soft {
                 SoftPart::Kl(soft) => naming(soft, n_classes).into(),
                 SoftPart::ReverseKl(soft) => naming(soft, n_classes).into(),

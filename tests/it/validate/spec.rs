@@ -286,9 +286,9 @@ fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static s
 }
 
 #[rstest]
-#[case(CrossEntropy::new().row_weights(RowWeights::Mask), kl(), "row_weights of the cross-entropy")]
-#[case(CrossEntropy::new().side(Side::new().lse()), kl(), "side outputs of the cross-entropy")]
-#[case(CrossEntropy::new().softcap(2.0), kl(), "softcap of the cross-entropy, which the divergence lacks")]
+#[case(CrossEntropy::new().row_weights(RowWeights::Mask), kl(), "row_weights of the loss against labels")]
+#[case(CrossEntropy::new().side(Side::new().lse()), kl(), "side outputs of the loss against labels")]
+#[case(CrossEntropy::new().softcap(2.0), kl(), "softcap of the loss against labels, which the divergence lacks")]
 #[case(CrossEntropy::new(), kl().row_weights(RowWeights::Mask), "row_weights of the divergence")]
 #[case(CrossEntropy::new(), kl().reduction(Reduction::Sum), "a reduction of the divergence")]
 #[case(CrossEntropy::new(), KlDivergence::from_log_probs(Form::Probs), "log-probabilities of the student")]
@@ -314,7 +314,10 @@ fn options_of_both_parts_are_held_to_their_ranges() {
     assert_eq!(option(smoothed), "expected label_smoothing in 0..=1, found 2");
     let cold = of(CrossEntropy::new(), kl().temperature(0.0));
     assert_eq!(option(cold), "expected temperature in 1e-37..=1e37, found 0");
+    let focused = Distillation::new(SoftmaxFocal::new(-1.0), kl());
+    assert_eq!(option(focused), "expected gamma finite and at least 0, found -1");
     assert_accepted(of(CrossEntropy::new().ignore_index(1).z_loss(0.1), kl()).weights(-1.0, 0.0), SHAPE);
+    assert_accepted(Distillation::new(SoftmaxFocal::new(2.0).alpha(0.25), kl()), SHAPE);
 }
 
 #[rstest]

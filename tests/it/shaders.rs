@@ -3,3 +3,28 @@ mod interface;
 mod params;
 mod translation;
 mod validation;
+
+use crate::support::shader::{Parsed, for_every_kernel};
+
+/// What must hold of each kernel, beside that it parses and validates with the capabilities it declares.
+const CHECKS: &[fn(&Parsed)] = &[
+    interface::storage_buffers_are_those_of_the_binding_table,
+    interface::saved_sums_have_the_width_that_scratch_is_made_for,
+    interface::every_binding_is_used_and_written_as_the_table_says,
+    interface::uniform_buffers_are_params_at_binding_0_and_those_of_a_second_part,
+    interface::the_entry_point_has_the_kernels_name_and_an_overridable_size,
+    interface::overrides_are_those_that_pipelines_set,
+    interface::the_second_part_of_a_sum_reads_its_options_alone,
+    interface::what_lanes_share_fits_the_default_limit,
+    params::params_are_the_same_bytes_on_both_sides,
+    translation::every_kernel_translates_to_spirv_for_vulkan,
+    translation::every_kernel_translates_to_msl_for_metal,
+    translation::every_kernel_translates_to_hlsl_for_direct3d,
+    translation::every_kernel_translates_to_glsl_es_3_10,
+    validation::no_kernel_validates_with_less,
+];
+
+#[test]
+fn every_kernel_passes_every_check() {
+    for_every_kernel(|parsed| CHECKS.iter().for_each(|check| check(parsed)));
+}

@@ -5,7 +5,7 @@ use naga::valid::ModuleInfo;
 use naga::{Module, ShaderStage};
 use surprisal::kernel::{Variant, Width};
 
-use crate::support::shader::{Parsed, for_every_kernel};
+use crate::support::shader::Parsed;
 
 /// A device with subgroups of 8 to 32 lanes; rows of more than 64 classes, several to a workgroup.
 fn constants(module: &Module) -> PipelineConstants {
@@ -75,37 +75,29 @@ fn assert_written(parsed: &Parsed, language: &str, written: Result<usize, String
     }
 }
 
-#[test]
-fn every_kernel_translates_to_spirv_for_vulkan() {
-    for_every_kernel(|parsed| assert_written(parsed, "SPIR-V", translate(parsed, to_spirv)));
+pub fn every_kernel_translates_to_spirv_for_vulkan(parsed: &Parsed) {
+    assert_written(parsed, "SPIR-V", translate(parsed, to_spirv));
 }
 
-#[test]
-fn every_kernel_translates_to_msl_for_metal() {
-    for_every_kernel(|parsed| assert_written(parsed, "MSL", translate(parsed, to_msl)));
+pub fn every_kernel_translates_to_msl_for_metal(parsed: &Parsed) {
+    assert_written(parsed, "MSL", translate(parsed, to_msl));
 }
 
 /// Wave intrinsics and integers of 64 bits came with shader model 6.0.
-#[test]
-fn every_kernel_translates_to_hlsl_for_direct3d() {
-    for_every_kernel(|parsed| {
-        let model = match (parsed.kernel.variant, parsed.kernel.width) {
-            (Variant::Subgroup, _) | (_, Width::Pairs) => hlsl::ShaderModel::V6_0,
-            _ => hlsl::ShaderModel::V5_1,
-        };
-        assert_written(parsed, "HLSL", translate(parsed, |kernel| to_hlsl(kernel, model)));
-    });
+pub fn every_kernel_translates_to_hlsl_for_direct3d(parsed: &Parsed) {
+    let model = match (parsed.kernel.variant, parsed.kernel.width) {
+        (Variant::Subgroup, _) | (_, Width::Pairs) => hlsl::ShaderModel::V6_0,
+        _ => hlsl::ShaderModel::V5_1,
+    };
+    assert_written(parsed, "HLSL", translate(parsed, |kernel| to_hlsl(kernel, model)));
 }
 
 /// The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there.
 /// The language has no integers of 64 bits.
-#[test]
-fn every_kernel_translates_to_glsl_es_3_10() {
-    for_every_kernel(|parsed| {
-        let written = translate(parsed, |kernel| to_glsl(kernel, glsl::Version::new_gles(310)));
-        match parsed.kernel.width {
-            Width::Pairs => assert!(written.is_err(), "{} in GLSL ES 3.10", parsed.label),
-            _ => assert_written(parsed, "GLSL ES 3.10", written),
-        }
-    });
+pub fn every_kernel_translates_to_glsl_es_3_10(parsed: &Parsed) {
+    let written = translate(parsed, |kernel| to_glsl(kernel, glsl::Version::new_gles(310)));
+    match parsed.kernel.width {
+        Width::Pairs => assert!(written.is_err(), "{} in GLSL ES 3.10", parsed.label),
+        _ => assert_written(parsed, "GLSL ES 3.10", written),
+    }
 }

@@ -1,5 +1,3 @@
-use std::panic::resume_unwind;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -50,31 +48,15 @@ fn parsed(kernel: Kernel) -> Parsed {
     Parsed { label, kernel, module, info }
 }
 
-/// Every kernel there is.
-pub fn all_parsed() -> &'static [Parsed] {
-    static PARSED: OnceLock<Vec<Parsed>> = OnceLock::new();
-    PARSED.get_or_init(|| {
-        let kernels = Kernel::all();
-        std::thread::scope(|scope| {
-            let shares = kernels.chunks(kernels.len().div_ceil(n_threads()));
-            let parse = |share: &[Kernel]| share.iter().copied().map(parsed).collect::<Vec<_>>();
-            let shares: Vec<_> = shares.map(|share| scope.spawn(move || parse(share))).collect();
-            shares.into_iter().flat_map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        })
-    })
-}
-
-fn n_threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// Runs `check`, which panics to fail, on every core.
+/// Runs `check`, which panics to fail, for every kernel there is, on every core. A kernel is parsed and dropped again:
+/// all of them together take gigabytes.
 pub fn for_every_kernel(check: impl Fn(&Parsed) + Sync) {
-    let (kernels, next) = (all_parsed(), AtomicUsize::new(0));
+    let (kernels, next) = (Kernel::all(), AtomicUsize::new(0));
     let work = || {
-        while let Some(parsed) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
-            check(parsed);
+        while let Some(&kernel) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
+            check(&parsed(kernel));
         }
     };
-    std::thread::scope(|scope| (0..n_threads()).for_each(|_| drop(scope.spawn(work))));
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..n_threads).for_each(|_| drop(scope.spawn(work))));
 }

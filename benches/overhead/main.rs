@@ -4,11 +4,15 @@
 //! `record` is a recording into a command encoder, its share of `finish` included. `row_losses` is one dispatch, `sum`
 //! two and `mean`, which counts its labels first, three; the bare calls beside each are as many.
 //!
+//! `first_call` is what comes once: on an engine that has made nothing yet, from options to pipelines, beside wgpu and
+//! the driver making the same pipelines from the same texts, and beside joining those texts alone.
+//!
 //! `cargo bench --bench overhead`; with `SURPRISAL_ADAPTER=software` on a software GPU.
 
 mod bare;
 #[path = "../support/device.rs"]
 mod device;
+mod first_call;
 mod tensors;
 
 use std::time::{Duration, Instant};
@@ -17,6 +21,7 @@ use criterion::Criterion;
 use surprisal::{GpuEngine, wgpu};
 
 use bare::Bare;
+use first_call::FirstCall;
 use tensors::{REDUCTIONS, Tensors};
 
 /// Calls between two submissions: wgpu keeps what it has to upload until then.
@@ -33,6 +38,7 @@ fn main() {
     let tensors = Tensors::new(engine.device());
     bind(&mut criterion, &engine, &tensors);
     record(&mut criterion, &engine, &tensors);
+    first_call(&mut criterion, &engine, &tensors);
     criterion.final_summary();
 }
 
@@ -63,6 +69,22 @@ fn record(criterion: &mut Criterion, engine: &GpuEngine, tensors: &Tensors) {
         group.bench_function(format!("{name}/surprisal"), |bencher| {
             bencher.iter_custom(|n| recordings(device, n, |encoder| bound.record(encoder)));
         });
+    }
+    group.finish();
+}
+
+fn first_call(criterion: &mut Criterion, engine: &GpuEngine, tensors: &Tensors) {
+    let mut group = criterion.benchmark_group("first_call");
+    // A pipeline takes a software driver a tenth of a second.
+    group.sample_size(10);
+    for (name, reduction, _) in REDUCTIONS {
+        let first_call = FirstCall::new(engine, tensors, reduction);
+        let texts = first_call.texts();
+        group.bench_function(format!("{name}/bare_wgpu"), |bencher| {
+            bencher.iter(|| first_call.bare(engine.device(), &texts));
+        });
+        group.bench_function(format!("{name}/surprisal"), |bencher| bencher.iter(|| first_call.surprisal(engine)));
+        group.bench_function(format!("{name}/texts"), |bencher| bencher.iter(|| first_call.texts()));
     }
     group.finish();
 }

@@ -1,5 +1,5 @@
 use surprisal::wgpu::{self, BufferUsages};
-use surprisal::{Bound, Buffers, CrossEntropy, GpuEngine, Pass, Reduction, Shape};
+use surprisal::{Bound, Buffers, CrossEntropy, GpuEngine, Pass, Plan, Reduction, Shape};
 
 const SHAPE: Shape = Shape::new(64, 1000);
 
@@ -25,15 +25,21 @@ impl Tensors {
         }
     }
 
-    /// Loss and gradient: one dispatch by row, two for a sum, three for a mean over the labels that are not ignored.
-    pub fn bind(&self, engine: &GpuEngine, reduction: Reduction) -> Bound {
+    pub fn buffers(&self) -> Buffers<'_> {
         let Tensors { logits, labels, values, dlogits } = self;
         let buffers = Buffers::new(logits.slice(..)).targets(labels.slice(..)).values(values.slice(..));
-        let buffers = buffers.dlogits(dlogits.slice(..));
-        let loss = CrossEntropy::new().ignore_index(-100).reduction(reduction);
-        let plan = engine.plan(loss, Pass::ForwardBackward, SHAPE);
-        plan.and_then(|plan| plan.bind(&buffers)).expect("the tensors are of this shape")
+        buffers.dlogits(dlogits.slice(..))
     }
+
+    pub fn bind(&self, engine: &GpuEngine, reduction: Reduction) -> Bound {
+        plan(engine, reduction).bind(&self.buffers()).expect("the tensors are of this shape")
+    }
+}
+
+/// Loss and gradient: one dispatch by row, two for a sum, three for a mean over the labels that are not ignored.
+pub fn plan(engine: &GpuEngine, reduction: Reduction) -> Plan {
+    let loss = CrossEntropy::new().ignore_index(-100).reduction(reduction);
+    engine.plan(loss, Pass::ForwardBackward, SHAPE).expect("labels below the number of classes")
 }
 
 /// What is bound, and the dispatches it takes.

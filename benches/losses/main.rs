@@ -7,12 +7,18 @@
 //!
 //! `cargo bench --bench losses`; with `SURPRISAL_ADAPTER=software` on a software GPU.
 
+#[path = "../support/check.rs"]
 mod check;
 mod composed;
 #[path = "../support/device.rs"]
 mod device;
+#[path = "../support/gpu_time.rs"]
 mod gpu_time;
+#[path = "../support/mode.rs"]
+mod mode;
+#[path = "../support/operations.rs"]
 mod operations;
+#[path = "../support/tensors.rs"]
 mod tensors;
 
 use std::time::Duration;
@@ -21,7 +27,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use surprisal::{GpuEngine, Pass, wgpu};
 
-use check::{Accuracy, check};
+use check::check;
 use composed::Composed;
 use gpu_time::Clock;
 use operations::{Case, Operation};
@@ -29,6 +35,8 @@ use tensors::Tensors;
 
 /// Rows and classes: a language model's step, a step on ImageNet, a table.
 const SHAPES: [(usize, usize); 3] = [(1024, 32000), (4096, 1000), (65536, 10)];
+/// Units of rounding that a composed cross-entropy loses where a probability is close to 1: `1 - p` and `lse - x` cancel.
+const CANCELLING: f64 = 32.0;
 /// Tests take so many times fewer rows.
 const TEST_DIVISOR: usize = 16;
 
@@ -36,7 +44,7 @@ fn main() {
     let Some(engine) = device::open() else { return };
     let clock = Clock::new(engine.device(), engine.queue());
     println!("{clock}");
-    let divisor = if is_test() { TEST_DIVISOR } else { 1 };
+    let divisor = if mode::is_test() { TEST_DIVISOR } else { 1 };
     let tensors = SHAPES.map(|(n_rows, n_classes)| Tensors::new(engine.device(), n_rows / divisor, n_classes));
     let mut bench = Bench { engine, clock, tensors, criterion: criterion() };
 
@@ -50,12 +58,6 @@ fn main() {
         bench.composed(pass);
     }
     bench.criterion.final_summary();
-}
-
-/// Whether every benchmark is run once, untimed: criterion's rule, which it keeps to itself.
-fn is_test() -> bool {
-    let given = |flag| std::env::args().any(|argument| argument == flag);
-    given("--test") || !given("--bench")
 }
 
 /// Few and short measurements: a GPU's clock is steady, and a software GPU takes its time.
@@ -77,7 +79,7 @@ impl Bench {
     fn fused(&mut self, operation: &Operation, pass: Pass) {
         let engine = self.engine.clone();
         let id = format!("{}.{}", operation.name(), name(pass));
-        self.loss(&id, operation, pass, Accuracy::Full, |case| {
+        self.loss(&id, operation, pass, 0.0, |case| {
             let bound = case.bind(&engine).unwrap_or_else(|error| panic!("{}: {error}", operation.name()));
             move |compute| bound.record_in(compute)
         });
@@ -88,7 +90,7 @@ impl Bench {
         let engine = self.engine.clone();
         let operation = operations::cross_entropy();
         let id = format!("composed/{}.{}", operation.name(), name(pass));
-        self.loss(&id, &operation, pass, Accuracy::Cancelling, |case| {
+        self.loss(&id, &operation, pass, CANCELLING, |case| {
             let composed = Composed::cross_entropy(engine.device(), case.tensors, pass);
             move |compute| composed.record_in(compute)
         });
@@ -100,7 +102,7 @@ impl Bench {
         id: &str,
         operation: &Operation,
         pass: Pass,
-        accuracy: Accuracy,
+        forgiven: f64,
         prepare: impl Fn(&Case<'_>) -> Record,
     ) {
         let Bench { engine, clock, .. } = self;
@@ -109,7 +111,7 @@ impl Bench {
             let case = Case { operation, pass, tensors };
             let checked = || {
                 let record = prepare(&case);
-                check(engine, &case, accuracy, |compute| record(compute));
+                check(engine, &case, forgiven, |compute| record(compute));
                 record
             };
             // Made when first needed, so that what a filter leaves out costs nothing.

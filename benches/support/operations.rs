@@ -1,8 +1,8 @@
 use surprisal::reference::{self, Evaluation};
 use surprisal::{
     BinaryCrossEntropy, Bound, Buffers, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, Inputs,
-    JensenShannon, KlDivergence, Loss, NegativeLogLikelihood, Pass, Problem, ReverseKlDivergence, Shape, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal, TotalVariation, wgpu,
+    JensenShannon, KlDivergence, Loss, NegativeLogLikelihood, Pass, Plan, Problem, ReverseKlDivergence, Shape,
+    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation, wgpu,
 };
 
 use crate::tensors::Tensors;
@@ -88,11 +88,28 @@ impl Operation {
 impl Case<'_> {
     /// The operation on the device's tensors; before a backward pass, `row_state` is what a forward pass makes it.
     pub fn bind(&self, engine: &GpuEngine) -> Result<Bound, Error> {
-        let Tensors { shape, ref values, ref dlogits, ref row_state, .. } = *self.tensors;
-        let plan = engine.plan(&self.operation.loss, self.pass, shape)?;
+        let Tensors { shape, ref values, ref row_state, .. } = *self.tensors;
+        let plan = self.plan(engine)?;
+        if self.pass == Pass::Backward && plan.row_state_len() > 0 {
+            let forward = self.inputs().values(values.slice(..)).row_state(row_state.slice(..));
+            let forward = engine.plan(&self.operation.loss, Pass::Forward, shape)?.bind(&forward)?;
+            let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            forward.record(&mut encoder);
+            engine.queue().submit([encoder.finish()]);
+        }
+        plan.bind(&self.buffers(&plan))
+    }
+
+    pub fn plan(&self, engine: &GpuEngine) -> Result<Plan, Error> {
+        engine.plan(&self.operation.loss, self.pass, self.tensors.shape)
+    }
+
+    /// What the plan is bound to.
+    pub fn buffers(&self, plan: &Plan) -> Buffers<'_> {
+        let Tensors { others, values, dlogits, row_state, .. } = self.tensors;
         let mut buffers = self.inputs();
         if self.reads_dloss() {
-            buffers = buffers.dloss(self.tensors.others.slice(..));
+            buffers = buffers.dloss(others.slice(..));
         }
         if self.pass != Pass::Backward {
             buffers = buffers.values(values.slice(..));
@@ -101,14 +118,9 @@ impl Case<'_> {
             buffers = buffers.dlogits(dlogits.slice(..));
         }
         if self.pass == Pass::Backward && plan.row_state_len() > 0 {
-            let forward = self.inputs().values(values.slice(..)).row_state(row_state.slice(..));
-            let forward = engine.plan(&self.operation.loss, Pass::Forward, shape)?.bind(&forward)?;
-            let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            forward.record(&mut encoder);
-            engine.queue().submit([encoder.finish()]);
             buffers = buffers.row_state(row_state.slice(..));
         }
-        plan.bind(&buffers)
+        buffers
     }
 
     /// What every pass reads.

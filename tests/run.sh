@@ -105,6 +105,7 @@ else
     done | xargs -P "$((cores < 4 ? cores : 4))" -L 1 bash -c 'run_share "$@"' run_share
     # shellcheck disable=SC2046 # a list of words
     cargo test --test it -- $(printf -- '--skip %s ' "${launching[@]}")
-    cargo test --test allocations --test out_of_memory --lib --example train_digits --example evaluate
+    cargo test --test allocations --test out_of_memory --lib \
+        --example train_digits --example evaluate --example distill --example segmentation
     cargo test --doc
 fi

@@ -66,7 +66,10 @@ impl Call {
         losses: impl Into<burn::tensor::Shape>,
     ) -> Option<Call> {
         let (dims, found) = (logits.dims(), targets.dims());
-        assert!(found == dims, "found targets of shape {found:?}, expected {dims:?}, one number for each of the logits");
+        assert!(
+            found == dims,
+            "found targets of shape {found:?}, expected {dims:?}, one number for each of the logits"
+        );
         let n_classes = dims.last().copied().unwrap_or(1);
         let n_rows = dims.iter().rev().skip(1).product();
         let dtypes = [logits.dtype(), targets.dtype()];

@@ -13,11 +13,11 @@
 
 use burn::backend::{TensorMetadata, tensor::FloatTensor};
 use burn::tensor::{DType, Shape};
-use cubecl_runtime::storage::ManagedResource;
 use burn_cubecl::cubecl::wgpu::{AutoCompiler, WgpuResource, WgpuServer};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::{CubeBackend, tensor::CubeTensor};
+use cubecl_runtime::storage::ManagedResource;
 use surprisal::wgpu::BufferSlice;
 use surprisal::{Broadcast, Buffers, GpuEngine, Pass, Plan};
 
@@ -43,9 +43,9 @@ impl HalfOps for CubeBackend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (engine, plan) = call.gpu();
         let losses = empty_beside(&logits, call.losses.clone());
-        let row_state = empty_beside(&logits, [plan.row_state_len()].into());
+        let row_state = empty_beside(&logits, call.row_state());
         let (inputs, values, state) = (Inputs::of(logits, targets), Memory::of(&losses), Memory::of(&row_state));
-        submit(engine, plan, &inputs.buffers().values(values.slice()).row_state(state.slice()));
+        submit(engine, plan, &state.as_row_state(plan, inputs.buffers().values(values.slice())));
         (losses, row_state)
     }
 
@@ -62,16 +62,24 @@ impl HalfOps for CubeBackend {
         let (gradient, dloss) = (empty_beside(&logits, logits.shape()), into_contiguous(dloss));
         let (inputs, dlogits) = (Inputs::of(logits, targets), Memory::of(&gradient));
         let (state, dloss) = (Memory::of(&row_state), Memory::of(&dloss));
-        let buffers = inputs.buffers().row_state(state.slice()).dloss(dloss.slice());
-        submit(engine, &plan, &buffers.dlogits(dlogits.slice()));
+        let buffers = inputs.buffers().dloss(dloss.slice()).dlogits(dlogits.slice());
+        submit(engine, &plan, &state.as_row_state(&plan, buffers));
         gradient
     }
 }
 
 impl Call {
     fn gpu(&self) -> (&GpuEngine, &Plan) {
-        let CallEngine::Gpu(engine, plan) = &self.engine else { unreachable!("a Cube tensor's engine is its device's") };
+        let CallEngine::Gpu(engine, plan) = &self.engine else {
+            unreachable!("a Cube tensor's engine is its device's")
+        };
         (engine, plan)
+    }
+
+    /// Shape of the row state; one number that nobody reads where the loss has none, as tensors are not empty.
+    pub(crate) fn row_state(&self) -> Shape {
+        let (_, plan) = self.gpu();
+        [plan.row_state_len().max(1)].into()
     }
 }
 
@@ -121,6 +129,11 @@ impl Memory {
     fn slice(&self) -> BufferSlice<'_> {
         let WgpuResource { buffer, offset, size, .. } = self.0.resource();
         buffer.slice(*offset..offset + size)
+    }
+
+    /// Adds the row state to the slices of a loss that has one.
+    fn as_row_state<'a>(&'a self, plan: &Plan, buffers: Buffers<'a>) -> Buffers<'a> {
+        if plan.row_state_len() == 0 { buffers } else { buffers.row_state(self.slice()) }
     }
 }
 

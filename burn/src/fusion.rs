@@ -3,7 +3,7 @@
 use burn::backend::fusion::custom::TensorSpec;
 use burn::tensor::DType;
 
-use crate::call::{Call, CallEngine};
+use crate::call::Call;
 use crate::targets::TargetsMetadata;
 
 impl Call {
@@ -17,9 +17,7 @@ impl Call {
         targets: &TargetsMetadata,
         call: &Call,
     ) -> (TensorSpec, TensorSpec) {
-        let CallEngine::Gpu(_, plan) = &call.engine else { unreachable!("fusion has Cube tensors alone") };
-        let row_state = TensorSpec::new([plan.row_state_len()].into(), DType::F32);
-        (Call::losses_spec(logits, targets, call), row_state)
+        (Call::losses_spec(logits, targets, call), TensorSpec::new(call.row_state(), DType::F32))
     }
 
     pub(crate) fn dlogits_spec(

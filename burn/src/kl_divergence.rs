@@ -43,7 +43,10 @@ pub struct KLDivLoss {
 impl KLDivLossConfig {
     /// The loss.
     pub fn init(&self) -> KLDivLoss {
-        KLDivLoss { composed: loss::KLDivLossConfig::new().with_log_target(self.log_target).init(), logits: self.logits }
+        KLDivLoss {
+            composed: loss::KLDivLossConfig::new().with_log_target(self.log_target).init(),
+            logits: self.logits,
+        }
     }
 }
 

@@ -31,10 +31,8 @@ fn views_are_read_as_what_they_show() {
     let device = registered().autodiff();
     let Batch { logits, .. } = Batch::new([40, 30], &device);
     let labels = Batch::new([64, 20], &device).labels;
-    let (fused, composed) = (
-        CrossEntropyLossConfig::new().init(&device),
-        loss::CrossEntropyLossConfig::new().init(&device),
-    );
+    let (fused, composed) =
+        (CrossEntropyLossConfig::new().init(&device), loss::CrossEntropyLossConfig::new().init(&device));
     // [20, 27] of [30, 40]
     let view = |x: Tensor<2>| x.transpose().slice([3..30, 11..31]);
     let labels = labels.slice([5..32]);
@@ -61,10 +59,8 @@ fn steps_follow_one_another() {
         }
         numbers(Tensor::cat(losses, 0))
     };
-    let (fused, composed) = (
-        CrossEntropyLossConfig::new().init(&device),
-        loss::CrossEntropyLossConfig::new().init(&device),
-    );
+    let (fused, composed) =
+        (CrossEntropyLossConfig::new().init(&device), loss::CrossEntropyLossConfig::new().init(&device));
     let ours = descend(&|x| fused.forward(x, labels.clone()));
     let theirs = descend(&|x| composed.forward(x, labels.clone()));
     assert!(ours[49] < 0.8 * ours[0], "{ours:?}");

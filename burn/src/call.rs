@@ -88,13 +88,13 @@ impl Call {
             return None;
         }
         let (loss, losses) = (loss.into(), losses.into());
-        let engine = match registry::engine(device)? {
-            engine if engine.gpu().is_none() => CallEngine::Cpu(engine),
-            engine => {
-                let gpu = engine.gpu().expect("the arm above takes those without").clone();
+        let engine = registry::engine(device)?;
+        let engine = match engine.gpu() {
+            Some(gpu) => {
                 let plan = gpu.plan(&loss, Pass::Forward, shape).unwrap_or_else(|error| panic!("surprisal: {error}"));
-                CallEngine::Gpu(gpu, Arc::new(plan))
+                CallEngine::Gpu(gpu.clone(), Arc::new(plan))
             }
+            None => CallEngine::Cpu(engine),
         };
         Some(Call { loss, shape, losses, engine })
     }

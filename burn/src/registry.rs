@@ -19,7 +19,7 @@ static DEVICES: RwLock<Vec<(CubeDevice, Option<GpuEngine>)>> = RwLock::new(Vec::
 /// limits, or is none of burn's wgpu devices.
 ///
 /// ```no_run
-/// use burn::tensor::{Device, wgpu::{self, WgpuSetup}};
+/// use burn::tensor::{Device, wgpu::WgpuSetup};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// // A device that burn opens:
@@ -35,7 +35,8 @@ static DEVICES: RwLock<Vec<(CubeDevice, Option<GpuEngine>)>> = RwLock::new(Vec::
 /// }
 /// ```
 pub fn register(device: &Device, setup: &WgpuSetup) -> Result<(), Error> {
-    let DispatchDevice::Cube(cube) = device.clone().without_autodiff().as_dispatch().clone() else {
+    let DispatchDevice::Cube(cube @ CubeDevice::Wgpu(_)) = device.clone().without_autodiff().as_dispatch().clone()
+    else {
         let message = format!("{device:?} is none of burn's wgpu devices; register the one that came with the setup");
         return Err(Error::Wgpu { what: "the registration of a burn device", message });
     };

@@ -1,8 +1,9 @@
+use burn::backend::Dispatch;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::loss;
 use burn::tensor::{Device, Int, Tensor};
-use surprisal::{BinaryCrossEntropy, Broadcast, Form};
+use surprisal::{BinaryCrossEntropy, Broadcast};
 
 use crate::call::Call;
 use crate::targets::Targets;
@@ -62,9 +63,7 @@ impl BinaryCrossEntropyLoss {
     /// If the shapes differ, or there is not one weight for each class.
     pub fn forward<const D: usize>(&self, logits: Tensor<D>, targets: Tensor<D, Int>) -> Tensor<1> {
         let labels = self.smoothed(targets.clone());
-        let input = if self.composed.logits { Form::Logits } else { Form::Probs };
-        let mut fused = BinaryCrossEntropy::new();
-        fused.input = input;
+        let fused = if self.composed.logits { BinaryCrossEntropy::new() } else { BinaryCrossEntropy::of_probs() };
         match Call::with_numbers(&logits, &labels, fused, [1]) {
             Some(call) => call.evaluate(logits.into_dispatch(), self.weighted(labels, targets)),
             None => self.composed.forward(logits, targets),
@@ -80,17 +79,15 @@ impl BinaryCrossEntropyLoss {
     }
 
     /// Labels, and the weights of their classes or their own.
-    fn weighted<const D: usize>(&self, labels: Tensor<D>, targets: Tensor<D, Int>) -> Targets<burn::backend::Dispatch> {
-        let labels_of = |labels: Tensor<D>| labels.into_dispatch();
-        match &self.composed.weights {
-            None => Targets::Numbers(labels_of(labels)),
-            Some(weights) if D > 1 => {
-                Targets::Weighted(labels_of(labels), weights.clone().into_dispatch(), Broadcast::PerClass)
-            }
-            Some(weights) => {
-                let of_labels = weights.clone().gather(0, targets.flatten::<1>(0, 0));
-                Targets::Weighted(labels_of(labels), of_labels.into_dispatch(), Broadcast::PerElement)
-            }
+    fn weighted<const D: usize>(&self, labels: Tensor<D>, targets: Tensor<D, Int>) -> Targets<Dispatch> {
+        let (labels, n_classes) = (labels.clone().into_dispatch(), labels.dims()[D - 1]);
+        let Some(weights) = self.composed.weights.clone() else { return Targets::Numbers(labels) };
+        if D == 1 {
+            let of_labels = weights.gather(0, targets.flatten::<1>(0, 0));
+            return Targets::Weighted(labels, of_labels.into_dispatch(), Broadcast::PerElement);
         }
+        let [found] = weights.dims();
+        assert!(found == n_classes, "found {found} weights, expected {n_classes}, one per class of the last dimension");
+        Targets::Weighted(labels, weights.into_dispatch(), Broadcast::PerClass)
     }
 }

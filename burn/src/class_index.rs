@@ -34,6 +34,9 @@ impl Rows {
             }
             None => (self.log_p_of_targets(), self.log_p.clone()),
         };
+        if smoothing == 0.0 {
+            return self.counted(-hard); // 0 times the log-probability of a masked class would be NaN
+        }
         let even = weighted.sum_dim(1).squeeze_dim::<1>(1) * (smoothing / n_classes as f32);
         self.counted(-(hard * (1.0 - smoothing) + even))
     }
@@ -41,7 +44,8 @@ impl Rows {
     /// Row losses `[N]` of a focal loss with factors `[C]`.
     pub fn focal(&self, gamma: f32, alpha: Option<Tensor<1>>) -> Tensor<1> {
         let log_p = self.log_p_of_targets();
-        let q = -log_p.clone().exp() + 1.0;
+        // An exponential that rounds beyond 1 would make a power of a negative number.
+        let q = (-log_p.clone().exp() + 1.0).clamp_min(0.0);
         let losses = -(q.powf_scalar(gamma) * log_p);
         self.counted(match alpha {
             Some(alpha) => losses * alpha.gather(0, self.labels.clone()),

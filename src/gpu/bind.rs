@@ -89,7 +89,8 @@ impl Plan {
         self.problem.values_len()
     }
 
-    /// f32 of row state that `Forward` writes and `Backward` reads.
+    /// f32 of row state that `Forward` writes, if it is bound, and `Backward` reads: a few a row, and none for losses
+    /// that are computed element by element or from given log-probabilities with labels. Those take no `row_state`.
     pub fn row_state_len(&self) -> usize {
         self.problem.shape.n_rows * self.problem.state_width()
     }

@@ -171,8 +171,9 @@ impl GpuEngine {
         Backend::Gpu { adapter, variant: format!("{:?}", self.shared.caps.variant).to_lowercase() }
     }
 
-    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape). Fails where options
-    /// are out of range, and where the device has no room for the loss's own class vectors.
+    /// Everything about a loss that does not depend on buffers: made once per (loss, pass, shape). It costs a check and
+    /// one small buffer; pipelines are the engine's, whichever plan had them made. Fails where options are out of range,
+    /// and where the device has no room for the loss's own class vectors.
     pub fn plan(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Plan, Error> {
         Plan::new(self, Problem::new(loss, pass, shape)?.policy(self.policy))
     }

@@ -11,6 +11,8 @@ use crate::{Error, Shape};
 /// Jensen-Shannon and total variation want probabilities then: from those `1 - s` is as good as its digits, from
 /// log-probabilities it may be nothing but rounding.
 ///
+/// A temperature divides the student's logits alone: store probabilities of a teacher that was softened already.
+///
 /// Both tensors are contiguous, in the order of the rows (of planes too), k numbers side by side: ids of i32, u32 or
 /// i64, `target_probs` as [`Shape::targets_storage`] says. Their order within a row changes nothing but rounding.
 ///

@@ -339,8 +339,8 @@ pub struct Output {
     /// The gradient with respect to the targets, row stride `dtargets_stride` (padding is 0), where it was asked for.
     pub dtargets: Option<Vec<f32>>,
     /// What `Pass::Backward` starts from, `[N, W]`, a few numbers a row that mean nothing outside; only after
-    /// `Pass::Forward`, and of no loss that is computed element by element or from given log-probabilities with labels:
-    /// these need nothing.
+    /// `Pass::Forward`, and not of the binary losses, the entropy of given probabilities and
+    /// [`crate::NegativeLogLikelihood`], which need nothing.
     pub row_state: Option<Vec<f32>>,
     /// The side outputs asked for; absent after `Pass::Backward`.
     pub side: Option<SideOutputs>,

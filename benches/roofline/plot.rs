@@ -1,4 +1,5 @@
-//! The fractions as an SVG: a curve per operation and pass, over the number of classes.
+//! The fractions as an SVG: two curves per operation and pass over the number of classes, of powers of two and, paler, of
+//! their neighbours.
 
 use std::path::Path;
 
@@ -51,16 +52,20 @@ pub fn draw(out: &Path, points: &[Point], device: &str) -> Result<(), Box<dyn st
         .label_style(text(15.0, GREY))
         .x_desc("classes")
         .x_label_formatter(&|c| format!("{c:.0}"))
-        .y_label_formatter(&|percent| format!("{percent:.0} %"))
+        .y_label_formatter(&|percent| format!("{percent:.1} %"))
         .draw()?;
     for (curve, color) in curves(points).iter().zip(COLORS.iter().cycle()) {
         let at = |point: &&Point| (point.n_classes as f64, 100.0 * point.fraction);
-        let name = format!("{}, {}", curve[0].operation, curve[0].pass_name());
-        chart
-            .draw_series(LineSeries::new(curve.iter().map(at), color.stroke_width(2)))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-        chart.draw_series(curve.iter().map(|point| Circle::new(at(point), 3, color.filled())))?;
+        let (powers, neighbours): (Vec<_>, Vec<_>) = curve.iter().partition(|point| point.n_classes.is_power_of_two());
+        for (points, opacity, of) in [(powers, 1.0, "2^k"), (neighbours, 0.45, "2^k + 1")] {
+            let color = color.mix(opacity);
+            let name = format!("{}, {}, C = {of}", curve[0].operation, curve[0].pass_name());
+            chart
+                .draw_series(LineSeries::new(points.iter().map(at), color.stroke_width(2)))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
+            chart.draw_series(points.iter().map(|point| Circle::new(at(point), 3, color.filled())))?;
+        }
     }
     chart
         .configure_series_labels()

@@ -24,7 +24,8 @@ pub struct Point {
     pub pass: Pass,
     pub n_classes: usize,
     n_rows: usize,
-    time: Duration,
+    /// Seconds.
+    time: f64,
     /// Bytes of the floor.
     floor: u64,
     /// The floor's bytes per second, over those of the baseline.
@@ -42,16 +43,14 @@ impl Machine {
         let baselines = Baselines::new(self.engine.device(), &tensors.logits, &tensors.dlogits);
         let operation_time = || self.clock.time(|pass| bound.record_in(pass));
         let [of_operation, of_baseline] = [operation_time(), self.baseline(&baselines, pass, 1)].map(repeats);
-        let measured: Vec<_> = (0..rounds)
-            .map(|_| {
-                let time = self.clock.time(|pass| (0..of_operation).for_each(|_| bound.record_in(pass))) / of_operation;
-                (time, self.baseline(&baselines, pass, of_baseline) / of_baseline)
-            })
-            .collect();
-        let floor = case.floor();
-        let fraction = |&(time, baseline): &(Duration, Duration)| {
-            (floor as f64 / time.as_secs_f64()) / (2.0 * baselines.bytes() as f64 / baseline.as_secs_f64())
-        };
+        let (floor, mut times, mut fractions) = (case.floor(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let time = self.clock.time(|pass| (0..of_operation).for_each(|_| bound.record_in(pass))) / of_operation;
+            let baseline = self.baseline(&baselines, pass, of_baseline) / of_baseline;
+            let [time, baseline] = [time, baseline].map(|time| time.as_secs_f64());
+            times.push(time);
+            fractions.push((floor as f64 / time) / (2.0 * baselines.bytes() as f64 / baseline));
+        }
         let plan = case.plan(&self.engine)?;
         let description = plan.describe(&case.buffers(&plan))?;
         let main = description.dispatches.iter().max_by_key(|dispatch| dispatch.bytes_read);
@@ -61,9 +60,9 @@ impl Machine {
             pass,
             n_classes: tensors.shape.n_classes,
             n_rows: tensors.shape.n_rows,
-            time: median(measured.iter().map(|(time, _)| *time).collect()),
+            time: median(times),
             floor,
-            fraction: median_of(measured.iter().map(fraction).collect()),
+            fraction: median(fractions),
             kernel: main.kernel.clone(),
             lanes: main.lanes,
         })
@@ -87,14 +86,9 @@ fn repeats(time: Duration) -> u32 {
     (MEASUREMENT.as_secs_f64() / time.as_secs_f64().max(1e-6)).ceil().clamp(1.0, 1e4) as u32
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-fn median_of(mut ratios: Vec<f64>) -> f64 {
-    ratios.sort_by(f64::total_cmp);
-    ratios[ratios.len() / 2]
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers[numbers.len() / 2]
 }
 
 impl Point {
@@ -109,9 +103,8 @@ impl Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Point { operation, n_classes, n_rows, kernel, lanes, .. } = self;
-        let seconds = self.time.as_secs_f64();
-        let (ms, speed, percent) = (seconds * 1e3, self.floor as f64 / seconds / 1e9, self.fraction * 100.0);
+        let Point { operation, n_classes, n_rows, time, kernel, lanes, .. } = self;
+        let (ms, speed, percent) = (time * 1e3, self.floor as f64 / time / 1e9, self.fraction * 100.0);
         let pass = self.pass_name();
         write!(
             f,

@@ -92,13 +92,9 @@ struct Inputs {
 
 impl Inputs {
     fn of(logits: CubeTensor, targets: Targets<CubeBackend>) -> Inputs {
-        let logits = into_contiguous(logits);
-        let (targets, weights) = match targets {
-            Targets::Labels(labels) => (labels, None),
-            Targets::Numbers(numbers) => (numbers, None),
-            Targets::Weighted(numbers, weights, broadcast) => (numbers, Some((into_contiguous(weights), broadcast))),
-        };
-        let targets = into_contiguous(targets);
+        let (targets, weights) = targets.into_parts();
+        let (logits, targets) = (into_contiguous(logits), into_contiguous(targets));
+        let weights = weights.map(|(weights, broadcast)| (into_contiguous(weights), broadcast));
         Inputs {
             logits: Memory::of(&logits),
             targets: Memory::of(&targets),

@@ -53,11 +53,9 @@ fn evaluate(
 ) -> Output {
     let CallEngine::Cpu(engine) = &call.engine else { unreachable!("a Flex tensor's engine is the CPU's") };
     let logits = logits.into_data();
-    let (targets, weights) = match targets {
-        Targets::Labels(labels) => (labels.into_data(), None),
-        Targets::Numbers(numbers) => (numbers.into_data(), None),
-        Targets::Weighted(numbers, weights, broadcast) => (numbers.into_data(), Some((weights.into_data(), broadcast))),
-    };
+    let (targets, weights) = targets.into_parts();
+    let targets = targets.into_data();
+    let weights = weights.map(|(weights, broadcast)| (weights.into_data(), broadcast));
     let saved = saved.map(|saved| saved.map(|tensor| tensor.into_data()));
 
     let inputs = Inputs::new(slice::<f32>(&logits));

@@ -60,8 +60,12 @@ pub(crate) fn engine(device: &Device) -> Option<Engine> {
     match known {
         Some(engine) => engine.map(Engine::from),
         None => {
-            log::warn!("surprisal-burn: {cube:?} is not registered, so burn's own operations compute its losses");
-            DEVICES.write().unwrap_or_else(PoisonError::into_inner).push((cube, None));
+            let mut devices = DEVICES.write().unwrap_or_else(PoisonError::into_inner);
+            // Another thread may have asked meanwhile.
+            if devices.iter().all(|(known, _)| *known != cube) {
+                log::warn!("surprisal-burn: {cube:?} is not registered, so burn's own operations compute its losses");
+                devices.push((cube, None));
+            }
             None
         }
     }

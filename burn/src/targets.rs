@@ -32,6 +32,16 @@ impl<B: Backend> Targets<B> {
     }
 }
 
+impl<T, B: Backend<FloatTensorPrimitive = T, IntTensorPrimitive = T>> Targets<B> {
+    /// The targets and the factors, where a backend has one type for tensors of all numbers.
+    pub fn into_parts(self) -> (T, Option<(T, Broadcast)>) {
+        match self {
+            Targets::Labels(targets) | Targets::Numbers(targets) => (targets, None),
+            Targets::Weighted(numbers, weights, broadcast) => (numbers, Some((weights, broadcast))),
+        }
+    }
+}
+
 // Derived, these would ask the same of `B`.
 impl<B: Backend> Clone for Targets<B> {
     fn clone(&self) -> Self {

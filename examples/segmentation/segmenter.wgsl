@@ -12,7 +12,6 @@ override N_TEMPLATES: u32;
 override SHARPNESS: f32;
 override LEARNING_RATE: f32;
 
-
 @group(0) @binding(0) var<storage, read> ink: array<f32>;             // [n, H*W]
 @group(0) @binding(1) var<storage, read> templates: array<f32>;       // [N_TEMPLATES, DIGIT, DIGIT]
 @group(0) @binding(2) var<storage, read_write> fits: array<f32>;      // [n, N_TEMPLATES, H*W]
@@ -92,9 +91,9 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     logits[id.x] = sum;
 }
 
-/// A step of descent; one workgroup per parameter, whose lanes share the pixels.
 var<workgroup> shares: array<f32, 64>;
 
+/// A step of descent; one workgroup per parameter, whose lanes share the pixels.
 @compute @workgroup_size(64)
 fn descend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let c = group.x / (N_TEMPLATES + 2u);

@@ -89,8 +89,8 @@ impl Plan {
         self.problem.values_len()
     }
 
-    /// f32 of row state that `Forward` writes, if it is bound, and `Backward` reads: a few a row, and none for losses
-    /// that are computed element by element or from given log-probabilities with labels. Those take no `row_state`.
+    /// f32 of row state that `Forward` writes, if it is bound, and `Backward` reads: a few a row. The binary losses, the
+    /// entropy of given probabilities and [`crate::NegativeLogLikelihood`] have none, and take no `row_state`.
     pub fn row_state_len(&self) -> usize {
         self.problem.shape.n_rows * self.problem.state_width()
     }

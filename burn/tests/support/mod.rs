@@ -1,21 +1,6 @@
-#![allow(dead_code)] // each test binary takes what it needs
 //! Batches, and how two computations of one loss are held against each other.
 
-use std::sync::OnceLock;
-
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
-
-/// The wgpu device of the tests, registered: software Vulkan is a `DeviceKind::Cpu` to burn.
-pub fn registered() -> Device {
-    static DEVICE: OnceLock<Device> = OnceLock::new();
-    let open = || {
-        let options = Device::wgpu_options().device_kind(kind());
-        let (device, setup) = options.init_with_setup().expect("tests need an adapter; README.md says which");
-        surprisal_burn::register(&device, &setup).expect("burn's device has WebGPU's default limits");
-        device
-    };
-    DEVICE.get_or_init(open).clone()
-}
 
 /// Which adapter the tests run on.
 pub fn kind() -> DeviceKind {

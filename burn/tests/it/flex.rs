@@ -1,12 +1,10 @@
 //! The Flex device: surprisal's CPU engine beside burn's own operations.
 
-mod support;
-
 use burn::nn::loss::{self, Reduction};
 use burn::tensor::{Device, Tensor, activation};
 use surprisal_burn::{BinaryCrossEntropyLossConfig, CrossEntropyLossConfig, KLDivLossConfig};
 
-use support::{Batch, assert_close, numbers, with_gradient};
+use crate::support::{Batch, assert_close, numbers, with_gradient};
 
 #[test]
 fn losses_are_burns() {

@@ -1,12 +1,11 @@
 //! A loss amid burn's own work: what comes before it, after it, and beside it.
 
-mod support;
-
 use burn::nn::loss;
 use burn::tensor::{Device, Int, Tensor};
 use surprisal_burn::CrossEntropyLossConfig;
 
-use support::{Batch, assert_close, numbers, registered, with_gradient};
+use crate::registered::registered;
+use crate::support::{Batch, assert_close, numbers, with_gradient};
 
 #[test]
 fn untracked_losses_are_the_same() {
@@ -42,12 +41,13 @@ fn views_are_read_as_what_they_show() {
     assert_close("a view's gradient", &dours, &dtheirs, 1.0 / 27.0);
 }
 
-/// Fifty steps of descent without waiting for any: a kernel out of its turn would read another step's numbers.
+/// Fifty steps of descent without waiting for any are those that are waited for, to the bit, and burn's own: a kernel out
+/// of its turn would read another step's numbers.
 #[test]
 fn steps_follow_one_another() {
     let device = registered().autodiff();
     let Batch { logits, labels, other, .. } = Batch::new([33, 10], &device);
-    let descend = |loss: &dyn Fn(Tensor<2>) -> Tensor<1>| {
+    let descend = |loss: &dyn Fn(Tensor<2>) -> Tensor<1>, waits: bool| {
         let mut weights = other.clone().slice([0..10, 0..10]);
         let mut losses = Vec::new();
         for _ in 0..50 {
@@ -56,13 +56,18 @@ fn steps_follow_one_another() {
             let gradients = step.backward();
             weights = weights.clone() - weights.grad(&gradients).map(Tensor::from_inner).expect("it requires one");
             losses.push(step);
+            if waits {
+                device.sync().expect("the device is not lost");
+            }
         }
         numbers(Tensor::cat(losses, 0))
     };
     let (fused, composed) =
         (CrossEntropyLossConfig::new().init(&device), loss::CrossEntropyLossConfig::new().init(&device));
-    let ours = descend(&|x| fused.forward(x, labels.clone()));
-    let theirs = descend(&|x| composed.forward(x, labels.clone()));
+    let ours = |waits| descend(&|x| fused.forward(x, labels.clone()), waits);
+    let theirs = descend(&|x| composed.forward(x, labels.clone()), true);
+    let (ours, ours_in_turn) = (ours(false), ours(true));
+    assert_eq!(ours, ours_in_turn);
     assert!(ours[49] < 0.8 * ours[0], "{ours:?}");
     // Each step adds its own rounding, and descent on a convex loss does not amplify it.
     assert_close("descent", &ours, &theirs, 16.0 * 50.0);

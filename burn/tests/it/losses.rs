@@ -1,12 +1,11 @@
 //! Values and gradients beside burn's own losses on a registered device.
 
-mod support;
-
 use burn::nn::loss::{self, Reduction};
 use burn::tensor::{DType, Device, Int, Tensor, activation};
 use surprisal_burn::{BinaryCrossEntropyLossConfig, CrossEntropyLossConfig, FocalLossConfig, KLDivLossConfig};
 
-use support::{Batch, assert_close, numbers, registered, with_gradient};
+use crate::registered::registered;
+use crate::support::{Batch, assert_close, numbers, with_gradient};
 
 /// Rows and classes: one lane's work, more lanes than classes, and more classes than lanes.
 const SHAPES: [[usize; 2]; 3] = [[3, 5], [33, 10], [7, 1000]];

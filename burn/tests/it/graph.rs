@@ -34,7 +34,7 @@ fn views_are_read_as_what_they_show() {
         (CrossEntropyLossConfig::new().init(&device), loss::CrossEntropyLossConfig::new().init(&device));
     // [20, 27] of [30, 40]
     let view = |x: Tensor<2>| x.transpose().slice([3..30, 11..31]);
-    let labels = labels.slice([5..32]);
+    let labels = labels.slice(5..32);
     let [ours, dours] = with_gradient(&logits, |x| fused.forward_no_reduction(view(x), labels.clone()), Tensor::mean);
     let [theirs, dtheirs] = with_gradient(&logits, |x| composed.forward(view(x), labels.clone()), |loss| loss);
     assert_close("a view's loss", &[ours.iter().sum::<f32>() / 27.0], &theirs, 16.0);

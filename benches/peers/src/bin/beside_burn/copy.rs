@@ -1,7 +1,7 @@
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
 use wgpu::BufferUsages;
 
-use crate::Batch;
+use surprisal_peers::Batch;
 
 /// The logits' bytes from one buffer to another.
 pub struct Copy {

@@ -1,7 +1,7 @@
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::Batch;
+use surprisal_peers::{Batch, Results};
 
 /// burn's cross-entropy and its gradient.
 pub struct Theirs {
@@ -30,7 +30,7 @@ impl Theirs {
         self.device.sync().expect("the device is not lost");
     }
 
-    pub fn results(&self) -> (f32, Vec<f32>) {
+    pub fn results(&self) -> Results {
         let (loss, dlogits) = self.evaluate();
         (loss.into_scalar(), dlogits.into_data().try_to_vec().expect("f32"))
     }

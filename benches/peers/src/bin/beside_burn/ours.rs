@@ -2,7 +2,7 @@ use burn::tensor::wgpu::{WgpuSetup, wgpu};
 use surprisal::{Bound, Buffers, CrossEntropy, Error, GpuEngine, Options, Pass, Shape};
 use wgpu::BufferUsages;
 
-use crate::Batch;
+use surprisal_peers::{Batch, Results};
 
 /// surprisal's cross-entropy and its gradient, on buffers as an app would own them.
 pub struct Ours {
@@ -44,7 +44,7 @@ impl Ours {
         self.device.poll(wgpu::PollType::wait_indefinitely()).expect("the device is not lost");
     }
 
-    pub fn results(&self) -> (f32, Vec<f32>) {
+    pub fn results(&self) -> Results {
         self.run();
         (self.read(&self.loss)[0], self.read(&self.dlogits))
     }

@@ -1,6 +1,4 @@
-#[cfg(not(target_arch = "wasm32"))]
-use crate::Output;
-use crate::{Error, GpuEngine, Inputs, Loss, Options, Pass, Pending, Policy, Problem, Shape, reference};
+use crate::{Error, GpuEngine, Inputs, Loss, Options, Output, Pass, Pending, Policy, Problem, Shape, cpu};
 
 /// Evaluates losses on host slices: on a GPU where there is one, on the CPU otherwise.
 ///
@@ -129,6 +127,37 @@ impl Engine {
         self.begin(loss, pass, shape, inputs)?.wait()
     }
 
+    /// As [`Engine::evaluate`], into an output whose memory is used again: on the CPU, calls of one shape after another
+    /// then allocate nothing that grows with it. What the output held is gone, also after an error.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{CrossEntropy, Engine, Inputs, Output, Pass, Shape};
+    ///
+    /// let (engine, loss, mut output) = (Engine::cpu(), CrossEntropy::new(), Output::default());
+    /// for logits in [[2.0, 1.0, 0.1], [0.1, 1.0, 2.0]] {
+    ///     let inputs = Inputs::new(&logits).targets(&[0]);
+    ///     engine.evaluate_into(&loss, Pass::ForwardBackward, Shape::new(1, 3), inputs, &mut output)?;
+    /// }
+    /// assert!((output.values[0] - 2.317030).abs() < 1e-6);
+    /// # Ok(()) }
+    /// ```
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn evaluate_into(
+        &self,
+        loss: impl Into<Loss>,
+        pass: Pass,
+        shape: Shape,
+        inputs: Inputs<'_>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        match &self.gpu {
+            Some(gpu) => *output = gpu.begin(loss, pass, shape, inputs)?.wait()?,
+            None => self.compute(loss, pass, shape, inputs, output)?,
+        }
+        Ok(())
+    }
+
     /// Uploads, submits, and returns a future of the output. On a GPU it resolves while somebody polls:
     /// [`Engine::poll`], the app's own `device.poll` or, on the web, the browser. On the CPU it is ready at once. Fails
     /// as [`Engine::evaluate`] does; what the device has to say comes with the output.
@@ -160,11 +189,26 @@ impl Engine {
         match &self.gpu {
             Some(gpu) => gpu.begin(loss, pass, shape, inputs),
             None => {
-                let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
-                problem.check(&inputs)?;
-                Ok(Pending::ready(reference::evaluate(&problem, &inputs).into()))
+                let mut output = Output::default();
+                self.compute(loss, pass, shape, inputs, &mut output)?;
+                Ok(Pending::ready(output))
             }
         }
+    }
+
+    /// On the CPU.
+    fn compute(
+        &self,
+        loss: impl Into<Loss>,
+        pass: Pass,
+        shape: Shape,
+        inputs: Inputs<'_>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
+        problem.check(&inputs)?;
+        cpu::evaluate(&problem, &inputs, output);
+        Ok(())
     }
 
     /// Lets finished GPU work resolve its futures; never waits.

@@ -326,7 +326,7 @@ from_slices!(Targets, Values, bf16, Numbers::Bf16);
 from_slices!(Targets, Values, f16, Numbers::F16);
 
 /// What a call returns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
     /// The reduced loss `[1]`, row losses `[N]`, or one value per element `[N, C]`; empty after `Pass::Backward`.

@@ -13,20 +13,20 @@ pub(crate) enum Maths<'a> {
 }
 
 /// One value and one gradient per class.
-pub(crate) trait SoftmaxMaths {
+pub(crate) trait SoftmaxMaths: Sync {
     fn value(&self, log_p: Real, p: Real) -> Real;
     /// From the upstream gradient of the class, and over the row the sum of it and that weighted by p.
     fn dlogit(&self, p: Real, g: f32, sum_g: Real, sum_gp: Real) -> Real;
 }
 
 /// Of the target's `log p_t` and `q = 1 - p_t`.
-pub(crate) trait ClassIndexMaths {
+pub(crate) trait ClassIndexMaths: Sync {
     fn loss(&self, log_p: Real, q: Real) -> Real;
     fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real;
 }
 
 /// Of one class of both distributions.
-pub(crate) trait DistributionMaths {
+pub(crate) trait DistributionMaths: Sync {
     /// The class's share of the loss.
     fn loss_term(&self, c: &Class) -> Real;
     /// `dloss/dlog q`, up to a multiple of q, which a softmax takes away again.
@@ -56,7 +56,7 @@ pub(crate) struct Class {
 }
 
 /// Of one element x, its target y and the factor of its class.
-pub(crate) trait ElementwiseMaths {
+pub(crate) trait ElementwiseMaths: Sync {
     fn loss(&self, x: Real, y: Real, factor: f64) -> Real;
     fn dloss_dx(&self, x: Real, y: Real, factor: f64) -> Real;
 }

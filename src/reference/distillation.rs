@@ -71,7 +71,7 @@ impl<'a> Parts<'a> {
             gradient: both(&hard.gradient, &soft.gradient),
             parts: [without_z, soft.values, vec![z]].concat(),
             state: [hard.state, soft.state, label.to_vec()].concat(),
-            side: Vec::new(),
+            ..Row::default()
         })
     }
 }

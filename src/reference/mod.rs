@@ -44,21 +44,24 @@ pub struct Evaluation {
     pub storage: [Storage; 3],
 }
 
-/// One row before reduction, upstream gradient and divisor.
-struct Row {
+/// One row before reduction; from a family also before upstream gradient and divisor.
+#[derive(Default)]
+pub(crate) struct Row {
     /// One value for the row, or one per class.
-    values: Vec<Real>,
+    pub values: Vec<Real>,
     /// The parts of a sum.
-    parts: Vec<Real>,
-    gradient: Vec<Real>,
-    state: Vec<Real>,
-    side: Vec<Real>,
+    pub parts: Vec<Real>,
+    pub gradient: Vec<Real>,
+    /// With respect to the targets, where that is wanted.
+    pub teacher_gradient: Vec<Real>,
+    pub state: Vec<Real>,
+    pub side: Vec<Real>,
 }
 
 impl Row {
     /// A row of one loss, without side outputs.
     fn new(values: Vec<Real>, gradient: Vec<Real>, state: Vec<Real>) -> Row {
-        Row { values, parts: Vec::new(), gradient, state, side: Vec::new() }
+        Row { values, gradient, state, ..Row::default() }
     }
 
     /// A row that has no value.
@@ -70,6 +73,7 @@ impl Row {
             gradient: vec![Real::NAN; problem.shape.n_classes],
             state: vec![Real::NAN; problem.state_width()],
             side: vec![Real::NAN; problem.spec().rows().side.width()],
+            ..Row::default()
         }
     }
 
@@ -77,10 +81,10 @@ impl Row {
     fn silent(problem: &Problem) -> Row {
         Row {
             values: vec![Real::ZERO; row_width(problem)],
-            parts: Vec::new(),
             gradient: vec![Real::ZERO; problem.shape.n_classes],
             state: vec![Real::ZERO; problem.state_width()],
             side: vec![Real::ZERO; problem.spec().rows().side.width()],
+            ..Row::default()
         }
     }
 
@@ -95,48 +99,35 @@ impl Row {
 
 /// Evaluates host tensors. Lengths must fit the problem; labels out of range poison their row, as on a device.
 pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
-    let shape = &problem.shape;
-    let inputs = &Tensors::new(inputs);
-    let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
-    let share = extras_share(problem, divisor, kept);
-    let sum = problem.spec().distillation().map(|parts| Parts::new(problem, parts, inputs));
+    let (shape, batch) = (&problem.shape, Batch::new(problem, inputs));
     let (mut values, mut parts, mut side) = (Vec::new(), Vec::new(), Vec::new());
     let mut dlogits = vec![Real::ZERO; shape.dlogits_len()];
     let mut dtargets = vec![Real::ZERO; shape.dtargets_len()];
     let mut row_state = Vec::new();
     for n in 0..shape.n_rows {
-        let Row { values: row_values, parts: row_parts, gradient, state, side: row_side } =
-            row(problem, inputs, sum.as_ref(), n, share);
-        let over_nothing =
-            if problem.has_pytorch_corners() && counts(problem, inputs, n) { Real::NAN } else { Real::ZERO };
-        let scaled = |c: usize, g: Real| {
-            // Where there is no gradient, none flows, whatever comes from upstream.
-            let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
-            if g.value.is_nan() { g } else { quotient(g, divisor, over_nothing) }
-        };
-        for (c, &g) in gradient.iter().enumerate() {
-            dlogits[shape.place(shape.dlogits_stride, n, c)] = scaled(c, g);
+        let row = batch.row(n);
+        for (c, &g) in row.gradient.iter().enumerate() {
+            dlogits[shape.place(shape.dlogits_stride, n, c)] = g;
         }
-        for (c, g) in teacher_gradient(problem, inputs, n).into_iter().enumerate() {
-            dtargets[shape.place(shape.dtargets_stride, n, c)] = scaled(c, g);
+        for (c, &g) in row.teacher_gradient.iter().enumerate() {
+            dtargets[shape.place(shape.dtargets_stride, n, c)] = g;
         }
-        values.extend(row_values);
-        parts.extend(row_parts.chunks_exact(3).map(|part| [part[0], part[1], part[2]]));
-        row_state.extend(state);
-        side.extend(row_side);
+        values.extend(row.values);
+        parts.extend(row.parts.chunks_exact(3).map(|part| [part[0], part[1], part[2]]));
+        row_state.extend(row.state);
+        side.extend(row.side);
     }
     if problem.spec().rows().side.mean {
         let width = problem.spec().rows().side.width();
         let column = |c| Real::sum(side.iter().copied().skip(c).step_by(width));
-        side = (0..width).map(|c| mean(problem, column(c), kept)).collect();
+        side = (0..width).map(|c| mean(problem, column(c), batch.kept)).collect();
     }
-    if problem.extent() == Extent::Scalar && sum.is_some() {
+    if problem.extent() == Extent::Scalar && batch.sum.is_some() {
         let part = |i: usize| Real::sum(parts.iter().map(|part| part[i]));
-        let unweighted = if problem.counts_terms_apart() { kept } else { divisor };
-        let each = [divisor, unweighted, unweighted];
-        parts = vec![[0, 1, 2].map(|i| mean(problem, part(i), each[i]))];
+        let divisors = part_divisors(problem, batch.divisor, batch.kept);
+        parts = vec![[0, 1, 2].map(|i| mean(problem, part(i), divisors[i]))];
     }
-    let reduced = || mean(problem, Real::sum(values.iter().copied()), divisor);
+    let reduced = || mean(problem, Real::sum(values.iter().copied()), batch.divisor);
     let values = match problem.extent() {
         Extent::Element => laid_out(problem, &values),
         Extent::Row => values.chunks(row_width(problem)).map(|row| Real::sum(row.iter().copied())).collect(),
@@ -144,13 +135,61 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
     };
     Evaluation {
         values: if problem.writes_values() { values } else { Vec::new() },
-        parts: sum.filter(|_| problem.writes_values()).map(|_| parts),
+        parts: batch.sum.filter(|_| problem.writes_values()).map(|_| parts),
         dlogits: problem.writes_dlogits().then_some(dlogits),
         dtargets: problem.writes_dtargets().then_some(dtargets),
         row_state: problem.writes_state().then_some(row_state),
         side: problem.writes_side().then_some((problem.spec().rows().side, side)),
         storage: [Slot::Values, Slot::Dlogits, Slot::Dtargets].map(|slot| problem.storage(slot)),
     }
+}
+
+/// What all rows of a batch have in common.
+pub(crate) struct Batch<'a> {
+    problem: &'a Problem,
+    inputs: Tensors<'a>,
+    divisor: Real,
+    kept: Real,
+    /// What brings terms without class weights to the divisor of the others.
+    share: Real,
+    sum: Option<Parts<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(problem: &'a Problem, inputs: &Inputs<'a>) -> Self {
+        let inputs = Tensors::new(inputs);
+        let [divisor, kept] = [problem.divisor(), problem.kept()].map(|it| divisor(problem, &inputs, it));
+        let share = extras_share(problem, divisor, kept);
+        let sum = problem.spec().distillation().map(|parts| Parts::new(problem, parts, &inputs));
+        Batch { problem, inputs, divisor, kept, share, sum }
+    }
+
+    /// The side outputs wanted.
+    pub fn side(&self) -> Side {
+        self.problem.spec().rows().side
+    }
+
+    /// A row's results, with upstream gradient and divisor in its gradients.
+    pub fn row(&self, n: usize) -> Row {
+        let Batch { problem, inputs, divisor, .. } = self;
+        let over_nothing =
+            if problem.has_pytorch_corners() && counts(problem, inputs, n) { Real::NAN } else { Real::ZERO };
+        let scaled = |(c, g): (usize, Real)| {
+            // Where there is no gradient, none flows, whatever comes from upstream.
+            let g = if g.value == 0.0 { g } else { g * dloss(problem, inputs, n, c) };
+            if g.value.is_nan() { g } else { quotient(g, *divisor, over_nothing) }
+        };
+        let all = |gradient: Vec<Real>| gradient.into_iter().enumerate().map(scaled).collect();
+        let row = row(problem, inputs, self.sum.as_ref(), n, self.share);
+        let teacher_gradient = all(teacher_gradient(problem, inputs, n));
+        Row { gradient: all(row.gradient), teacher_gradient, ..row }
+    }
+}
+
+/// What each part of a sum is divided by.
+pub(crate) fn part_divisors(problem: &Problem, divisor: Real, kept: Real) -> [Real; 3] {
+    let unweighted = if problem.counts_terms_apart() { kept } else { divisor };
+    [divisor, unweighted, unweighted]
 }
 
 /// Rounded once, to what each tensor is stored as.
@@ -171,7 +210,7 @@ impl From<Evaluation> for Output {
 }
 
 /// The words of side outputs: bits of f32, and a class for the argmax.
-fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
+pub(crate) fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
     let argmax = side.wanted()[..4].iter().filter(|wanted| **wanted).count();
     let word = |(i, real): (usize, &Real)| match side.argmax && i % side.width() == argmax {
         true if real.value.is_nan() => u32::MAX,
@@ -309,8 +348,8 @@ fn extras_share(problem: &Problem, divisor: Real, kept: Real) -> Real {
 
 /// The problem with its divisors as numbers: with the tensors at hand they are known.
 pub(crate) fn divided(problem: &Problem, inputs: &Inputs<'_>) -> Problem {
-    let inputs = &Tensors::new(inputs);
-    let (divisor, kept) = (divisor(problem, inputs, problem.divisor()), divisor(problem, inputs, problem.kept()));
+    let inputs = &Tensors::of_rows(inputs);
+    let [divisor, kept] = [problem.divisor(), problem.kept()].map(|it| divisor(problem, inputs, it));
     let share = extras_share(problem, divisor, kept);
     problem.clone().divided_by(divisor.value, kept.value, share.value)
 }
@@ -360,7 +399,7 @@ fn is_ignored(problem: &Problem, label: i32) -> bool {
 }
 
 /// `sum / divisor`, or what the policy has for a mean over nothing.
-fn mean(problem: &Problem, sum: Real, divisor: Real) -> Real {
+pub(crate) fn mean(problem: &Problem, sum: Real, divisor: Real) -> Real {
     let empty = if sum.value.is_nan() { f64::NAN } else { problem.empty_mean(sum.value / divisor.value.signum()) };
     quotient(sum, divisor, empty.into())
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use crate::inputs::{Broadcast, Inputs, Targets};
+use crate::inputs::{Broadcast, Inputs, Numbers, Targets};
 
 /// Host tensors as f32 and i32, whatever they are stored as: widening is exact.
 #[derive(Clone)]
@@ -22,6 +22,16 @@ pub(super) struct Tensors<'a> {
 }
 
 impl<'a> Tensors<'a> {
+    /// Those with one number per row alone.
+    pub fn of_rows(inputs: &Inputs<'a>) -> Self {
+        let targets = match inputs.targets {
+            Targets::Values(_) => Targets::None,
+            labels => labels,
+        };
+        let logits = Numbers::F32(&[]);
+        Tensors::new(&Inputs { logits, targets, teacher: None, dloss: None, weights: None, ..*inputs })
+    }
+
     pub fn new(inputs: &Inputs<'a>) -> Self {
         let (mut labels, mut ids, mut targets) = (Cow::default(), Cow::default(), None);
         let names_classes = inputs.target_probs.is_some() && inputs.teacher_ids.is_none();

@@ -8,13 +8,15 @@ use surprisal::{Engine, Error, GpuEngine, Inputs, Output, Pass};
 use crate::support::case::Case;
 use crate::support::compare::assert_matches;
 
-/// Forward, forward + backward, and backward from the state that forward saved.
+/// Forward, forward + backward, and backward from the state that forward saved, on the CPU and on these engines.
 pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {
     let oracles = oracles(case);
-    for (what, engine) in engines {
-        let engine = engine.clone().policy(case.policy);
+    let check_engine = |what: &str, engine: Engine| {
+        let engine = engine.policy(case.policy);
         check_passes(what, case, &oracles, |pass, inputs| engine.evaluate(&case.loss, pass, case.shape, inputs));
-    }
+    };
+    check_engine("CPU", Engine::cpu());
+    engines.for_each(|(what, engine)| check_engine(what, engine.clone()));
 }
 
 /// The same on an app's device.

@@ -1,0 +1,177 @@
+use super::lanes::{exp_nonpositive, sum};
+use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
+use super::softmax::{LogitMap, Softmax};
+use crate::Side;
+use crate::loss::ClassIndexMaths;
+use crate::reference::Real;
+use crate::validate::Problem;
+
+/// Losses of a softmax against one class index. The names are those of `shaders/class_index/family.wgsl`.
+pub(super) struct ClassIndex<'a> {
+    per_row: PerRow<'a>,
+    loss: &'a dyn ClassIndexMaths,
+    map: LogitMap,
+    side: Side,
+    /// One factor per class, or one for all.
+    factors: &'a [f32],
+    /// The target's share of the loss, and what label smoothing has at every class.
+    target: f64,
+    even: f64,
+    /// `sum_c w_c even`
+    sum_spread: f64,
+    /// z-loss and poly-1, brought to the divisor of the others.
+    z: f64,
+    e1: f64,
+}
+
+impl<'a> ClassIndex<'a> {
+    pub fn new(problem: &'a Problem, per_row: PerRow<'a>, loss: &'a dyn ClassIndexMaths) -> Self {
+        let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
+        let (factors, shares) = (spec.class_factors(), spec.shares(n_classes));
+        let sum_factors = match factors {
+            [all] => f64::from(*all) * n_classes as f64,
+            each => each.iter().copied().map(f64::from).sum(),
+        };
+        ClassIndex {
+            per_row,
+            loss,
+            map: LogitMap::of(problem),
+            side: spec.rows().side,
+            factors,
+            target: shares.target,
+            even: shares.even,
+            sum_spread: sum_factors * shares.even,
+            z: f64::from(spec.rows().z_loss) * problem.extras_share,
+            e1: f64::from(spec.poly1()) * problem.extras_share,
+        }
+    }
+}
+
+impl Rows for ClassIndex<'_> {
+    #[inline(always)]
+    fn row(&self, n: usize, x: &[f32], scratch: &mut Scratch, out: RowOut<'_>) {
+        let (weight, t) = match self.per_row.standing(n) {
+            Standing::Kept { weight, class } => (weight, class),
+            Standing::Poisoned => return out.poison(&self.side),
+            Standing::Silent => return out.silence(&[]),
+            // No logit seen: m is the lowest number, D is -1.
+            Standing::Ignored if !self.per_row.pytorch => return out.silence(&[f32::MIN, -1.0]),
+            Standing::Ignored => return self.ignored_as_in_pytorch(n, x, scratch, out),
+        };
+        let wants_entropy = !out.side.is_empty() && self.side.entropy;
+        let Scratch { capped, exponentials } = scratch;
+        let e = if out.dlogits.is_empty() && wants_entropy {
+            exponentials.resize(x.len(), 0.0);
+            exponentials
+        } else {
+            &mut *out.dlogits
+        };
+        let Some((u, softmax)) = self.map.softmax(x, self.per_row.saved(n), capped, e) else {
+            return out.poison(&self.side);
+        };
+
+        let (log_sum, inv_sum, shift) = (softmax.log_sum(), softmax.inv_sum(), softmax.shift(u[t]));
+        let (log_p, p) = (shift - log_sum, f64::from(exp_nonpositive(shift as f32)) * inv_sum);
+        // Without cancellation: a class that attains the maximum leaves exactly D to the others.
+        let q = if u[t] == softmax.m { softmax.excess * inv_sum } else { 1.0 - p };
+        let lse = softmax.lse();
+        let hard = self.factor(t) * self.target;
+
+        if let [value] = out.values {
+            let loss = self.product(hard, self.loss.loss(log_p.into(), q.into()).value);
+            let z_loss = if self.z == 0.0 { 0.0 } else { self.z * lse * lse };
+            let poly1 = if self.e1 == 0.0 { 0.0 } else { self.e1 * q };
+            *value = (weight * (loss + self.smooth(u, &softmax) + z_loss + poly1)) as f32;
+        }
+        if let [m, excess] = out.state {
+            (*m, *excess) = (softmax.m_logit, softmax.excess as f32);
+        }
+        if !out.side.is_empty() {
+            let side = &self.side;
+            // Of logits as loaded, whose order the cap keeps.
+            let n_above = || x.iter().filter(|&&other| other > x[t]).count();
+            let above = if side.top_1 || side.top_k.is_some() { n_above() } else { 0 };
+            let argmax = || x.iter().position(|&x| x == softmax.m_logit).unwrap_or(0) as u32;
+            let entropy = || (log_sum - softmax.moment(u, e) * inv_sum) as f32;
+            let hit = |k: u32| if above < k as usize { 1.0_f32 } else { 0.0 };
+            let all = [
+                (lse as f32).to_bits(),
+                if side.entropy { entropy().to_bits() } else { 0 },
+                (log_p as f32).to_bits(),
+                (p as f32).to_bits(),
+                if side.argmax { argmax() } else { 0 },
+                hit(1).to_bits(),
+                hit(side.top_k.unwrap_or(0)).to_bits(),
+            ];
+            let wanted = all.into_iter().zip(side.wanted()).filter_map(|(word, wanted)| wanted.then_some(word));
+            out.side.iter_mut().zip(wanted).for_each(|(place, word)| *place = word);
+        }
+        if !out.dlogits.is_empty() {
+            let slope = Real::from(hard).times(self.loss.dloss_dlog_p(log_p.into(), q.into())).value - p * self.e1;
+            let even = self.sum_spread + 2.0 * self.z * lse;
+            let spread = if self.even == 0.0 { 0.0 } else { self.factor(t) * self.even };
+            let at_t = slope * q + (if p == 0.0 { 0.0 } else { p * even } - spread);
+            self.gradient(n, x, t, [(even - slope) * inv_sum, at_t].map(|g| g * weight), weight, out.dlogits);
+        }
+    }
+}
+
+impl ClassIndex<'_> {
+    fn factor(&self, c: usize) -> f64 {
+        match self.factors {
+            [all] => (*all).into(),
+            each => each[c].into(),
+        }
+    }
+
+    /// A product in which an exactly zero factor wins, unless PyTorch's corners are asked for.
+    fn product(&self, factor: f64, value: f64) -> f64 {
+        if factor == 0.0 && !self.per_row.pytorch { 0.0 } else { factor * value }
+    }
+
+    /// `sum_c w_c even (-log p_c)`
+    #[inline(always)]
+    fn smooth(&self, u: &[f32], softmax: &Softmax) -> f64 {
+        if self.even == 0.0 {
+            return 0.0;
+        }
+        let Softmax { m, inv_t, .. } = *softmax;
+        let zero_wins = !self.per_row.pytorch;
+        let shifts = match self.factors {
+            [all] => self.product((*all).into(), sum([u], [m], |[u]| (u - m) * inv_t)),
+            each => sum([u, each], [m, 0.0], |[u, w]| if w == 0.0 && zero_wins { 0.0 } else { w * ((u - m) * inv_t) }),
+        };
+        self.sum_spread * softmax.log_sum() - self.even * shifts
+    }
+
+    /// From exponentials to `dx_j = e_j common - w_j even`, but `at_t` at the target, through the logit map and times
+    /// what comes from upstream.
+    #[inline(always)]
+    fn gradient(&self, n: usize, x: &[f32], t: usize, [common, at_t]: [f64; 2], weight: f64, dlogits: &mut [f32]) {
+        let upstream = self.per_row.upstream(n);
+        let factor = upstream.factor().unwrap_or(1.0) * f64::from(self.map.inv_t);
+        let (common, even) = ((common * factor) as f32, (self.even * weight * factor) as f32);
+        match self.factors {
+            _ if even == 0.0 => dlogits.iter_mut().for_each(|g| *g *= common),
+            [w] => dlogits.iter_mut().for_each(|g| *g = *g * common - w * even),
+            each => dlogits.iter_mut().zip(each).for_each(|(g, w)| *g = *g * common - w * even),
+        }
+        dlogits[t] = (at_t * factor) as f32;
+        self.map.through(x, dlogits);
+        upstream.finish(dlogits);
+    }
+
+    /// Loss 0, and gradient 0 unless the logits have no softmax.
+    #[inline(always)]
+    fn ignored_as_in_pytorch(&self, n: usize, x: &[f32], scratch: &mut Scratch, mut out: RowOut<'_>) {
+        match self.map.softmax(x, self.per_row.saved(n), &mut scratch.capped, &mut []) {
+            Some((_, softmax)) => out.silence(&[softmax.m_logit, softmax.excess as f32]),
+            None => {
+                out.dlogits.fill(f32::NAN);
+                out.state.fill(f32::NAN);
+                (out.dlogits, out.state) = (&mut [], &mut []);
+                out.silence(&[]);
+            }
+        }
+    }
+}

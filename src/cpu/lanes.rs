@@ -1,0 +1,202 @@
+//! Sixteen numbers at a time, in plain Rust that compilers turn into vectors, for the widest registers there are.
+//!
+//! No function here contracts, reorders or approximates by itself, so results are the same on every processor: which
+//! lane a class enters depends on its index alone.
+
+/// Numbers that are computed side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON.
+pub(super) const LANES: usize = 16;
+/// Classes whose terms are added up in f32, 64 in a lane, before f64 takes over.
+const BLOCK: usize = 64 * LANES;
+
+/// Work whose loops are worth compiling for each instruction set. All it calls must be `#[inline(always)]`.
+pub(super) trait Task {
+    fn run(self);
+}
+
+/// Runs a task compiled for the best instruction set of this processor: NEON is in every aarch64 build, and wherever
+/// nothing is known at run time the build's own serves.
+pub(super) fn vectorised(task: impl Task) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+        fn avx512(task: impl Task) {
+            task.run();
+        }
+        #[target_feature(enable = "avx2")]
+        fn avx2(task: impl Task) {
+            task.run();
+        }
+        let has_avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl");
+        if has_avx512 {
+            // SAFETY: the processor has these instructions.
+            return unsafe { avx512(task) };
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: as above.
+            return unsafe { avx2(task) };
+        }
+    }
+    task.run();
+}
+
+/// The largest number; none if there is none but -inf, or one is NaN or +inf.
+#[inline(always)]
+pub(super) fn largest(x: &[f32]) -> Option<f32> {
+    let (mut m, mut no_value) = ([f32::NEG_INFINITY; LANES], [0; LANES]);
+    let (chunks, rest) = x.as_chunks();
+    for chunk in chunks {
+        fold_largest(&mut m, &mut no_value, chunk);
+    }
+    if !rest.is_empty() {
+        fold_largest(&mut m, &mut no_value, &padded(rest, f32::NEG_INFINITY));
+    }
+    let m = across(m, |a, b| if b > a { b } else { a });
+    (m > f32::NEG_INFINITY && across(no_value, |a, b| a | b) == 0).then_some(m)
+}
+
+#[inline(always)]
+fn fold_largest(m: &mut [f32; LANES], no_value: &mut [u32; LANES], chunk: &[f32; LANES]) {
+    for i in 0..LANES {
+        m[i] = if chunk[i] > m[i] { chunk[i] } else { m[i] };
+        no_value[i] |= if chunk[i] < f32::INFINITY { 0 } else { 1 };
+    }
+}
+
+/// Whether no number is NaN.
+#[inline(always)]
+pub(super) fn all_ordered(x: &[f32]) -> bool {
+    x.iter().fold(true, |all, x| all & !x.is_nan())
+}
+
+/// The sum of `f` over numbers side by side; `pad`, which adds nothing, stands where the last lanes have none.
+#[inline(always)]
+pub(super) fn sum<const K: usize>(x: [&[f32]; K], pad: [f32; K], f: impl Fn([f32; K]) -> f32) -> f64 {
+    let n = x[0].len();
+    let mut sum = 0.0;
+    for first in (0..n).step_by(BLOCK) {
+        let block = x.map(|x| &x[first..n.min(first + BLOCK)]);
+        let mut lanes = [0.0; LANES];
+        let mut add = |chunk: [&[f32; LANES]; K]| {
+            for (i, lane) in lanes.iter_mut().enumerate() {
+                *lane += f(chunk.map(|x| x[i]));
+            }
+        };
+        let (chunks, rest) = (block.map(|x| x.as_chunks().0), block.map(|x| x.as_chunks::<LANES>().1));
+        for i in 0..chunks[0].len() {
+            add(chunks.map(|chunks| &chunks[i]));
+        }
+        if !rest[0].is_empty() {
+            let padded: [_; K] = std::array::from_fn(|k| padded(rest[k], pad[k]));
+            add(padded.each_ref());
+        }
+        sum += across(lanes.map(f64::from), |a, b| a + b);
+    }
+    sum
+}
+
+/// All lanes as one: the upper half joins the lower, until one is left.
+#[inline(always)]
+fn across<T: Copy>(lanes: [T; LANES], join: impl Fn(T, T) -> T + Copy) -> T {
+    let quarters: [T; 4] = halved(halved::<_, 8>(lanes, join), join);
+    let [all] = halved(halved::<_, 2>(quarters, join), join);
+    all
+}
+
+#[inline(always)]
+fn halved<T: Copy, const HALF: usize>(lanes: impl AsRef<[T]>, join: impl Fn(T, T) -> T) -> [T; HALF] {
+    let lanes = lanes.as_ref();
+    std::array::from_fn(|i| join(lanes[i], lanes[i + HALF]))
+}
+
+/// The lanes of what is left of a row.
+#[inline(always)]
+fn padded(rest: &[f32], pad: f32) -> [f32; LANES] {
+    std::array::from_fn(|i| if i < rest.len() { rest[i] } else { pad })
+}
+
+/// `sum exp((x_c - m)/T)` over all classes but one of those that attain `m`. Leaves each exponential in `e`, if that has
+/// room.
+#[inline(always)]
+pub(super) fn exponentials(x: &[f32], m: f32, inv_t: f32, e: &mut [f32]) -> f64 {
+    let (mut sum, mut n_largest) = (0.0, 0_u32);
+    for (b, block) in x.chunks(BLOCK).enumerate() {
+        let e = if e.is_empty() { &mut [] } else { &mut e[b * BLOCK..][..block.len()] };
+        let (mut sums, mut ties) = ([0.0; LANES], [0; LANES]);
+        let ((chunks, rest), (e_chunks, e_rest)) = (block.as_chunks(), e.as_chunks_mut::<LANES>());
+        if e_chunks.len() == chunks.len() {
+            for (chunk, e) in chunks.iter().zip(e_chunks) {
+                *e = add_exponentials(chunk, m, inv_t, &mut sums, &mut ties);
+            }
+        } else {
+            for chunk in chunks {
+                add_exponentials(chunk, m, inv_t, &mut sums, &mut ties);
+            }
+        }
+        if !rest.is_empty() {
+            let last = add_exponentials(&padded(rest, f32::NEG_INFINITY), m, inv_t, &mut sums, &mut ties);
+            e_rest.iter_mut().zip(last).for_each(|(e, last)| *e = last);
+        }
+        sum += across(sums.map(f64::from), |a, b| a + b);
+        n_largest += across(ties, |a, b| a + b);
+    }
+    sum + (f64::from(n_largest) - 1.0)
+}
+
+#[inline(always)]
+fn add_exponentials(
+    x: &[f32; LANES],
+    m: f32,
+    inv_t: f32,
+    sums: &mut [f32; LANES],
+    ties: &mut [u32; LANES],
+) -> [f32; LANES] {
+    let mut e = [0.0; LANES];
+    for i in 0..LANES {
+        e[i] = exp_nonpositive((x[i] - m) * inv_t);
+        let others = if x[i] == m { 0 } else { u32::MAX };
+        sums[i] += f32::from_bits(e[i].to_bits() & others);
+        ties[i] += 1 & !others;
+    }
+    e
+}
+
+/// e^x for x <= 0, to 1.5 units; 0 below -86.6, where the smallest normal numbers begin. As in `shaders/math.wgsl`.
+#[inline(always)]
+pub(super) fn exp_nonpositive(x: f32) -> f32 {
+    /// 1.5 x 2^23: a sum with it holds the other term, rounded to a whole number, in its low bits.
+    const ROUNDER: f32 = 12_582_912.0;
+    let is_normal = x > -86.6;
+    let x = if is_normal { x } else { 0.0 };
+    let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
+    let n = rounded - ROUNDER;
+    // The product with the upper part of log 2 is exact.
+    let r = (x - n * 0.693_359_375) + n * 2.121_944_4e-4;
+    let mut y = 1.381_454_05e-3 * r + 8.368_745_54e-3;
+    y = y * r + 4.166_839_08e-2;
+    y = y * r + 1.666_652_04e-1;
+    y = y * r + 4.999_999_343e-1;
+    y = (y * r + 1.0) * r + 1.0;
+    let e = f32::from_bits(y.to_bits().wrapping_add(rounded.to_bits() << 23));
+    if is_normal { e } else { 0.0 }
+}
+
+/// log(1 + x) for x >= 0, to about 1e-12 of itself.
+#[inline(always)]
+pub(super) fn ln_1p(x: f64) -> f64 {
+    let u = 1.0 + x;
+    // u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2).
+    let bits = u.to_bits().wrapping_add(0x3ff0_0000_0000_0000 - SQRT_HALF_BITS);
+    let k = ((bits >> 52) as i32 - 1023) as f64;
+    let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + SQRT_HALF_BITS) - 1.0;
+    // log(1 + f) = 2 artanh s, by its series; what 1 + x rounded away is worth its share of u.
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let series = [15, 13, 11, 9, 7, 5, 3].into_iter().fold(1.0 / 17.0, |sum, n| sum * z + 1.0 / f64::from(n));
+    k * std::f64::consts::LN_2 + (2.0 * s * (series * z + 1.0) + (x - (u - 1.0)) / u)
+}
+
+/// Those of `sqrt(1/2)`.
+const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;

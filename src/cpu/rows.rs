@@ -1,0 +1,219 @@
+use std::borrow::Cow;
+
+use crate::inputs::{Inputs, Numbers, Targets};
+use crate::loss::Divisor;
+use crate::validate::{Extent, Problem};
+use crate::{Shape, Side};
+
+/// A row's slices of the results; those that a pass does not write are empty. Classes lie side by side.
+pub(super) struct RowOut<'a> {
+    /// One value for the row, or one per class.
+    pub values: &'a mut [f32],
+    /// The parts of a sum.
+    pub parts: &'a mut [f32],
+    pub dlogits: &'a mut [f32],
+    pub dtargets: &'a mut [f32],
+    pub state: &'a mut [f32],
+    /// Words as kernels write them.
+    pub side: &'a mut [u32],
+}
+
+impl RowOut<'_> {
+    /// A row that adds nothing to the loss, with this state.
+    pub fn silence(self, state: &[f32]) {
+        for slice in [self.values, self.parts, self.dlogits, self.dtargets] {
+            slice.fill(0.0);
+        }
+        self.side.fill(0);
+        let state = state.iter().copied().chain(std::iter::repeat(0.0));
+        self.state.iter_mut().zip(state).for_each(|(place, number)| *place = number);
+    }
+
+    /// A row that has no value.
+    pub fn poison(self, side: &Side) {
+        for slice in [self.values, self.parts, self.dlogits, self.dtargets, self.state] {
+            slice.fill(f32::NAN);
+        }
+        let nan = |is_argmax| if is_argmax { u32::MAX } else { f32::NAN.to_bits() };
+        let words = side.wanted().into_iter().enumerate().filter(|(_, wanted)| *wanted).map(|(i, _)| nan(i == 4));
+        self.side.iter_mut().zip(words).for_each(|(place, word)| *place = word);
+    }
+}
+
+/// One way from a row to its results.
+pub(super) trait Rows: Sync {
+    /// Row `n`, whose logits are `x`.
+    fn row(&self, n: usize, x: &[f32], scratch: &mut Scratch, out: RowOut<'_>);
+}
+
+/// What a thread keeps between rows.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// Capped logits.
+    pub capped: Vec<f32>,
+    /// Exponentials, where there is no gradient whose place they could take.
+    pub exponentials: Vec<f32>,
+}
+
+/// A tensor with one number per class, row by row.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'a> {
+    pub numbers: Numbers<'a>,
+    /// Elements between rows, or slabs.
+    pub stride: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// Row `n` as f32, side by side: where it lies if it lies so, in `room` otherwise.
+    #[inline(always)]
+    pub fn row<'b>(&self, shape: &Shape, n: usize, room: &'b mut Vec<f32>) -> &'b [f32]
+    where
+        'a: 'b,
+    {
+        let (first, n_classes) = (shape.place(self.stride, n, 0), shape.n_classes);
+        match self.numbers {
+            Numbers::F32(numbers) if shape.inner == 1 => return &numbers[first..][..n_classes],
+            _ => {}
+        }
+        let places = (first..).step_by(shape.inner).take(n_classes);
+        room.clear();
+        match self.numbers {
+            Numbers::F32(numbers) => room.extend(places.map(|i| numbers[i])),
+            Numbers::Bf16(numbers) => room.extend(places.map(|i| numbers[i].to_f32())),
+            Numbers::F16(numbers) => room.extend(places.map(|i| numbers[i].to_f32())),
+        }
+        room
+    }
+}
+
+/// What inputs say of rows as wholes.
+pub(super) struct PerRow<'a> {
+    n_classes: usize,
+    labels: Cow<'a, [i32]>,
+    row_weights: Option<&'a [f32]>,
+    /// Labels of rows that do not count.
+    ignored: &'a [i32],
+    /// What a forward pass saved, for a pass that starts from it: so many numbers a row.
+    row_state: Option<(&'a [f32], usize)>,
+    dloss: Dloss<'a>,
+    /// Of the losses' sum.
+    divisor: f64,
+    /// Whether corners are as in PyTorch.
+    pub pytorch: bool,
+}
+
+/// Upstream gradient.
+enum Dloss<'a> {
+    /// For all rows.
+    One(f64),
+    /// One number a row.
+    PerRow(&'a [f32]),
+}
+
+/// How a row counts.
+pub(super) enum Standing {
+    /// Its weight is 0.
+    Silent,
+    /// Its label is ignored.
+    Ignored,
+    /// Its label is no class, or its weight no number.
+    Poisoned,
+    /// With this weight, for this class if rows have labels.
+    Kept { weight: f64, class: usize },
+}
+
+impl<'a> PerRow<'a> {
+    /// Of a problem whose divisors are numbers.
+    pub fn new(problem: &'a Problem, inputs: &Inputs<'a>) -> Self {
+        let labels = match inputs.targets {
+            Targets::ClassIndex(labels) => labels.read(),
+            _ => Cow::default(),
+        };
+        let dloss = match (inputs.dloss, problem.extent()) {
+            (Some(Numbers::F32(dloss)), Extent::Scalar) => Dloss::One(dloss[0].into()),
+            (Some(Numbers::F32(dloss)), Extent::Row) => Dloss::PerRow(dloss),
+            _ => Dloss::One(1.0),
+        };
+        PerRow {
+            n_classes: problem.shape.n_classes,
+            labels,
+            row_weights: inputs.row_weights,
+            ignored: problem.spec().ignore_index(),
+            row_state: inputs.row_state.filter(|_| problem.reads_state()).map(|state| (state, problem.state_width())),
+            dloss,
+            divisor: number(problem.divisor()),
+            pytorch: problem.has_pytorch_corners(),
+        }
+    }
+
+    pub fn standing(&self, n: usize) -> Standing {
+        let weight = self.row_weights.map_or(1.0, |row_weights| row_weights[n]);
+        let label = self.labels.get(n).copied();
+        let class = label.map_or(Some(0), |label| usize::try_from(label).ok());
+        match class.filter(|&class| class < self.n_classes) {
+            _ if weight == 0.0 => Standing::Silent,
+            _ if label.is_some_and(|label| self.ignored.contains(&label)) => Standing::Ignored,
+            Some(class) if weight.is_finite() => Standing::Kept { weight: weight.into(), class },
+            _ => Standing::Poisoned,
+        }
+    }
+
+    /// What a forward pass saved of a row, for a pass that starts from it.
+    pub fn saved(&self, n: usize) -> Option<&'a [f32]> {
+        self.row_state.map(|(state, width)| &state[n * width..][..width])
+    }
+
+    /// The upstream gradient over the divisor, where a row has one number of it.
+    pub fn upstream(&self, n: usize) -> Upstream {
+        let dloss = match self.dloss {
+            Dloss::One(dloss) => dloss,
+            Dloss::PerRow(dloss) => dloss[n].into(),
+        };
+        Upstream { dloss, divisor: self.divisor, pytorch: self.pytorch }
+    }
+}
+
+/// What a row's gradient is multiplied by.
+#[derive(Clone, Copy)]
+pub(super) struct Upstream {
+    dloss: f64,
+    divisor: f64,
+    /// Whether a gradient over nothing is NaN.
+    pytorch: bool,
+}
+
+impl Upstream {
+    /// One factor for all classes, if it is one that leaves a gradient of 0 as it is.
+    pub fn factor(&self) -> Option<f64> {
+        let factor = self.dloss / self.divisor;
+        (self.divisor != 0.0 && (factor as f32).is_finite()).then_some(factor)
+    }
+
+    /// Multiplies a gradient in which [`Upstream::factor`] is not yet.
+    #[inline(always)]
+    pub fn finish(&self, gradient: &mut [f32]) {
+        if self.factor().is_none() {
+            gradient.iter_mut().for_each(|g| *g = self.apply(*g));
+        }
+    }
+
+    /// The gradient of one class. Where there is none, none flows, whatever comes from upstream; over nothing there is
+    /// none either.
+    fn apply(&self, gradient: f32) -> f32 {
+        match gradient {
+            g if g.is_nan() => g,
+            _ if self.divisor == 0.0 && self.pytorch => f32::NAN,
+            _ if self.divisor == 0.0 => 0.0,
+            0.0 => 0.0,
+            g => (f64::from(g) * self.dloss / self.divisor) as f32,
+        }
+    }
+}
+
+/// A divisor that is known.
+pub(super) fn number(divisor: Divisor) -> f64 {
+    match divisor {
+        Divisor::Number(number) => number,
+        Divisor::Input | Divisor::Kept { .. } => f64::NAN,
+    }
+}

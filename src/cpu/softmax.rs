@@ -1,0 +1,106 @@
+use super::lanes::{all_ordered, exponentials, largest, ln_1p, sum};
+use crate::reference::Real;
+use crate::validate::Problem;
+
+/// A row's softmax as the pair `(m, D)`: the maximum, and the sum of `exp((x_c - m)/T)` over all classes but one that
+/// attains it.
+#[derive(Clone, Copy)]
+pub(super) struct Softmax {
+    /// The maximum as it was loaded, without the cap.
+    pub m_logit: f32,
+    pub m: f32,
+    pub excess: f64,
+    /// `1/T`
+    pub inv_t: f32,
+}
+
+impl Softmax {
+    /// `log sum_c exp(x_c/T)`
+    pub fn lse(&self) -> f64 {
+        f64::from(self.m) * f64::from(self.inv_t) + self.log_sum()
+    }
+
+    /// `log sum_c exp((x_c - m)/T)`
+    #[inline(always)]
+    pub fn log_sum(&self) -> f64 {
+        ln_1p(self.excess)
+    }
+
+    /// `1 / sum_c exp((x_c - m)/T)`
+    pub fn inv_sum(&self) -> f64 {
+        1.0 / (1.0 + self.excess)
+    }
+
+    /// `(x - m)/T` of one class.
+    pub fn shift(&self, x: f32) -> f64 {
+        (f64::from(x) - f64::from(self.m)) * f64::from(self.inv_t)
+    }
+
+    /// `sum_c e_c (x_c - m)/T`; what has underflowed adds nothing.
+    #[inline(always)]
+    pub fn moment(&self, x: &[f32], e: &[f32]) -> f64 {
+        let Softmax { m, inv_t, .. } = *self;
+        sum([e, x], [0.0, m], |[e, x]| if e == 0.0 { 0.0 } else { e * ((x - m) * inv_t) })
+    }
+}
+
+/// What logits go through before the softmax: `u = cap tanh(x/cap)`, where there is a cap.
+#[derive(Clone, Copy)]
+pub(super) struct LogitMap {
+    pub softcap: Option<f32>,
+    /// `1/T`
+    pub inv_t: f32,
+}
+
+impl LogitMap {
+    pub fn of(problem: &Problem) -> LogitMap {
+        let temperature = problem.spec().temperature();
+        LogitMap { softcap: problem.spec().rows().softcap, inv_t: (1.0 / f64::from(temperature)) as f32 }
+    }
+
+    /// A row's softmax, with its capped logits; from `(m, D)` where a forward pass saved them. Leaves `exp((u_c - m)/T)`
+    /// of each class in `e`, if that has room. None for a row without a value: a NaN, an infinity that is not a mask,
+    /// or masks only.
+    #[inline(always)]
+    pub fn softmax<'a>(
+        &self,
+        x: &'a [f32],
+        saved: Option<&[f32]>,
+        room: &'a mut Vec<f32>,
+        e: &mut [f32],
+    ) -> Option<(&'a [f32], Softmax)> {
+        let m_logit = match saved {
+            Some(state) => Some(state[0]).filter(|m| m.is_finite() && all_ordered(x)),
+            None => largest(x),
+        }?;
+        let (u, m, inv_t) = (self.capped(x, room), self.cap(m_logit), self.inv_t);
+        let excess = exponentials(u, m, inv_t, e);
+        Some((u, Softmax { m_logit, m, excess: saved.map_or(excess, |state| state[1].into()), inv_t }))
+    }
+
+    /// The capped logits; -inf stays.
+    fn capped<'a>(&self, x: &'a [f32], room: &'a mut Vec<f32>) -> &'a [f32] {
+        let Some(cap) = self.softcap else { return x };
+        room.clear();
+        room.extend(x.iter().map(|&x| self.capped_one(x, cap)));
+        room
+    }
+
+    fn capped_one(&self, x: f32, cap: f32) -> f32 {
+        if x == f32::NEG_INFINITY { x } else { ((f64::from(x) / f64::from(cap)).tanh() * f64::from(cap)) as f32 }
+    }
+
+    /// Of one logit.
+    fn cap(&self, x: f32) -> f32 {
+        self.softcap.map_or(x, |cap| self.capped_one(x, cap))
+    }
+
+    /// Gradients of logits from those of capped logits: times `1/cosh^2(x/cap)`.
+    pub fn through(&self, x: &[f32], gradient: &mut [f32]) {
+        let Some(cap) = self.softcap else { return };
+        for (g, &x) in gradient.iter_mut().zip(x) {
+            let slope = if x == f32::NEG_INFINITY { Real::ZERO } else { (Real::from(x) / cap).sech_squared() };
+            *g = (f64::from(*g) * slope.value) as f32;
+        }
+    }
+}

@@ -49,7 +49,7 @@ impl<'a> ClassIndex<'a> {
 
 impl Rows for ClassIndex<'_> {
     #[inline(always)]
-    fn row(&self, n: usize, x: &[f32], scratch: &mut Scratch, out: RowOut<'_>) {
+    fn row(&self, n: usize, x: &[f32], found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>) {
         let (weight, t) = match self.per_row.standing(n) {
             Standing::Kept { weight, class } => (weight, class),
             Standing::Poisoned => return out.poison(&self.side),
@@ -66,11 +66,11 @@ impl Rows for ClassIndex<'_> {
         } else {
             &mut *out.dlogits
         };
-        let Some((u, softmax)) = self.map.softmax(x, self.per_row.saved(n), capped, e) else {
+        let Some((u, softmax)) = self.map.softmax(x, found, self.per_row.saved(n), capped, e) else {
             return out.poison(&self.side);
         };
 
-        let (log_sum, inv_sum, shift) = (softmax.log_sum(), softmax.inv_sum(), softmax.shift(u[t]));
+        let (log_sum, inv_sum, shift) = (softmax.log_sum, softmax.inv_sum(), softmax.shift(u[t]));
         let (log_p, p) = (shift - log_sum, f64::from(exp_nonpositive(shift as f32)) * inv_sum);
         // Without cancellation: a class that attains the maximum leaves exactly D to the others.
         let q = if u[t] == softmax.m { softmax.excess * inv_sum } else { 1.0 - p };
@@ -114,6 +114,11 @@ impl Rows for ClassIndex<'_> {
             self.gradient(n, x, t, [(even - slope) * inv_sum, at_t].map(|g| g * weight), weight, out.dlogits);
         }
     }
+
+    fn begins_with_softmax(&self) -> Option<f32> {
+        let is_plain = self.map.softcap.is_none() && !self.side.entropy && !self.per_row.reads_state();
+        is_plain.then_some(self.map.inv_t)
+    }
 }
 
 impl ClassIndex<'_> {
@@ -141,7 +146,7 @@ impl ClassIndex<'_> {
             [all] => self.product((*all).into(), sum([u], [m], |[u]| (u - m) * inv_t)),
             each => sum([u, each], [m, 0.0], |[u, w]| if w == 0.0 && zero_wins { 0.0 } else { w * ((u - m) * inv_t) }),
         };
-        self.sum_spread * softmax.log_sum() - self.even * shifts
+        self.sum_spread * softmax.log_sum - self.even * shifts
     }
 
     /// From exponentials to `dx_j = e_j common - w_j even`, but `at_t` at the target, through the logit map and times
@@ -164,7 +169,7 @@ impl ClassIndex<'_> {
     /// Loss 0, and gradient 0 unless the logits have no softmax.
     #[inline(always)]
     fn ignored_as_in_pytorch(&self, n: usize, x: &[f32], scratch: &mut Scratch, mut out: RowOut<'_>) {
-        match self.map.softmax(x, self.per_row.saved(n), &mut scratch.capped, &mut []) {
+        match self.map.softmax(x, None, self.per_row.saved(n), &mut scratch.capped, &mut []) {
             Some((_, softmax)) => out.silence(&[softmax.m_logit, softmax.excess as f32]),
             None => {
                 out.dlogits.fill(f32::NAN);

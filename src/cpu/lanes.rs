@@ -99,16 +99,16 @@ pub(super) fn sum<const K: usize>(x: [&[f32]; K], pad: [f32; K], f: impl Fn([f32
 
 /// All lanes as one: the upper half joins the lower, until one is left.
 #[inline(always)]
-fn across<T: Copy>(lanes: [T; LANES], join: impl Fn(T, T) -> T + Copy) -> T {
-    let quarters: [T; 4] = halved(halved::<_, 8>(lanes, join), join);
-    let [all] = halved(halved::<_, 2>(quarters, join), join);
-    all
-}
-
-#[inline(always)]
-fn halved<T: Copy, const HALF: usize>(lanes: impl AsRef<[T]>, join: impl Fn(T, T) -> T) -> [T; HALF] {
-    let lanes = lanes.as_ref();
-    std::array::from_fn(|i| join(lanes[i], lanes[i + HALF]))
+fn across<T: Copy>(x: [T; LANES], join: impl Fn(T, T) -> T) -> T {
+    let mut y = [x[0]; 8];
+    for i in 0..8 {
+        y[i] = join(x[i], x[i + 8]);
+    }
+    let mut z = [x[0]; 4];
+    for i in 0..4 {
+        z[i] = join(y[i], y[i + 4]);
+    }
+    join(join(z[0], z[2]), join(z[1], z[3]))
 }
 
 /// The lanes of what is left of a row.
@@ -128,15 +128,15 @@ pub(super) fn exponentials(x: &[f32], m: f32, inv_t: f32, e: &mut [f32]) -> f64 
         let ((chunks, rest), (e_chunks, e_rest)) = (block.as_chunks(), e.as_chunks_mut::<LANES>());
         if e_chunks.len() == chunks.len() {
             for (chunk, e) in chunks.iter().zip(e_chunks) {
-                *e = add_exponentials(chunk, m, inv_t, &mut sums, &mut ties);
+                *e = add_exponentials(chunk, |_| m, inv_t, &mut sums, &mut ties);
             }
         } else {
             for chunk in chunks {
-                add_exponentials(chunk, m, inv_t, &mut sums, &mut ties);
+                add_exponentials(chunk, |_| m, inv_t, &mut sums, &mut ties);
             }
         }
         if !rest.is_empty() {
-            let last = add_exponentials(&padded(rest, f32::NEG_INFINITY), m, inv_t, &mut sums, &mut ties);
+            let last = add_exponentials(&padded(rest, f32::NEG_INFINITY), |_| m, inv_t, &mut sums, &mut ties);
             e_rest.iter_mut().zip(last).for_each(|(e, last)| *e = last);
         }
         sum += across(sums.map(f64::from), |a, b| a + b);
@@ -148,19 +148,75 @@ pub(super) fn exponentials(x: &[f32], m: f32, inv_t: f32, e: &mut [f32]) -> f64 
 #[inline(always)]
 fn add_exponentials(
     x: &[f32; LANES],
-    m: f32,
+    m: impl Fn(usize) -> f32,
     inv_t: f32,
     sums: &mut [f32; LANES],
     ties: &mut [u32; LANES],
 ) -> [f32; LANES] {
     let mut e = [0.0; LANES];
     for i in 0..LANES {
-        e[i] = exp_nonpositive((x[i] - m) * inv_t);
-        let others = if x[i] == m { 0 } else { u32::MAX };
+        e[i] = exp_nonpositive((x[i] - m(i)) * inv_t);
+        let others = if x[i] == m(i) { 0 } else { u32::MAX };
         sums[i] += f32::from_bits(e[i].to_bits() & others);
         ties[i] += 1 & !others;
     }
     e
+}
+
+/// Classes of a row at most that is short: sixteen of those are computed side by side.
+pub(super) const SHORT: usize = 32;
+
+/// [`largest`] and [`exponentials`] of as many as sixteen short rows, a row a lane.
+pub(super) struct ShortRows {
+    /// NaN for a row without a value.
+    pub m: [f32; LANES],
+    pub excess: [f64; LANES],
+    /// `log(1 + excess)`
+    pub log_sum: [f64; LANES],
+    /// Logits, then exponentials, class by class.
+    e: [[f32; LANES]; SHORT],
+}
+
+impl ShortRows {
+    pub fn new() -> Self {
+        ShortRows { m: [0.0; LANES], excess: [0.0; LANES], log_sum: [0.0; LANES], e: [[0.0; LANES]; SHORT] }
+    }
+
+    /// Makes `x` row `i`.
+    #[inline(always)]
+    pub fn put(&mut self, i: usize, x: &[f32]) {
+        self.e.iter_mut().zip(x).for_each(|(lanes, &x)| lanes[i] = x);
+    }
+
+    /// The softmaxes of the rows put; lanes without one have what they had before.
+    #[inline(always)]
+    pub fn compute(&mut self, n_classes: usize, inv_t: f32) {
+        let classes = &mut self.e[..n_classes];
+        let (mut m, mut no_value) = ([f32::NEG_INFINITY; LANES], [0; LANES]);
+        for x in &*classes {
+            fold_largest(&mut m, &mut no_value, x);
+        }
+        for i in 0..LANES {
+            m[i] = if no_value[i] == 0 && m[i] > f32::NEG_INFINITY { m[i] } else { f32::NAN };
+        }
+        let (mut sums, mut ties) = ([0.0; LANES], [0; LANES]);
+        for x in classes {
+            *x = add_exponentials(x, |i| m[i], inv_t, &mut sums, &mut ties);
+        }
+        self.m = m;
+        for i in 0..LANES {
+            self.excess[i] = f64::from(sums[i]) + (f64::from(ties[i]) - 1.0);
+        }
+        for i in 0..LANES {
+            self.log_sum[i] = ln_1p(self.excess[i]);
+        }
+    }
+
+    /// The exponentials of row `i`.
+    #[inline(always)]
+    pub fn exponentials(&self, i: usize, e: &mut [f32]) {
+        e.iter_mut().zip(&self.e).for_each(|(e, lanes)| *e = lanes[i]);
+    }
 }
 
 /// e^x for x <= 0, to 1.5 units; 0 below -86.6, where the smallest normal numbers begin. As in `shaders/math.wgsl`.

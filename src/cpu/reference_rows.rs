@@ -1,9 +1,10 @@
 use super::rows::{RowOut, Rows, Scratch};
+use super::softmax::Softmax;
 use crate::reference::{Batch, Real, side_words};
 
 /// The rows of the f64 reference, for losses without loops of their own here.
 impl Rows for Batch<'_> {
-    fn row(&self, n: usize, _x: &[f32], _scratch: &mut Scratch, out: RowOut<'_>) {
+    fn row(&self, n: usize, _x: &[f32], _found: Option<Softmax>, _scratch: &mut Scratch, out: RowOut<'_>) {
         let row = Batch::row(self, n);
         let copy = |reals: &[Real], out: &mut [f32]| {
             out.iter_mut().zip(reals).for_each(|(place, real)| *place = real.value as f32);

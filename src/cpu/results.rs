@@ -1,7 +1,8 @@
 use std::cell::RefCell;
 
-use super::lanes::{Task, vectorised};
+use super::lanes::{LANES, SHORT, ShortRows, Task, vectorised};
 use super::rows::{Reader, RowOut, Rows, Scratch, number};
+use super::softmax::Softmax;
 use crate::inputs::Output;
 use crate::kernel::Slot;
 use crate::reference::{self, Real};
@@ -190,7 +191,16 @@ impl<R: Rows> Task for Run<'_, '_, R> {
         let state_width = if out.state.is_empty() { 0 } else { problem.state_width() };
         let side_width = if out.side.is_empty() { 0 } else { problem.spec().rows().side.width() };
         let parts_width = if out.parts.is_empty() { 0 } else { 3 };
-        for n in 0..n * shape.inner {
+        let (first, n_rows) = (first * shape.inner, n * shape.inner);
+        let inv_t = rows.begins_with_softmax().filter(|_| shape.n_classes <= SHORT);
+        let mut short_rows = ShortRows::new();
+        for n in 0..n_rows {
+            if let Some(inv_t) = inv_t.filter(|_| n % LANES == 0) {
+                for i in 0..LANES.min(n_rows - n) {
+                    short_rows.put(i, logits.row(shape, first + n + i, x));
+                }
+                short_rows.compute(shape.n_classes, inv_t);
+            }
             let mut row_values = match extent {
                 Extent::Element => Place::new(out.values, shape, shape.slab_len(), n, values),
                 _ => Place::SideBySide(out.values.get_mut(n..=n).unwrap_or_default()),
@@ -205,8 +215,11 @@ impl<R: Rows> Task for Run<'_, '_, R> {
                 state: &mut out.state[n * state_width..][..state_width],
                 side: &mut out.side[n * side_width..][..side_width],
             };
-            let n = first * shape.inner + n;
-            rows.row(n, logits.row(shape, n, x), scratch, row);
+            let found = inv_t.and_then(|inv_t| Softmax::of_short_row(&short_rows, n % LANES, inv_t));
+            if found.is_some() {
+                short_rows.exponentials(n % LANES, row.dlogits);
+            }
+            rows.row(first + n, logits.row(shape, first + n, x), found, scratch, row);
             row_values.store(values_storage);
             row_dlogits.store(dlogits_storage);
             row_dtargets.store(dtargets_storage);
@@ -228,6 +241,7 @@ enum Place<'a> {
 
 impl<'a> Place<'a> {
     /// Of row `n` in a tensor with one number per class, or in one that is not written.
+    #[inline(always)]
     fn new(tensor: &'a mut [f32], shape: &Shape, stride: usize, n: usize, room: &'a mut Vec<f32>) -> Place<'a> {
         let inner = shape.inner;
         match inner {
@@ -240,6 +254,7 @@ impl<'a> Place<'a> {
         }
     }
 
+    #[inline(always)]
     fn slice(&mut self) -> &mut [f32] {
         match self {
             Place::SideBySide(row) | Place::Apart { row, .. } => row,
@@ -247,6 +262,7 @@ impl<'a> Place<'a> {
     }
 
     /// Rounds the row to what the tensor is stored as, and puts it there.
+    #[inline(always)]
     fn store(self, storage: Storage) {
         match self {
             Place::SideBySide(_) if storage == Storage::F32 => {}

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use super::softmax::Softmax;
 use crate::inputs::{Inputs, Numbers, Targets};
 use crate::loss::Divisor;
 use crate::validate::{Extent, Problem};
@@ -42,8 +43,13 @@ impl RowOut<'_> {
 
 /// One way from a row to its results.
 pub(super) trait Rows: Sync {
-    /// Row `n`, whose logits are `x`.
-    fn row(&self, n: usize, x: &[f32], scratch: &mut Scratch, out: RowOut<'_>);
+    /// Row `n`, whose logits are `x`; its softmax may be `found` already, exponentials in place of the gradient.
+    fn row(&self, n: usize, x: &[f32], found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>);
+
+    /// 1/T of the softmax that a row begins with, for losses which take it from [`ShortRows`].
+    fn begins_with_softmax(&self) -> Option<f32> {
+        None
+    }
 }
 
 /// What a thread keeps between rows.
@@ -146,6 +152,7 @@ impl<'a> PerRow<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn standing(&self, n: usize) -> Standing {
         let weight = self.row_weights.map_or(1.0, |row_weights| row_weights[n]);
         let label = self.labels.get(n).copied();
@@ -158,12 +165,19 @@ impl<'a> PerRow<'a> {
         }
     }
 
-    /// What a forward pass saved of a row, for a pass that starts from it.
+    /// What a forward pass saved of a row, if it starts from that.
+    #[inline(always)]
     pub fn saved(&self, n: usize) -> Option<&'a [f32]> {
         self.row_state.map(|(state, width)| &state[n * width..][..width])
     }
 
+    /// Whether rows start from what a forward pass saved.
+    pub fn reads_state(&self) -> bool {
+        self.row_state.is_some()
+    }
+
     /// The upstream gradient over the divisor, where a row has one number of it.
+    #[inline(always)]
     pub fn upstream(&self, n: usize) -> Upstream {
         let dloss = match self.dloss {
             Dloss::One(dloss) => dloss,
@@ -184,6 +198,7 @@ pub(super) struct Upstream {
 
 impl Upstream {
     /// One factor for all classes, if it is one that leaves a gradient of 0 as it is.
+    #[inline(always)]
     pub fn factor(&self) -> Option<f64> {
         let factor = self.dloss / self.divisor;
         (self.divisor != 0.0 && (factor as f32).is_finite()).then_some(factor)

@@ -1,4 +1,4 @@
-use super::lanes::{all_ordered, exponentials, largest, ln_1p, sum};
+use super::lanes::{ShortRows, all_ordered, exponentials, largest, ln_1p, sum};
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -10,20 +10,23 @@ pub(super) struct Softmax {
     pub m_logit: f32,
     pub m: f32,
     pub excess: f64,
+    /// `log sum_c exp((x_c - m)/T)`
+    pub log_sum: f64,
     /// `1/T`
     pub inv_t: f32,
 }
 
 impl Softmax {
-    /// `log sum_c exp(x_c/T)`
-    pub fn lse(&self) -> f64 {
-        f64::from(self.m) * f64::from(self.inv_t) + self.log_sum()
+    /// None for a row without a value.
+    #[inline(always)]
+    pub fn of_short_row(rows: &ShortRows, i: usize, inv_t: f32) -> Option<Softmax> {
+        let (m, excess, log_sum) = (rows.m[i], rows.excess[i], rows.log_sum[i]);
+        (!m.is_nan()).then_some(Softmax { m_logit: m, m, excess, log_sum, inv_t })
     }
 
-    /// `log sum_c exp((x_c - m)/T)`
-    #[inline(always)]
-    pub fn log_sum(&self) -> f64 {
-        ln_1p(self.excess)
+    /// `log sum_c exp(x_c/T)`
+    pub fn lse(&self) -> f64 {
+        f64::from(self.m) * f64::from(self.inv_t) + self.log_sum
     }
 
     /// `1 / sum_c exp((x_c - m)/T)`
@@ -59,23 +62,28 @@ impl LogitMap {
     }
 
     /// A row's softmax, with its capped logits; from `(m, D)` where a forward pass saved them. Leaves `exp((u_c - m)/T)`
-    /// of each class in `e`, if that has room. None for a row without a value: a NaN, an infinity that is not a mask,
+    /// of each class in `e`, if that has room, unless all that is `found` already. None for a row without a value: a NaN, an infinity that is not a mask,
     /// or masks only.
     #[inline(always)]
     pub fn softmax<'a>(
         &self,
         x: &'a [f32],
+        found: Option<Softmax>,
         saved: Option<&[f32]>,
         room: &'a mut Vec<f32>,
         e: &mut [f32],
     ) -> Option<(&'a [f32], Softmax)> {
+        if let Some(softmax) = found {
+            return Some((x, softmax));
+        }
         let m_logit = match saved {
             Some(state) => Some(state[0]).filter(|m| m.is_finite() && all_ordered(x)),
             None => largest(x),
         }?;
         let (u, m, inv_t) = (self.capped(x, room), self.cap(m_logit), self.inv_t);
         let excess = exponentials(u, m, inv_t, e);
-        Some((u, Softmax { m_logit, m, excess: saved.map_or(excess, |state| state[1].into()), inv_t }))
+        let excess = saved.map_or(excess, |state| state[1].into());
+        Some((u, Softmax { m_logit, m, excess, log_sum: ln_1p(excess), inv_t }))
     }
 
     /// The capped logits; -inf stays.

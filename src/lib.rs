@@ -7,6 +7,7 @@ mod gpu;
 mod inputs;
 pub mod kernel;
 mod loss;
+mod number;
 #[doc = include_str!("../OPTIONS.md")]
 pub mod options {}
 mod params;

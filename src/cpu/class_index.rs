@@ -2,14 +2,14 @@ use super::lanes::{exp_nonpositive, sum};
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
 use super::softmax::{LogitMap, Softmax};
 use crate::Side;
-use crate::loss::ClassIndexMaths;
-use crate::reference::Real;
+use crate::loss::AnyClassIndex;
+use crate::number::Number;
 use crate::validate::Problem;
 
 /// Losses of a softmax against one class index. The names are those of `shaders/class_index/family.wgsl`.
 pub(super) struct ClassIndex<'a> {
     per_row: PerRow<'a>,
-    loss: &'a dyn ClassIndexMaths,
+    loss: &'a dyn AnyClassIndex,
     map: LogitMap,
     side: Side,
     /// One factor per class, or one for all.
@@ -25,7 +25,7 @@ pub(super) struct ClassIndex<'a> {
 }
 
 impl<'a> ClassIndex<'a> {
-    pub fn new(problem: &'a Problem, per_row: PerRow<'a>, loss: &'a dyn ClassIndexMaths) -> Self {
+    pub fn new(problem: &'a Problem, per_row: PerRow<'a>, loss: &'a dyn AnyClassIndex) -> Self {
         let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
         let (factors, shares) = (spec.class_factors(), spec.shares(n_classes));
         let sum_factors = match factors {
@@ -59,7 +59,7 @@ impl Rows for ClassIndex<'_> {
             Standing::Ignored => return self.ignored_as_in_pytorch(n, x, scratch, out),
         };
         let wants_entropy = !out.side.is_empty() && self.side.entropy;
-        let Scratch { capped, exponentials } = scratch;
+        let Scratch { capped, exponentials, .. } = scratch;
         let e = if out.dlogits.is_empty() && wants_entropy {
             exponentials.resize(x.len(), 0.0);
             exponentials
@@ -76,9 +76,10 @@ impl Rows for ClassIndex<'_> {
         let q = if u[t] == softmax.m { softmax.excess * inv_sum } else { 1.0 - p };
         let lse = softmax.lse();
         let hard = self.factor(t) * self.target;
+        let [loss, dloss_dlog_p] = self.loss.both(log_p, q);
 
         if let [value] = out.values {
-            let loss = self.product(hard, self.loss.loss(log_p.into(), q.into()).value);
+            let loss = self.product(hard, loss);
             let z_loss = if self.z == 0.0 { 0.0 } else { self.z * lse * lse };
             let poly1 = if self.e1 == 0.0 { 0.0 } else { self.e1 * q };
             *value = (weight * (loss + self.smooth(u, &softmax) + z_loss + poly1)) as f32;
@@ -107,7 +108,7 @@ impl Rows for ClassIndex<'_> {
             out.side.iter_mut().zip(wanted).for_each(|(place, word)| *place = word);
         }
         if !out.dlogits.is_empty() {
-            let slope = Real::from(hard).times(self.loss.dloss_dlog_p(log_p.into(), q.into())).value - p * self.e1;
+            let slope = hard.times(dloss_dlog_p) - p * self.e1;
             let even = self.sum_spread + 2.0 * self.z * lse;
             let spread = if self.even == 0.0 { 0.0 } else { self.factor(t) * self.even };
             let at_t = slope * q + (if p == 0.0 { 0.0 } else { p * even } - spread);

@@ -3,6 +3,8 @@
 //! No function here contracts, reorders or approximates by itself, so results are the same on every processor: which
 //! lane a class enters depends on its index alone.
 
+use super::functions::ln_1p;
+
 /// Numbers that are computed side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON.
 pub(super) const LANES: usize = 16;
 /// Classes whose terms are added up in f32, 64 in a lane, before f64 takes over.
@@ -238,21 +240,3 @@ pub(super) fn exp_nonpositive(x: f32) -> f32 {
     let e = f32::from_bits(y.to_bits().wrapping_add(rounded.to_bits() << 23));
     if is_normal { e } else { 0.0 }
 }
-
-/// log(1 + x) for x >= 0, to about 1e-12 of itself.
-#[inline(always)]
-pub(super) fn ln_1p(x: f64) -> f64 {
-    let u = 1.0 + x;
-    // u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2).
-    let bits = u.to_bits().wrapping_add(0x3ff0_0000_0000_0000 - SQRT_HALF_BITS);
-    let k = ((bits >> 52) as i32 - 1023) as f64;
-    let f = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) + SQRT_HALF_BITS) - 1.0;
-    // log(1 + f) = 2 artanh s, by its series; what 1 + x rounded away is worth its share of u.
-    let s = f / (2.0 + f);
-    let z = s * s;
-    let series = [15, 13, 11, 9, 7, 5, 3].into_iter().fold(1.0 / 17.0, |sum, n| sum * z + 1.0 / f64::from(n));
-    k * std::f64::consts::LN_2 + (2.0 * s * (series * z + 1.0) + (x - (u - 1.0)) / u)
-}
-
-/// Those of `sqrt(1/2)`.
-const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;

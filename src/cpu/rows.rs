@@ -59,6 +59,12 @@ pub(super) struct Scratch {
     pub capped: Vec<f32>,
     /// Exponentials, where there is no gradient whose place they could take.
     pub exponentials: Vec<f32>,
+    /// Rows of other tensors, where they do not lie side by side.
+    pub targets: Vec<f32>,
+    /// The student's probabilities.
+    pub probs: Vec<f32>,
+    pub weights: Vec<f32>,
+    pub dloss: Vec<f32>,
 }
 
 /// A tensor with one number per class, row by row.
@@ -212,9 +218,23 @@ impl Upstream {
         }
     }
 
+    /// Multiplies a gradient that has nothing of it.
+    #[inline(always)]
+    pub fn finish_all(&self, gradient: &mut [f32]) {
+        match self.factor() {
+            Some(factor) => gradient.iter_mut().for_each(|g| *g = (f64::from(*g) * factor) as f32),
+            None => gradient.iter_mut().for_each(|g| *g = self.apply(*g)),
+        }
+    }
+
+    /// The same with an upstream gradient of one element.
+    pub fn times(self, dloss: f32) -> Upstream {
+        Upstream { dloss: dloss.into(), ..self }
+    }
+
     /// The gradient of one class. Where there is none, none flows, whatever comes from upstream; over nothing there is
     /// none either.
-    fn apply(&self, gradient: f32) -> f32 {
+    pub fn apply(&self, gradient: f32) -> f32 {
         match gradient {
             g if g.is_nan() => g,
             _ if self.divisor == 0.0 && self.pytorch => f32::NAN,

@@ -1,4 +1,6 @@
-use super::lanes::{ShortRows, all_ordered, exponentials, largest, ln_1p, sum};
+use super::functions::ln_1p;
+use super::lanes::{ShortRows, all_ordered, exponentials, largest, sum};
+
 use crate::reference::Real;
 use crate::validate::Problem;
 

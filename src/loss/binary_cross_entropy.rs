@@ -1,5 +1,5 @@
 use super::{Divisor, ElementwiseMaths, Family, Form, Maths, ONE, PerClass, Reduction, Spec, TargetKind};
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 /// Binary cross-entropy of sigmoid(logits) or of probabilities, element by element, soft labels allowed.
@@ -117,13 +117,13 @@ impl Spec for BinaryCrossEntropy {
 /// Of logits.
 impl ElementwiseMaths for BinaryCrossEntropy {
     /// `b y sp(-x) + (1-y) sp(x)`.
-    fn loss(&self, x: Real, y: Real, b: f64) -> Real {
-        (y * b).times(softplus(-x)) + (Real::ONE - y).times(softplus(x))
+    fn loss<N: Number>(&self, x: N, y: N, b: f64) -> N {
+        (y * b).times(softplus(-x)) + (N::from(1.0) - y).times(softplus(x))
     }
 
     /// `(1-y) sigmoid(x) - b y sigmoid(-x)`.
-    fn dloss_dx(&self, x: Real, y: Real, b: f64) -> Real {
-        (Real::ONE - y) * sigmoid(x) - y * b * sigmoid(-x)
+    fn dloss_dx<N: Number>(&self, x: N, y: N, b: f64) -> N {
+        (N::from(1.0) - y) * sigmoid(x) - y * b * sigmoid(-x)
     }
 }
 
@@ -132,39 +132,39 @@ struct OfProbs;
 
 impl ElementwiseMaths for OfProbs {
     /// `-y max(log p, -100) - (1-y) max(log(1-p), -100)`.
-    fn loss(&self, p: Real, y: Real, _factor: f64) -> Real {
+    fn loss<N: Number>(&self, p: N, y: N, _factor: f64) -> N {
         if !is_probability(p) {
-            return Real::NAN;
+            return N::from(f64::NAN);
         }
         let [log_p, log_1m] = [p.ln(), (-p).ln_1p()].map(|log| log.at_least(-100.0));
-        -y * log_p - (Real::ONE - y) * log_1m
+        -y * log_p - (N::from(1.0) - y) * log_1m
     }
 
     /// `(p - y) / max(p (1-p), 1e-12)`.
-    fn dloss_dx(&self, p: Real, y: Real, _factor: f64) -> Real {
+    fn dloss_dx<N: Number>(&self, p: N, y: N, _factor: f64) -> N {
         if !is_probability(p) {
-            return Real::NAN;
+            return N::from(f64::NAN);
         }
-        (p - y) / (p * (Real::ONE - p)).at_least(1e-12_f32.into())
+        (p - y) / (p * (N::from(1.0) - p)).at_least(f64::from(1e-12_f32))
     }
 }
 
-pub(super) fn is_probability(v: Real) -> bool {
-    (0.0..=1.0).contains(&v.value)
+pub(super) fn is_probability<N: Number>(v: N) -> bool {
+    (0.0..=1.0).contains(&v.value())
 }
 
 /// `log(1 + exp(x))`, without overflow and without cancellation.
-fn softplus(x: Real) -> Real {
+fn softplus<N: Number>(x: N) -> N {
     let tail = exp_minus_abs(x).ln_1p();
-    if x.value > 0.0 { x + tail } else { tail }
+    if x.value() > 0.0 { x + tail } else { tail }
 }
 
 /// `1 / (1 + exp(-x))`.
-pub(super) fn sigmoid(x: Real) -> Real {
+pub(super) fn sigmoid<N: Number>(x: N) -> N {
     let e = exp_minus_abs(x);
-    if x.value >= 0.0 { Real::ONE / (e + 1.0) } else { e / (e + 1.0) }
+    if x.value() >= 0.0 { N::from(1.0) / (e + 1.0) } else { e / (e + 1.0) }
 }
 
-fn exp_minus_abs(x: Real) -> Real {
-    if x.value > 0.0 { (-x).exp() } else { x.exp() }
+fn exp_minus_abs<N: Number>(x: N) -> N {
+    if x.value() > 0.0 { (-x).exp() } else { x.exp() }
 }

@@ -3,7 +3,7 @@ use super::{
     ClassIndexMaths, Divisor, Family, Maths, ONE, Reduction, RowOptions, RowWeights, Shares, Spec, TargetKind,
     check_class_weights, check_option, check_unit,
 };
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape, Side};
 
 /// Cross-entropy of softmax(logits) with one class index per row.
@@ -155,11 +155,11 @@ impl Spec for CrossEntropy {
 
 impl ClassIndexMaths for CrossEntropy {
     /// `-log p_t`.
-    fn loss(&self, log_p: Real, _q: Real) -> Real {
+    fn loss<N: Number>(&self, log_p: N, _q: N) -> N {
         -log_p
     }
 
-    fn dloss_dlog_p(&self, _log_p: Real, _q: Real) -> Real {
-        -Real::ONE
+    fn dloss_dlog_p<N: Number>(&self, _log_p: N, _q: N) -> N {
+        N::from(-1.0)
     }
 }

@@ -3,7 +3,7 @@ use super::{
     DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Rest, RowWeights, Spec, Support, TargetKind,
     Terms, TopK, check_option, check_scale,
 };
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 /// A divergence of our distribution Q from the targets' P: what [`crate::KlDivergence`],
@@ -204,10 +204,10 @@ fn check_top_k<K: Kind>(spec: &Divergence<K>, top_k: TopK, shape: &Shape) -> Res
 }
 
 /// `b - a + a log(a/b)` from `u = log(b/a)`: never negative, exact where a and b are close; b where a = 0.
-pub(super) fn gap(a: Real, b: Real, u: Real) -> Real {
-    match a.value {
+pub(super) fn gap<N: Number>(a: N, b: N, u: N) -> N {
+    match a.value() {
         0.0 => b,
-        _ if u.value.abs() < 0.25 => a * u.exp_m1_less_self(),
+        _ if u.value().abs() < 0.25 => a * u.exp_m1_less_self(),
         _ => (b - a) - a * u,
     }
 }

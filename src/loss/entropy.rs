@@ -1,6 +1,6 @@
 use super::row_options::row_weights_builder;
 use super::{Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, RowWeights, Spec, TargetKind};
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 /// Entropy of a row, in nats: `H = -sum_c p_c log p_c`.
@@ -96,12 +96,12 @@ impl Spec for Entropy {
 /// Of a given distribution; that of softmax(logits) is its family's own.
 impl ElementwiseMaths for Entropy {
     /// `-p log p`; 0 where `p = 0`.
-    fn loss(&self, p: Real, _y: Real, _factor: f64) -> Real {
+    fn loss<N: Number>(&self, p: N, _y: N, _factor: f64) -> N {
         -p.times(p.ln())
     }
 
     /// `-(log p + 1)`.
-    fn dloss_dx(&self, p: Real, _y: Real, _factor: f64) -> Real {
+    fn dloss_dx<N: Number>(&self, p: N, _y: N, _factor: f64) -> N {
         -(p.ln() + 1.0)
     }
 }

@@ -1,7 +1,7 @@
 use super::divergence::{Divergence, Kind, gap};
 use super::{Class, DistributionMaths, Terms, check_unit};
 use crate::Error;
-use crate::reference::Real;
+use crate::number::Number;
 
 /// Jensen-Shannon divergence `beta KL(P||M) + (1-beta) KL(Q||M)`, `M = beta P + (1-beta) Q` (Lin 1991), P the targets,
 /// Q ours.
@@ -69,16 +69,16 @@ impl Kind for Jsd {
 }
 
 impl DistributionMaths for Jsd {
-    fn loss_term(&self, c: &Class) -> Real {
+    fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         let (beta, rest) = self.shares();
         let m = c.p * beta + c.q * rest;
         let to_p = log_mixture(beta, rest, c.log_q - c.log_p);
         let to_q = log_mixture(rest, beta, c.log_p - c.log_q);
-        Real::from(beta).times(gap(c.p, m, to_p)) + Real::from(rest).times(gap(c.q, m, to_q))
+        N::from(beta).times(gap(c.p, m, to_p)) + N::from(rest).times(gap(c.q, m, to_q))
     }
 
     /// `(1-beta) q log(q/M)`.
-    fn slope(&self, c: &Class) -> Real {
+    fn slope<N: Number>(&self, c: &Class<N>) -> N {
         let (beta, rest) = self.shares();
         -(c.q * rest).times(log_mixture(rest, beta, c.log_p - c.log_q))
     }
@@ -86,7 +86,7 @@ impl DistributionMaths for Jsd {
 
 /// `log((own a + other b)/a)` from `u = log(b/a)`, own + other = 1: straight from `e^u - 1` while that is small or
 /// added to.
-fn log_mixture(own: f64, other: f64, u: Real) -> Real {
+fn log_mixture<N: Number>(own: f64, other: f64, u: N) -> N {
     let x = u.exp_m1() * other;
-    if x.value < -0.25 { (u.exp() * other + own).ln() } else { x.ln_1p() }
+    if x.value() < -0.25 { (u.exp() * other + own).ln() } else { x.ln_1p() }
 }

@@ -1,6 +1,6 @@
 use super::divergence::{Divergence, Kind, gap};
 use super::{Class, DistributionMaths, Form, Rest, Terms};
-use crate::reference::Real;
+use crate::number::Number;
 
 /// Kullback-Leibler divergence `KL(P||Q) = sum_c p_c (log p_c - log q_c)`, P the targets, Q ours.
 ///
@@ -80,19 +80,19 @@ impl Kind for Kl {
 }
 
 impl DistributionMaths for Kl {
-    fn loss_term(&self, c: &Class) -> Real {
+    fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         c.p.times(c.log_p - c.log_q)
     }
 
-    fn slope(&self, c: &Class) -> Real {
+    fn slope<N: Number>(&self, c: &Class<N>) -> N {
         -c.p
     }
 
-    fn teacher_log_ratio(&self, c: &Class) -> Option<Real> {
+    fn teacher_log_ratio<N: Number>(&self, c: &Class<N>) -> Option<N> {
         Some(c.log_p - c.log_q)
     }
 
-    fn gap(&self, c: &Class) -> Option<f64> {
-        Some(gap(c.p, c.q, c.log_q - c.log_p).value)
+    fn gap<N: Number>(&self, c: &Class<N>) -> Option<N> {
+        Some(gap(c.p, c.q, c.log_q - c.log_p))
     }
 }

@@ -28,7 +28,10 @@ pub use entropy::Entropy;
 pub use family::{Family, Gradients, Support, Terms};
 pub use jensen_shannon::{JensenShannon, Jsd};
 pub use kl_divergence::{Kl, KlDivergence};
-pub(crate) use maths::{Class, ClassIndexMaths, DistributionMaths, ElementwiseMaths, Maths, SoftmaxMaths};
+pub(crate) use maths::{
+    AnyClassIndex, AnyDistribution, AnyElementwise, AnySoftmax, Class, ClassIndexMaths, DistributionMaths,
+    ElementwiseMaths, Maths, SoftmaxMaths,
+};
 pub use negative_log_likelihood::NegativeLogLikelihood;
 pub(crate) use per_class::ONE;
 pub use per_class::PerClass;

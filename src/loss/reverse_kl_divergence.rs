@@ -1,6 +1,6 @@
 use super::divergence::{Divergence, Kind, gap};
 use super::{Class, DistributionMaths, Form, Rest, Terms};
-use crate::reference::Real;
+use crate::number::Number;
 
 /// Reverse Kullback-Leibler divergence `R = KL(Q||P) = sum_c q_c (log q_c - log p_c)`, P the targets, Q ours.
 ///
@@ -43,16 +43,16 @@ impl Kind for ReverseKl {
 }
 
 impl DistributionMaths for ReverseKl {
-    fn loss_term(&self, c: &Class) -> Real {
+    fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         c.q.times(c.log_q - c.log_p)
     }
 
     /// `q (log q - log p)`; the `q` that is left out is what a softmax takes away again.
-    fn slope(&self, c: &Class) -> Real {
+    fn slope<N: Number>(&self, c: &Class<N>) -> N {
         self.loss_term(c)
     }
 
-    fn gap(&self, c: &Class) -> Option<f64> {
-        Some(gap(c.q, c.p, c.log_p - c.log_q).value)
+    fn gap<N: Number>(&self, c: &Class<N>) -> Option<N> {
+        Some(gap(c.q, c.p, c.log_p - c.log_q))
     }
 }

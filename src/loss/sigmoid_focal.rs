@@ -3,7 +3,7 @@ use super::softmax_focal::{check_gamma, gamma_args};
 use super::{
     BinaryCrossEntropy, Divisor, ElementwiseMaths, Family, Form, Maths, Reduction, Spec, TargetKind, check_unit,
 };
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 /// Focal loss through a sigmoid (RetinaNet; Lin et al. 2017), element by element, soft labels allowed.
@@ -58,9 +58,9 @@ impl SigmoidFocal {
     }
 
     /// `a = alpha y + (1-alpha)(1-y)`.
-    fn balance(&self, y: Real) -> Real {
+    fn balance<N: Number>(&self, y: N) -> N {
         let (positive, negative) = self.factors();
-        y * positive + (Real::ONE - y) * negative
+        y * positive + (N::from(1.0) - y) * negative
     }
 
     /// `a` of a positive and of a negative.
@@ -107,9 +107,9 @@ impl Spec for SigmoidFocal {
 
 impl ElementwiseMaths for SigmoidFocal {
     /// `a q^gamma ce`.
-    fn loss(&self, x: Real, y: Real, _factor: f64) -> Real {
+    fn loss<N: Number>(&self, x: N, y: N, _factor: f64) -> N {
         if !is_probability(y) {
-            return Real::NAN;
+            return N::from(f64::NAN);
         }
         (self.balance(y) * miss(x, y).powf(self.gamma.into())).times(CE.loss(x, y, 1.0))
     }
@@ -117,17 +117,17 @@ impl ElementwiseMaths for SigmoidFocal {
     /// `a [gamma q^(gamma-1) sigmoid(x) sigmoid(-x) (1-2y) ce + q^gamma ((1-y) sigmoid(x) - y sigmoid(-x))]`.
     ///
     /// For hard labels `sigmoid(x) sigmoid(-x) = q (1-q)`: no power below gamma is needed, and every gamma is safe.
-    fn dloss_dx(&self, x: Real, y: Real, _factor: f64) -> Real {
+    fn dloss_dx<N: Number>(&self, x: N, y: N, _factor: f64) -> N {
         if !is_probability(y) {
-            return Real::NAN;
+            return N::from(f64::NAN);
         }
         let (gamma, q) = (f64::from(self.gamma), miss(x, y));
-        let dq = if y.value == 0.0 {
+        let dq = if y.value() == 0.0 {
             q.powf(gamma) * sigmoid(-x)
-        } else if y.value == 1.0 {
+        } else if y.value() == 1.0 {
             -(q.powf(gamma) * sigmoid(x))
         } else {
-            q.powf(gamma - 1.0) * sigmoid(x) * sigmoid(-x) * (Real::ONE - y * 2.0)
+            q.powf(gamma - 1.0) * sigmoid(x) * sigmoid(-x) * (N::from(1.0) - y * 2.0)
         };
         self.balance(y) * ((dq * gamma).times(CE.loss(x, y, 1.0)) + q.powf(gamma) * CE.dloss_dx(x, y, 1.0))
     }
@@ -137,6 +137,6 @@ impl ElementwiseMaths for SigmoidFocal {
 const CE: BinaryCrossEntropy = BinaryCrossEntropy { input: Form::Logits, pos_weight: None, reduction: Reduction::None };
 
 /// `q = sigmoid(x)(1-y) + sigmoid(-x) y`.
-fn miss(x: Real, y: Real) -> Real {
-    sigmoid(x) * (Real::ONE - y) + sigmoid(-x) * y
+fn miss<N: Number>(x: N, y: N) -> N {
+    sigmoid(x) * (N::from(1.0) - y) + sigmoid(-x) * y
 }

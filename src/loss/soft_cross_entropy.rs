@@ -3,7 +3,7 @@ use super::{
     Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, Reduction, RowWeights, Shares, Spec,
     Support, TargetKind, Terms, check_class_weights, check_unit,
 };
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 /// Cross-entropy of softmax(logits) with a distribution per row (soft labels).
@@ -107,11 +107,11 @@ impl Spec for SoftCrossEntropy {
 
 impl DistributionMaths for SoftCrossEntropy {
     /// `-w y' lp`.
-    fn loss_term(&self, c: &Class) -> Real {
+    fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         -c.p.times(c.log_q)
     }
 
-    fn slope(&self, c: &Class) -> Real {
+    fn slope<N: Number>(&self, c: &Class<N>) -> N {
         -c.p
     }
 

@@ -1,5 +1,5 @@
 use super::{Divisor, Family, Maths, Reduction, SoftmaxMaths, Spec, TargetKind};
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 pub(super) struct LogSoftmax;
@@ -41,23 +41,23 @@ softmax_spec!(LogSoftmax, "log_softmax");
 softmax_spec!(Softmax, "softmax");
 
 impl SoftmaxMaths for LogSoftmax {
-    fn value(&self, log_p: Real, _p: Real) -> Real {
+    fn value<N: Number>(&self, log_p: N, _p: N) -> N {
         log_p
     }
 
     /// `g - p sum g`.
-    fn dlogit(&self, p: Real, g: f32, sum_g: Real, _sum_gp: Real) -> Real {
+    fn dlogit<N: Number>(&self, p: N, g: N, sum_g: N, _sum_gp: N) -> N {
         -(p * sum_g) + g
     }
 }
 
 impl SoftmaxMaths for Softmax {
-    fn value(&self, _log_p: Real, p: Real) -> Real {
+    fn value<N: Number>(&self, _log_p: N, p: N) -> N {
         p
     }
 
     /// `p (g - sum g p)`.
-    fn dlogit(&self, p: Real, g: f32, _sum_g: Real, sum_gp: Real) -> Real {
+    fn dlogit<N: Number>(&self, p: N, g: N, _sum_g: N, sum_gp: N) -> N {
         p * (-sum_gp + g)
     }
 }

@@ -3,7 +3,7 @@ use super::{
     ClassIndexMaths, CrossEntropy, Divisor, Family, Maths, ONE, PerClass, Reduction, RowOptions, RowWeights, Spec,
     TargetKind, check_option,
 };
-use crate::reference::Real;
+use crate::number::Number;
 use crate::{Error, Shape, Side};
 
 /// Focal loss through a softmax (Lin et al. 2017, eq. 5), one class index per row.
@@ -141,14 +141,14 @@ pub(super) fn gamma_args(gamma: f32) -> [f32; 4] {
 
 impl ClassIndexMaths for SoftmaxFocal {
     /// `q^gamma (-log p_t)`.
-    fn loss(&self, log_p: Real, q: Real) -> Real {
+    fn loss<N: Number>(&self, log_p: N, q: N) -> N {
         q.powf(self.gamma.into()).times(-log_p)
     }
 
     /// `-q^gamma (1 + gamma p_t r)` with `r = -log p_t / q`, 1 where `q = 0`; `p_t r = 0` where `p_t = 0`.
-    fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real {
+    fn dloss_dlog_p<N: Number>(&self, log_p: N, q: N) -> N {
         let gamma = f64::from(self.gamma);
-        let r = if q.value == 0.0 { Real::ONE } else { -log_p / q };
+        let r = if q.value() == 0.0 { N::from(1.0) } else { -log_p / q };
         let p_r = log_p.exp().times(r);
         -q.powf(gamma) * (p_r * gamma + 1.0)
     }

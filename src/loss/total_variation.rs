@@ -1,6 +1,6 @@
 use super::divergence::{Divergence, Kind};
 use super::{Class, DistributionMaths, Terms};
-use crate::reference::Real;
+use crate::number::Number;
 
 /// Total variation distance `1/2 sum_c |p_c - q_c|`, P the targets, Q ours.
 ///
@@ -35,18 +35,18 @@ impl Kind for Tv {
 }
 
 impl DistributionMaths for Tv {
-    fn loss_term(&self, c: &Class) -> Real {
+    fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         difference(c).abs() * 0.5
     }
 
     /// `1/2 sign(q - p) q`.
-    fn slope(&self, c: &Class) -> Real {
+    fn slope<N: Number>(&self, c: &Class<N>) -> N {
         difference(c).signum() * 0.5 * c.q
     }
 }
 
 /// `q - p`; where they are close `p (e^u - 1)`, `u = log(q/p)`.
-fn difference(c: &Class) -> Real {
+fn difference<N: Number>(c: &Class<N>) -> N {
     let u = c.log_q - c.log_p;
-    if u.value.abs() < 0.25 && c.p.value > 0.0 { c.p * u.exp_m1() } else { c.q - c.p }
+    if u.value().abs() < 0.25 && c.p.value() > 0.0 { c.p * u.exp_m1() } else { c.q - c.p }
 }

@@ -1,5 +1,5 @@
 use super::{Row, Tensors, class_factor, is_ignored, kept_class, product, row_softmax};
-use crate::loss::ClassIndexMaths;
+use crate::loss::AnyClassIndex;
 use crate::reference::Real;
 use crate::reference::softmax::Softmax;
 use crate::validate::Problem;
@@ -11,7 +11,7 @@ pub(super) fn row(
     inputs: &Tensors<'_>,
     n: usize,
     share: Real,
-    loss: &dyn ClassIndexMaths,
+    loss: &dyn AnyClassIndex,
 ) -> Option<Row> {
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     if is_ignored(problem, inputs.labels[n]) && !problem.has_pytorch_corners() {

@@ -1,5 +1,5 @@
 use super::{Row, Softmax, Tensors, class_factor, dloss_values, logit_map, logits, row_softmax, target_values, top_k};
-use crate::loss::{Class, DistributionMaths, Family, Form, Gradients, Shares, Support, Terms};
+use crate::loss::{AnyDistribution, Class, Family, Form, Gradients, Shares, Support, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -7,11 +7,11 @@ use crate::validate::Problem;
 struct Pair {
     student_softmax: Option<Softmax>,
     teacher_softmax: Option<Softmax>,
-    classes: Vec<Class>,
+    classes: Vec<Class<Real>>,
 }
 
 /// None for a row without a value.
-fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Pair> {
+fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn AnyDistribution) -> Option<Pair> {
     let Family::Distribution { student, teacher, support, .. } = problem.spec().family() else { return None };
     let (spec, n_classes) = (problem.spec(), problem.shape.n_classes);
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
@@ -60,7 +60,7 @@ fn pair(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn Distributi
 }
 
 /// Losses of one distribution against another.
-pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn DistributionMaths) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn AnyDistribution) -> Option<Row> {
     let Family::Distribution { student, teacher, support, terms, gradients } = problem.spec().family() else {
         return None;
     };
@@ -77,7 +77,7 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
     };
     let term = |(c, class)| if undefined(c) { Real::NAN } else { loss.loss_term(class) };
     let terms_of_loss: Vec<_> = classes.iter().enumerate().map(term).collect();
-    let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c)).sum();
+    let gaps: Option<f64> = classes.iter().map(|c| loss.gap(c).map(|gap| gap.value)).sum();
     let gaps = gaps.filter(|_| !(0..n_classes).any(undefined));
     let values = match (terms, gaps, student) {
         (Terms::PerElement, ..) => terms_of_loss,
@@ -129,13 +129,13 @@ pub(super) fn teacher_gradient(
     problem: &Problem,
     inputs: &Tensors<'_>,
     n: usize,
-    loss: &dyn DistributionMaths,
+    loss: &dyn AnyDistribution,
 ) -> Option<Vec<Real>> {
     let Family::Distribution { teacher, .. } = problem.spec().family() else { return None };
     let classes = pair(problem, inputs, n, loss)?.classes;
     let h = classes.iter().map(|c| loss.teacher_log_ratio(c)).collect::<Option<Vec<_>>>()?;
     let divergence = Real::sum(classes.iter().zip(&h).map(|(c, &h)| c.p.times(h)));
-    let slope = |(c, h): (&Class, Real)| match teacher {
+    let slope = |(c, h): (&Class<Real>, Real)| match teacher {
         Form::Logits if divergence.value.is_infinite() => Real::NAN,
         Form::Logits => c.p.times(h - divergence) / problem.spec().temperature(),
         Form::LogProbs => c.p.times(h + 1.0),

@@ -1,10 +1,10 @@
 use super::{Row, Tensors, class_factor, logits, target_values, weight};
-use crate::loss::ElementwiseMaths;
+use crate::loss::AnyElementwise;
 use crate::reference::Real;
 use crate::validate::Problem;
 
 /// Losses with one term per element.
-pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn ElementwiseMaths) -> Row {
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn AnyElementwise) -> Row {
     let (x, y) = (logits(problem, inputs, n), target_values(problem, inputs, n));
     let target = |c: usize| y.get(c).copied().map_or(Real::ZERO, Real::from);
     let term = |c: usize| {

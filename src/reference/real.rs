@@ -1,5 +1,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::number::Number;
+
 /// An f64 that knows how far an f32 computation of the same formula may be off.
 ///
 /// `rounding` is a running error bound to first order (Higham 2002, section 3.3): the absolute error in units of f32
@@ -167,5 +169,38 @@ impl<T: Into<Real>> Div<T> for Real {
         let other = other.into();
         let value = self.value / other.value;
         Real::rounded(value, (self.rounding + value.abs() * other.rounding) / other.value.abs())
+    }
+}
+
+impl Number for Real {
+    fn value(self) -> f64 {
+        self.value
+    }
+    fn exp(self) -> Self {
+        Real::exp(self)
+    }
+    fn exp_m1(self) -> Self {
+        Real::exp_m1(self)
+    }
+    fn exp_m1_less_self(self) -> Self {
+        Real::exp_m1_less_self(self)
+    }
+    fn ln(self) -> Self {
+        Real::ln(self)
+    }
+    fn ln_1p(self) -> Self {
+        Real::ln_1p(self)
+    }
+    fn powf(self, exponent: f64) -> Self {
+        Real::powf(self, exponent)
+    }
+    fn abs(self) -> Self {
+        Real::abs(self)
+    }
+    fn at_least(self, floor: f64) -> Self {
+        Real::at_least(self, floor)
+    }
+    fn signum(self) -> Self {
+        Real::signum(self)
     }
 }

@@ -1,5 +1,5 @@
 use super::{Row, Tensors, dloss_values, row_softmax};
-use crate::loss::SoftmaxMaths;
+use crate::loss::AnySoftmax;
 use crate::reference::Real;
 use crate::validate::Problem;
 
@@ -118,14 +118,14 @@ impl Softmax {
 }
 
 /// One value per class, with the gradient from `g = dloss`.
-pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, output: &dyn SoftmaxMaths) -> Option<Row> {
+pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, output: &dyn AnySoftmax) -> Option<Row> {
     let softmax = row_softmax(problem, inputs, n)?;
     let classes = 0..softmax.n_classes();
     let g = dloss_values(problem, inputs, n);
     let gradient = g.map_or(Vec::new(), |g| {
         let sum_g = Real::sum(classes.clone().map(|c| Real::from(g[c])));
         let sum_gp = Real::sum(classes.clone().map(|c| softmax.p(c) * g[c]));
-        classes.clone().map(|c| output.dlogit(softmax.p(c), g[c], sum_g, sum_gp)).collect()
+        classes.clone().map(|c| output.dlogit(softmax.p(c), g[c].into(), sum_g, sum_gp)).collect()
     });
     let values = classes.map(|c| output.value(softmax.log_p(c), softmax.p(c))).collect();
     Some(Row::new(values, gradient, vec![softmax.m, softmax.excess]))

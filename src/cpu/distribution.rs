@@ -1,0 +1,267 @@
+use super::functions::{exp, ln};
+use super::lanes::{Task, vectorised};
+use super::rows::{PerRow, Reader, RowOut, Rows, Scratch, Standing};
+use super::softmax::{LogitMap, Softmax};
+use crate::inputs::{Inputs, Targets};
+use crate::loss::{AnyDistribution, Class, DistributionMaths, Family, Form, Gradients, Shares, Support, Terms};
+use crate::validate::Problem;
+
+/// Losses of one distribution against another, each with one number per class.
+pub(super) struct Distribution<'a> {
+    problem: &'a Problem,
+    per_row: PerRow<'a>,
+    loss: &'a dyn AnyDistribution,
+    targets: Reader<'a>,
+    student: Form,
+    teacher: Form,
+    terms: Terms,
+    map: LogitMap,
+    shares: Shares,
+    factors: &'a [f32],
+}
+
+impl<'a> Distribution<'a> {
+    /// None for what the reference's rows are left to: values per element, gradients of the teacher, teachers that name
+    /// their classes, and PyTorch's corners.
+    pub fn new(
+        problem: &'a Problem,
+        inputs: &Inputs<'a>,
+        per_row: PerRow<'a>,
+        loss: &'a dyn AnyDistribution,
+    ) -> Option<Self> {
+        let (family, spec) = (problem.spec().family(), problem.spec());
+        let Family::Distribution { student, teacher, support: Support::Dense, terms, gradients: Gradients::Student } =
+            family
+        else {
+            return None;
+        };
+        let Targets::Values(numbers) = inputs.targets else { return None };
+        if terms == Terms::PerElement || problem.has_pytorch_corners() {
+            return None;
+        }
+        let targets = Reader { numbers, stride: problem.shape.targets_stride };
+        let (map, shares) = (LogitMap::of(problem), spec.shares(problem.shape.n_classes));
+        Some(Self {
+            problem,
+            per_row,
+            loss,
+            targets,
+            student,
+            teacher,
+            terms,
+            map,
+            shares,
+            factors: spec.class_factors(),
+        })
+    }
+
+    /// Whether a teacher's numbers are such as it may have.
+    #[inline(always)]
+    fn is_defined(&self, y: &[f32]) -> bool {
+        let floor = if self.loss.reads_log_p() { 0.0 } else { f32::MIN };
+        match self.teacher {
+            Form::Logits => true,
+            Form::LogProbs => y.iter().fold(true, |all, &y| all & (y < f32::INFINITY)),
+            Form::Probs => y.iter().fold(true, |all, &y| all & (y >= floor) & (y < f32::INFINITY)),
+        }
+    }
+}
+
+impl Rows for Distribution<'_> {
+    #[inline(always)]
+    fn row(&self, n: usize, x: &[f32], _found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>) {
+        let spec = self.problem.spec();
+        let weight = match self.per_row.standing(n) {
+            Standing::Kept { weight, .. } => weight,
+            Standing::Silent | Standing::Ignored => return out.silence(&[]),
+            Standing::Poisoned => return out.poison(&spec.rows().side),
+        };
+        let Scratch { targets, probs, .. } = scratch;
+        let y = self.targets.row(&self.problem.shape, n, targets);
+        let softmax = |form, z, saved| match form {
+            Form::Logits => {
+                self.map.softmax(z, None, saved, &mut Vec::new(), &mut []).map(|(_, softmax)| Some(softmax))
+            }
+            _ => Some(None),
+        };
+        let has_value = self.is_defined(y) && (self.student == Form::Logits || x.iter().all(|&x| x < f32::INFINITY));
+        let softmaxes = softmax(self.student, x, self.per_row.saved(n)).zip(softmax(self.teacher, y, None));
+        let Some((student, teacher)) = softmaxes.filter(|_| has_value) else {
+            return out.poison(&spec.rows().side);
+        };
+        probs.resize(if out.dlogits.is_empty() { 0 } else { x.len() }, 0.0);
+        let pair = Pair {
+            x,
+            y,
+            student: Side::of(self.student, student),
+            teacher: Side::of(self.teacher, teacher),
+            shares: self.shares,
+            factors: self.factors,
+            needs_log_p: self.loss.reads_log_p(),
+        };
+        let sums = self.loss.run(&pair, out.dlogits, probs);
+
+        let slopes = if self.terms.slopes_known(self.teacher) { -1.0 } else { sums.slopes };
+        if let [value] = out.values {
+            let surplus = match self.terms {
+                Terms::MeanUnderTeacher => sums.mass - 1.0,
+                _ => 1.0 - sums.mass,
+            };
+            let loss = match sums.gaps {
+                // Without cancellation.
+                Some(gaps) if self.student == Form::Logits && self.teacher == Form::Logits => gaps,
+                Some(gaps) if self.student == Form::Logits => gaps + surplus,
+                _ => sums.terms,
+            };
+            *value = (loss * spec.scale() * weight) as f32;
+        }
+        let softmaxes = [student, teacher].into_iter().flatten().flat_map(|s| [s.m_logit, s.excess as f32]);
+        let numbers = softmaxes.chain((!self.terms.slopes_known(self.teacher)).then_some(slopes as f32));
+        out.state.iter_mut().zip(numbers).for_each(|(place, number)| *place = number);
+        // An infinite slope is in the whole row.
+        if slopes.is_infinite() {
+            out.state.fill(f32::NAN);
+            out.dlogits.fill(f32::NAN);
+            return;
+        }
+        if !out.dlogits.is_empty() {
+            let upstream = self.per_row.upstream(n);
+            let factor = spec.scale() * weight * upstream.factor().unwrap_or(1.0);
+            let (factor, through) = match self.student {
+                Form::Logits => (factor * f64::from(self.map.inv_t), -slopes),
+                // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
+                _ if self.terms == Terms::MeanUnderStudent => (factor, 1.0),
+                _ => (factor, 0.0),
+            };
+            let (factor, through) = (factor as f32, (through * factor) as f32);
+            out.dlogits.iter_mut().zip(probs).for_each(|(g, q)| *g = *g * factor + *q * through);
+            upstream.finish(out.dlogits);
+        }
+    }
+}
+
+/// P and Q of a row, and where they come from.
+pub(crate) struct Pair<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    student: Side,
+    teacher: Side,
+    /// Label smoothing and class weights of a teacher's probabilities.
+    shares: Shares,
+    factors: &'a [f32],
+    needs_log_p: bool,
+}
+
+/// How a number becomes a probability.
+#[derive(Clone, Copy)]
+enum Side {
+    /// `log p = (x - m)/T - log sum`
+    Logits {
+        m: f64,
+        inv_t: f64,
+        log_sum: f64,
+    },
+    LogProbs,
+    Probs,
+}
+
+impl Side {
+    fn of(form: Form, softmax: Option<Softmax>) -> Side {
+        match (form, softmax) {
+            (_, Some(Softmax { m, inv_t, log_sum, .. })) => Side::Logits { m: m.into(), inv_t: inv_t.into(), log_sum },
+            (Form::Probs, None) => Side::Probs,
+            _ => Side::LogProbs,
+        }
+    }
+}
+
+/// What a row comes to.
+#[derive(Default)]
+pub(crate) struct Sums {
+    terms: f64,
+    slopes: f64,
+    /// Of P
+    mass: f64,
+    /// Of a mean of log-ratios
+    gaps: Option<f64>,
+}
+
+/// Classes that are computed side by side.
+const BLOCK: usize = 64;
+
+impl Pair<'_> {
+    /// The sums over the classes; leaves slopes and q where there is room for them.
+    pub fn run<M: DistributionMaths>(&self, loss: &M, slopes: &mut [f32], q: &mut [f32]) -> Sums {
+        let mut sums = Sums::default();
+        vectorised(PairOf { loss, pair: self, slopes, q, sums: &mut sums });
+        sums
+    }
+
+    /// log P or log Q, and P or Q, of a block.
+    #[inline(always)]
+    fn side(&self, side: Side, z: &[f32], first: usize, log: &mut [f64; BLOCK], p: &mut [f64; BLOCK]) {
+        match side {
+            Side::Logits { m, inv_t, log_sum } => {
+                log.iter_mut().zip(z).for_each(|(log, &z)| *log = (f64::from(z) - m) * inv_t - log_sum);
+                p.iter_mut().zip(log).for_each(|(p, log)| *p = exp(*log));
+            }
+            Side::LogProbs => {
+                log.iter_mut().zip(z).for_each(|(log, &z)| *log = z.into());
+                p.iter_mut().zip(log).for_each(|(p, log)| *p = exp(*log));
+            }
+            Side::Probs => {
+                let Shares { target, even } = self.shares;
+                p.iter_mut().zip(z).for_each(|(p, &z)| *p = f64::from(z) * target + even);
+                match self.factors {
+                    [1.0] => {}
+                    [all] => p.iter_mut().for_each(|p| *p *= f64::from(*all)),
+                    each => p.iter_mut().zip(&each[first..]).for_each(|(p, &w)| *p *= f64::from(w)),
+                }
+                if self.needs_log_p {
+                    log.iter_mut().zip(p).for_each(|(log, p)| *log = ln(*p));
+                }
+            }
+        }
+    }
+}
+
+struct PairOf<'a, M> {
+    loss: &'a M,
+    pair: &'a Pair<'a>,
+    slopes: &'a mut [f32],
+    q: &'a mut [f32],
+    sums: &'a mut Sums,
+}
+
+impl<M: DistributionMaths> Task for PairOf<'_, M> {
+    #[inline(always)]
+    fn run(self) {
+        let PairOf { loss, pair, slopes: slopes_out, q: q_out, sums } = self;
+        let [mut p, mut q, mut log_p, mut log_q] = [[0.0; BLOCK]; 4];
+        let [mut terms, mut slopes, mut gaps] = [[0.0; BLOCK]; 3];
+        let mut has_gaps = false;
+        for (b, (x, y)) in pair.x.chunks(BLOCK).zip(pair.y.chunks(BLOCK)).enumerate() {
+            let (first, n) = (b * BLOCK, x.len());
+            pair.side(pair.student, x, first, &mut log_q, &mut q);
+            pair.side(pair.teacher, y, first, &mut log_p, &mut p);
+            for i in 0..BLOCK {
+                let class = Class { p: p[i], q: q[i], log_p: log_p[i], log_q: log_q[i] };
+                terms[i] = loss.loss_term(&class);
+                slopes[i] = loss.slope(&class);
+                if let Some(gap) = loss.gap(&class) {
+                    (gaps[i], has_gaps) = (gap, true);
+                }
+            }
+            sums.terms += terms[..n].iter().sum::<f64>();
+            sums.slopes += slopes[..n].iter().sum::<f64>();
+            sums.mass += p[..n].iter().sum::<f64>();
+            if has_gaps {
+                sums.gaps = Some(sums.gaps.unwrap_or(0.0) + gaps[..n].iter().sum::<f64>());
+            }
+            if !slopes_out.is_empty() {
+                slopes_out[first..].iter_mut().zip(&slopes).take(n).for_each(|(to, slope)| *to = *slope as f32);
+                q_out[first..].iter_mut().zip(&q).take(n).for_each(|(to, q)| *to = *q as f32);
+            }
+        }
+    }
+}

@@ -1,0 +1,156 @@
+use super::lanes::{Task, vectorised};
+use super::rows::{PerRow, Reader, RowOut, Rows, Scratch};
+use super::softmax::Softmax;
+use crate::inputs::{Broadcast, Inputs, Numbers, Targets};
+use crate::loss::{AnyElementwise, ElementwiseMaths};
+use crate::validate::{Extent, Problem};
+
+/// Losses with one term per element.
+pub(super) struct Elementwise<'a> {
+    problem: &'a Problem,
+    per_row: PerRow<'a>,
+    loss: &'a dyn AnyElementwise,
+    targets: Option<Reader<'a>>,
+    weights: Option<(&'a [f32], Broadcast)>,
+    /// Upstream gradient, where each element has its own.
+    dloss: Option<Reader<'a>>,
+}
+
+impl<'a> Elementwise<'a> {
+    pub fn new(
+        problem: &'a Problem,
+        inputs: &Inputs<'a>,
+        per_row: PerRow<'a>,
+        loss: &'a dyn AnyElementwise,
+    ) -> Elementwise<'a> {
+        let shape = &problem.shape;
+        let targets = match inputs.targets {
+            Targets::Values(numbers) => Some(Reader { numbers, stride: shape.targets_stride }),
+            _ => None,
+        };
+        let dloss = inputs.dloss.filter(|_| problem.extent() == Extent::Element);
+        let dloss = dloss.map(|numbers| Reader { numbers, stride: shape.slab_len() });
+        Elementwise { problem, per_row, loss, targets, weights: inputs.weights, dloss }
+    }
+}
+
+impl Rows for Elementwise<'_> {
+    #[inline(always)]
+    fn row(&self, n: usize, x: &[f32], _found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>) {
+        let Scratch { targets, weights, dloss, .. } = scratch;
+        let (shape, upstream) = (&self.problem.shape, self.per_row.upstream(n));
+        let weights = match self.weights {
+            None => &[1.0],
+            Some((weights, Broadcast::PerRow)) => &weights[n..=n],
+            Some((weights, Broadcast::PerClass)) => weights,
+            Some((each, Broadcast::PerElement)) => {
+                Reader { numbers: Numbers::F32(each), stride: shape.slab_len() }.row(shape, n, weights)
+            }
+        };
+        self.loss.run(Elements {
+            x,
+            y: self.targets.as_ref().map_or(&[0.0], |targets_of| targets_of.row(shape, n, targets)),
+            weights,
+            factors: self.problem.spec().class_factors(),
+            values: out.values,
+            gradient: &mut *out.dlogits,
+        });
+        match &self.dloss {
+            Some(reader) => {
+                let dloss = reader.row(shape, n, dloss);
+                out.dlogits.iter_mut().zip(dloss).for_each(|(g, &dloss)| *g = upstream.times(dloss).apply(*g));
+            }
+            None => upstream.finish_all(out.dlogits),
+        }
+    }
+}
+
+/// The elements of a row; of `y`, `weights` and `factors` one number for all, or one each.
+pub(crate) struct Elements<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    weights: &'a [f32],
+    factors: &'a [f32],
+    /// One value per element, or their sum, or none.
+    values: &'a mut [f32],
+    /// Without the upstream gradient; or none.
+    gradient: &'a mut [f32],
+}
+
+/// Elements that are computed side by side.
+const BLOCK: usize = 64;
+
+impl Elements<'_> {
+    pub fn run<M: ElementwiseMaths>(self, loss: &M) {
+        vectorised(ElementsOf { loss, elements: self });
+    }
+}
+
+struct ElementsOf<'a, M> {
+    loss: &'a M,
+    elements: Elements<'a>,
+}
+
+impl<M: ElementwiseMaths> Task for ElementsOf<'_, M> {
+    #[inline(always)]
+    fn run(self) {
+        let Elements { x, y, weights, factors, values, gradient } = self.elements;
+        let (mut sum, mut first) = (0.0, 0);
+        let sums = values.len() == 1;
+        for x in x.chunks(BLOCK) {
+            let mut block = Block::default();
+            block.x.iter_mut().zip(x).for_each(|(to, &x)| *to = x.into());
+            for (to, from) in [(&mut block.y, y), (&mut block.weights, weights), (&mut block.factors, factors)] {
+                match from {
+                    [all] => *to = [(*all).into(); BLOCK],
+                    each => to.iter_mut().zip(&each[first..]).for_each(|(to, &from)| *to = from.into()),
+                }
+            }
+            if !values.is_empty() {
+                let losses = block.map(|x, y, factor| self.loss.loss(x, y, factor));
+                if sums {
+                    sum += losses[..x.len()].iter().sum::<f64>();
+                } else {
+                    values[first..].iter_mut().zip(losses).take(x.len()).for_each(|(to, loss)| *to = loss as f32);
+                }
+            }
+            if !gradient.is_empty() {
+                let slopes = block.map(|x, y, factor| self.loss.dloss_dx(x, y, factor));
+                gradient[first..].iter_mut().zip(slopes).take(x.len()).for_each(|(to, slope)| *to = slope as f32);
+            }
+            first += x.len();
+        }
+        if sums {
+            values[0] = sum as f32;
+        }
+    }
+}
+
+struct Block {
+    x: [f64; BLOCK],
+    y: [f64; BLOCK],
+    weights: [f64; BLOCK],
+    factors: [f64; BLOCK],
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Block { x: [0.0; BLOCK], y: [0.0; BLOCK], weights: [0.0; BLOCK], factors: [0.0; BLOCK] }
+    }
+}
+
+impl Block {
+    /// `weight f(x, y, factor)`; NaN where one of them is no number.
+    #[inline(always)]
+    fn map(&self, f: impl Fn(f64, f64, f64) -> f64) -> [f64; BLOCK] {
+        let mut results = [0.0; BLOCK];
+        for (i, result) in results.iter_mut().enumerate() {
+            let (x, y, weight) = (self.x[i], self.y[i], self.weights[i]);
+            let product = weight * f(x, y, self.factors[i]);
+            let product = if weight == 0.0 { 0.0 } else { product };
+            let is_number = !x.is_nan() & !y.is_nan() & (weight.abs() < f64::INFINITY);
+            *result = if is_number { product } else { f64::NAN };
+        }
+        results
+    }
+}

@@ -1,5 +1,5 @@
 use super::functions::{exp, ln};
-use super::lanes::{Task, vectorised};
+use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, vectorised, whole_vectors};
 use super::rows::{PerRow, Reader, RowOut, Rows, Scratch, Standing};
 use super::softmax::{LogitMap, Softmax};
 use crate::inputs::{Inputs, Targets};
@@ -186,9 +186,6 @@ pub(crate) struct Sums {
     gaps: Option<f64>,
 }
 
-/// Classes that are computed side by side.
-const BLOCK: usize = 64;
-
 impl Pair<'_> {
     /// The sums over the classes; leaves slopes and q where there is room for them.
     pub fn run<M: DistributionMaths>(&self, loss: &M, slopes: &mut [f32], q: &mut [f32]) -> Sums {
@@ -244,7 +241,7 @@ impl<M: DistributionMaths> Task for PairOf<'_, M> {
             let (first, n) = (b * BLOCK, x.len());
             pair.side(pair.student, x, first, &mut log_q, &mut q);
             pair.side(pair.teacher, y, first, &mut log_p, &mut p);
-            for i in 0..BLOCK {
+            for i in 0..whole_vectors(n) {
                 let class = Class { p: p[i], q: q[i], log_p: log_p[i], log_q: log_q[i] };
                 terms[i] = loss.loss_term(&class);
                 slopes[i] = loss.slope(&class);

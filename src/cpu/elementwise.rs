@@ -1,4 +1,4 @@
-use super::lanes::{Task, vectorised};
+use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, vectorised, whole_vectors};
 use super::rows::{PerRow, Reader, RowOut, Rows, Scratch};
 use super::softmax::Softmax;
 use crate::inputs::{Broadcast, Inputs, Numbers, Targets};
@@ -77,9 +77,6 @@ pub(crate) struct Elements<'a> {
     gradient: &'a mut [f32],
 }
 
-/// Elements that are computed side by side.
-const BLOCK: usize = 64;
-
 impl Elements<'_> {
     pub fn run<M: ElementwiseMaths>(self, loss: &M) {
         vectorised(ElementsOf { loss, elements: self });
@@ -107,7 +104,7 @@ impl<M: ElementwiseMaths> Task for ElementsOf<'_, M> {
                 }
             }
             if !values.is_empty() {
-                let losses = block.map(|x, y, factor| self.loss.loss(x, y, factor));
+                let losses = block.weighed::<M, false>(self.loss, x.len());
                 if sums {
                     sum += losses[..x.len()].iter().sum::<f64>();
                 } else {
@@ -115,7 +112,7 @@ impl<M: ElementwiseMaths> Task for ElementsOf<'_, M> {
                 }
             }
             if !gradient.is_empty() {
-                let slopes = block.map(|x, y, factor| self.loss.dloss_dx(x, y, factor));
+                let slopes = block.weighed::<M, true>(self.loss, x.len());
                 gradient[first..].iter_mut().zip(slopes).take(x.len()).for_each(|(to, slope)| *to = slope as f32);
             }
             first += x.len();
@@ -140,16 +137,16 @@ impl Default for Block {
 }
 
 impl Block {
-    /// `weight f(x, y, factor)`; NaN where one of them is no number.
+    /// Losses of `n` elements, or their slopes; NaN where a number is none.
     #[inline(always)]
-    fn map(&self, f: impl Fn(f64, f64, f64) -> f64) -> [f64; BLOCK] {
+    fn weighed<M: ElementwiseMaths, const SLOPES: bool>(&self, loss: &M, n: usize) -> [f64; BLOCK] {
         let mut results = [0.0; BLOCK];
-        for (i, result) in results.iter_mut().enumerate() {
-            let (x, y, weight) = (self.x[i], self.y[i], self.weights[i]);
-            let product = weight * f(x, y, self.factors[i]);
+        for i in 0..whole_vectors(n) {
+            let (x, y, weight, factor) = (self.x[i], self.y[i], self.weights[i], self.factors[i]);
+            let product = weight * if SLOPES { loss.dloss_dx(x, y, factor) } else { loss.loss(x, y, factor) };
             let product = if weight == 0.0 { 0.0 } else { product };
             let is_number = !x.is_nan() & !y.is_nan() & (weight.abs() < f64::INFINITY);
-            *result = if is_number { product } else { f64::NAN };
+            results[i] = if is_number { product } else { f64::NAN };
         }
         results
     }

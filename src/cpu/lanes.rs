@@ -10,6 +10,15 @@ pub(super) const LANES: usize = 16;
 /// Classes whose terms are added up in f32, 64 in a lane, before f64 takes over.
 const BLOCK: usize = 64 * LANES;
 
+/// Terms in f64 that are computed before they are added up.
+pub(super) const BLOCK_OF_F64: usize = 64;
+
+/// As many of a block's places as `n` numbers need in registers of eight: loops over whole ones have no rest.
+#[inline(always)]
+pub(super) fn whole_vectors(n: usize) -> usize {
+    BLOCK_OF_F64.min(n.next_multiple_of(8))
+}
+
 /// Work whose loops are worth compiling for each instruction set. All it calls must be `#[inline(always)]`.
 pub(super) trait Task {
     fn run(self);

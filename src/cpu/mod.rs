@@ -1,14 +1,18 @@
-//! The CPU engine: f32 storage, rows in parallel, softmax losses in vectors; every other loss by the reference's rows.
+//! The CPU engine: f32 storage, rows in parallel, classes in vectors. What has no loops here is left to the rows of the
+//! reference.
 
 mod class_index;
 mod distribution;
 mod elementwise;
 mod functions;
+mod given_log_prob;
 mod lanes;
 mod reference_rows;
 mod results;
+mod row_entropy;
 mod rows;
 mod softmax;
+mod softmax_values;
 
 use crate::inputs::{Inputs, Output};
 use crate::loss::Maths;
@@ -19,8 +23,12 @@ use distribution::Distribution;
 pub(crate) use distribution::{Pair, Sums};
 pub(crate) use elementwise::Elements;
 use elementwise::Elementwise;
+use given_log_prob::GivenLogProb;
 use results::Results;
+use row_entropy::RowEntropy;
 use rows::{PerRow, Reader};
+pub(crate) use softmax_values::SoftmaxRow;
+use softmax_values::SoftmaxValues;
 
 /// Evaluates host tensors that fit the problem. What `output` holds is overwritten, its memory used again.
 pub(crate) fn evaluate(problem: &Problem, inputs: &Inputs<'_>, output: &mut Output) {
@@ -29,15 +37,16 @@ pub(crate) fn evaluate(problem: &Problem, inputs: &Inputs<'_>, output: &mut Outp
     let mut results = Results::new(problem, output);
     let per_row = PerRow::new(problem, inputs);
     match problem.spec().maths() {
+        Maths::Softmax(output) => results.compute(&SoftmaxValues::new(problem, inputs, per_row, output), logits),
         Maths::ClassIndex(loss) => results.compute(&ClassIndex::new(problem, per_row, loss), logits),
-        Maths::Elementwise(loss) => {
-            results.compute(&Elementwise::new(problem, inputs, per_row, loss), logits);
-        }
+        Maths::GivenLogProb => results.compute(&GivenLogProb::new(problem, per_row), logits),
         Maths::Distribution(loss) => match Distribution::new(problem, inputs, per_row, loss) {
             Some(rows) => results.compute(&rows, logits),
             None => results.compute(&reference::Batch::new(problem, inputs), logits),
         },
-        _ => results.compute(&reference::Batch::new(problem, inputs), logits),
+        Maths::RowEntropy => results.compute(&RowEntropy::new(problem, per_row), logits),
+        Maths::Elementwise(loss) => results.compute(&Elementwise::new(problem, inputs, per_row, loss), logits),
+        Maths::Distillation => results.compute(&reference::Batch::new(problem, inputs), logits),
     }
     results.reduce();
 }

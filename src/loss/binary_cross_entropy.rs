@@ -117,11 +117,13 @@ impl Spec for BinaryCrossEntropy {
 /// Of logits.
 impl ElementwiseMaths for BinaryCrossEntropy {
     /// `b y sp(-x) + (1-y) sp(x)`.
+    #[inline(always)]
     fn loss<N: Number>(&self, x: N, y: N, b: f64) -> N {
         (y * b).times(softplus(-x)) + (N::from(1.0) - y).times(softplus(x))
     }
 
     /// `(1-y) sigmoid(x) - b y sigmoid(-x)`.
+    #[inline(always)]
     fn dloss_dx<N: Number>(&self, x: N, y: N, b: f64) -> N {
         (N::from(1.0) - y) * sigmoid(x) - y * b * sigmoid(-x)
     }
@@ -132,6 +134,7 @@ struct OfProbs;
 
 impl ElementwiseMaths for OfProbs {
     /// `-y max(log p, -100) - (1-y) max(log(1-p), -100)`.
+    #[inline(always)]
     fn loss<N: Number>(&self, p: N, y: N, _factor: f64) -> N {
         if !is_probability(p) {
             return N::from(f64::NAN);
@@ -141,6 +144,7 @@ impl ElementwiseMaths for OfProbs {
     }
 
     /// `(p - y) / max(p (1-p), 1e-12)`.
+    #[inline(always)]
     fn dloss_dx<N: Number>(&self, p: N, y: N, _factor: f64) -> N {
         if !is_probability(p) {
             return N::from(f64::NAN);
@@ -149,22 +153,26 @@ impl ElementwiseMaths for OfProbs {
     }
 }
 
+#[inline(always)]
 pub(super) fn is_probability<N: Number>(v: N) -> bool {
     (0.0..=1.0).contains(&v.value())
 }
 
 /// `log(1 + exp(x))`, without overflow and without cancellation.
+#[inline(always)]
 fn softplus<N: Number>(x: N) -> N {
     let tail = exp_minus_abs(x).ln_1p();
     if x.value() > 0.0 { x + tail } else { tail }
 }
 
 /// `1 / (1 + exp(-x))`.
+#[inline(always)]
 pub(super) fn sigmoid<N: Number>(x: N) -> N {
     let e = exp_minus_abs(x);
     if x.value() >= 0.0 { N::from(1.0) / (e + 1.0) } else { e / (e + 1.0) }
 }
 
+#[inline(always)]
 fn exp_minus_abs<N: Number>(x: N) -> N {
     if x.value() > 0.0 { (-x).exp() } else { x.exp() }
 }

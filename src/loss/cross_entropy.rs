@@ -155,10 +155,12 @@ impl Spec for CrossEntropy {
 
 impl ClassIndexMaths for CrossEntropy {
     /// `-log p_t`.
+    #[inline(always)]
     fn loss<N: Number>(&self, log_p: N, _q: N) -> N {
         -log_p
     }
 
+    #[inline(always)]
     fn dloss_dlog_p<N: Number>(&self, _log_p: N, _q: N) -> N {
         N::from(-1.0)
     }

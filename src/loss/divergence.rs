@@ -204,6 +204,7 @@ fn check_top_k<K: Kind>(spec: &Divergence<K>, top_k: TopK, shape: &Shape) -> Res
 }
 
 /// `b - a + a log(a/b)` from `u = log(b/a)`: never negative, exact where a and b are close; b where a = 0.
+#[inline(always)]
 pub(super) fn gap<N: Number>(a: N, b: N, u: N) -> N {
     match a.value() {
         0.0 => b,

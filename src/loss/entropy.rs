@@ -96,11 +96,13 @@ impl Spec for Entropy {
 /// Of a given distribution; that of softmax(logits) is its family's own.
 impl ElementwiseMaths for Entropy {
     /// `-p log p`; 0 where `p = 0`.
+    #[inline(always)]
     fn loss<N: Number>(&self, p: N, _y: N, _factor: f64) -> N {
         -p.times(p.ln())
     }
 
     /// `-(log p + 1)`.
+    #[inline(always)]
     fn dloss_dx<N: Number>(&self, p: N, _y: N, _factor: f64) -> N {
         -(p.ln() + 1.0)
     }

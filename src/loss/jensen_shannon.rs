@@ -69,6 +69,7 @@ impl Kind for Jsd {
 }
 
 impl DistributionMaths for Jsd {
+    #[inline(always)]
     fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         let (beta, rest) = self.shares();
         let m = c.p * beta + c.q * rest;
@@ -78,6 +79,7 @@ impl DistributionMaths for Jsd {
     }
 
     /// `(1-beta) q log(q/M)`.
+    #[inline(always)]
     fn slope<N: Number>(&self, c: &Class<N>) -> N {
         let (beta, rest) = self.shares();
         -(c.q * rest).times(log_mixture(rest, beta, c.log_p - c.log_q))
@@ -86,6 +88,7 @@ impl DistributionMaths for Jsd {
 
 /// `log((own a + other b)/a)` from `u = log(b/a)`, own + other = 1: straight from `e^u - 1` while that is small or
 /// added to.
+#[inline(always)]
 fn log_mixture<N: Number>(own: f64, other: f64, u: N) -> N {
     let x = u.exp_m1() * other;
     if x.value() < -0.25 { (u.exp() * other + own).ln() } else { x.ln_1p() }

@@ -80,18 +80,22 @@ impl Kind for Kl {
 }
 
 impl DistributionMaths for Kl {
+    #[inline(always)]
     fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         c.p.times(c.log_p - c.log_q)
     }
 
+    #[inline(always)]
     fn slope<N: Number>(&self, c: &Class<N>) -> N {
         -c.p
     }
 
+    #[inline(always)]
     fn teacher_log_ratio<N: Number>(&self, c: &Class<N>) -> Option<N> {
         Some(c.log_p - c.log_q)
     }
 
+    #[inline(always)]
     fn gap<N: Number>(&self, c: &Class<N>) -> Option<N> {
         Some(gap(c.p, c.q, c.log_q - c.log_p))
     }

@@ -1,8 +1,10 @@
-use crate::cpu::{Elements, Pair, Sums};
+use crate::cpu::{Elements, Pair, SoftmaxRow, Sums};
 use crate::number::Number;
 use crate::reference::Real;
 
 /// A loss's own functions: the twins of those in its shader fragment. All else is its family's.
+///
+/// They are inlined wherever they are called, since a loop becomes vectors only as a whole.
 pub(crate) enum Maths<'a> {
     Softmax(&'a dyn AnySoftmax),
     ClassIndex(&'a dyn AnyClassIndex),
@@ -67,6 +69,8 @@ pub(crate) trait ElementwiseMaths: Sync {
 pub(crate) trait AnySoftmax: Sync {
     fn value(&self, log_p: Real, p: Real) -> Real;
     fn dlogit(&self, p: Real, g: Real, sum_g: Real, sum_gp: Real) -> Real;
+    /// Every class of a row.
+    fn run(&self, row: SoftmaxRow<'_>);
 }
 
 impl<M: SoftmaxMaths> AnySoftmax for M {
@@ -75,6 +79,9 @@ impl<M: SoftmaxMaths> AnySoftmax for M {
     }
     fn dlogit(&self, p: Real, g: Real, sum_g: Real, sum_gp: Real) -> Real {
         SoftmaxMaths::dlogit(self, p, g, sum_g, sum_gp)
+    }
+    fn run(&self, row: SoftmaxRow<'_>) {
+        row.run(self);
     }
 }
 

@@ -43,15 +43,18 @@ impl Kind for ReverseKl {
 }
 
 impl DistributionMaths for ReverseKl {
+    #[inline(always)]
     fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         c.q.times(c.log_q - c.log_p)
     }
 
     /// `q (log q - log p)`; the `q` that is left out is what a softmax takes away again.
+    #[inline(always)]
     fn slope<N: Number>(&self, c: &Class<N>) -> N {
         self.loss_term(c)
     }
 
+    #[inline(always)]
     fn gap<N: Number>(&self, c: &Class<N>) -> Option<N> {
         Some(gap(c.q, c.p, c.log_p - c.log_q))
     }

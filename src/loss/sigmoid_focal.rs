@@ -58,6 +58,7 @@ impl SigmoidFocal {
     }
 
     /// `a = alpha y + (1-alpha)(1-y)`.
+    #[inline(always)]
     fn balance<N: Number>(&self, y: N) -> N {
         let (positive, negative) = self.factors();
         y * positive + (N::from(1.0) - y) * negative
@@ -107,6 +108,7 @@ impl Spec for SigmoidFocal {
 
 impl ElementwiseMaths for SigmoidFocal {
     /// `a q^gamma ce`.
+    #[inline(always)]
     fn loss<N: Number>(&self, x: N, y: N, _factor: f64) -> N {
         if !is_probability(y) {
             return N::from(f64::NAN);
@@ -117,6 +119,7 @@ impl ElementwiseMaths for SigmoidFocal {
     /// `a [gamma q^(gamma-1) sigmoid(x) sigmoid(-x) (1-2y) ce + q^gamma ((1-y) sigmoid(x) - y sigmoid(-x))]`.
     ///
     /// For hard labels `sigmoid(x) sigmoid(-x) = q (1-q)`: no power below gamma is needed, and every gamma is safe.
+    #[inline(always)]
     fn dloss_dx<N: Number>(&self, x: N, y: N, _factor: f64) -> N {
         if !is_probability(y) {
             return N::from(f64::NAN);
@@ -137,6 +140,7 @@ impl ElementwiseMaths for SigmoidFocal {
 const CE: BinaryCrossEntropy = BinaryCrossEntropy { input: Form::Logits, pos_weight: None, reduction: Reduction::None };
 
 /// `q = sigmoid(x)(1-y) + sigmoid(-x) y`.
+#[inline(always)]
 fn miss<N: Number>(x: N, y: N) -> N {
     sigmoid(x) * (N::from(1.0) - y) + sigmoid(-x) * y
 }

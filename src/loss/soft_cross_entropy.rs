@@ -107,10 +107,12 @@ impl Spec for SoftCrossEntropy {
 
 impl DistributionMaths for SoftCrossEntropy {
     /// `-w y' lp`.
+    #[inline(always)]
     fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         -c.p.times(c.log_q)
     }
 
+    #[inline(always)]
     fn slope<N: Number>(&self, c: &Class<N>) -> N {
         -c.p
     }

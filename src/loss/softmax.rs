@@ -41,22 +41,26 @@ softmax_spec!(LogSoftmax, "log_softmax");
 softmax_spec!(Softmax, "softmax");
 
 impl SoftmaxMaths for LogSoftmax {
+    #[inline(always)]
     fn value<N: Number>(&self, log_p: N, _p: N) -> N {
         log_p
     }
 
     /// `g - p sum g`.
+    #[inline(always)]
     fn dlogit<N: Number>(&self, p: N, g: N, sum_g: N, _sum_gp: N) -> N {
         -(p * sum_g) + g
     }
 }
 
 impl SoftmaxMaths for Softmax {
+    #[inline(always)]
     fn value<N: Number>(&self, _log_p: N, p: N) -> N {
         p
     }
 
     /// `p (g - sum g p)`.
+    #[inline(always)]
     fn dlogit<N: Number>(&self, p: N, g: N, _sum_g: N, sum_gp: N) -> N {
         p * (-sum_gp + g)
     }

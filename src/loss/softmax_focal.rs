@@ -141,11 +141,13 @@ pub(super) fn gamma_args(gamma: f32) -> [f32; 4] {
 
 impl ClassIndexMaths for SoftmaxFocal {
     /// `q^gamma (-log p_t)`.
+    #[inline(always)]
     fn loss<N: Number>(&self, log_p: N, q: N) -> N {
         q.powf(self.gamma.into()).times(-log_p)
     }
 
     /// `-q^gamma (1 + gamma p_t r)` with `r = -log p_t / q`, 1 where `q = 0`; `p_t r = 0` where `p_t = 0`.
+    #[inline(always)]
     fn dloss_dlog_p<N: Number>(&self, log_p: N, q: N) -> N {
         let gamma = f64::from(self.gamma);
         let r = if q.value() == 0.0 { N::from(1.0) } else { -log_p / q };

@@ -35,17 +35,20 @@ impl Kind for Tv {
 }
 
 impl DistributionMaths for Tv {
+    #[inline(always)]
     fn loss_term<N: Number>(&self, c: &Class<N>) -> N {
         difference(c).abs() * 0.5
     }
 
     /// `1/2 sign(q - p) q`.
+    #[inline(always)]
     fn slope<N: Number>(&self, c: &Class<N>) -> N {
         difference(c).signum() * 0.5 * c.q
     }
 }
 
 /// `q - p`; where they are close `p (e^u - 1)`, `u = log(q/p)`.
+#[inline(always)]
 fn difference<N: Number>(c: &Class<N>) -> N {
     let u = c.log_q - c.log_p;
     if u.value().abs() < 0.25 && c.p.value() > 0.0 { c.p * u.exp_m1() } else { c.q - c.p }

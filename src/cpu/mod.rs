@@ -7,10 +7,12 @@ mod elementwise;
 mod functions;
 mod given_log_prob;
 mod lanes;
+mod per_class;
 mod reference_rows;
 mod results;
 mod row_entropy;
 mod rows;
+mod run;
 mod softmax;
 mod softmax_values;
 

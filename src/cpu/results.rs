@@ -1,16 +1,10 @@
-use std::cell::RefCell;
-
-use super::lanes::{LANES, SHORT, ShortRows, Task, vectorised};
-use super::rows::{Reader, RowOut, Rows, Scratch, number};
-use super::softmax::Softmax;
+use super::per_class::PerClass;
+use super::rows::{Reader, Rows, number};
+use super::run::{Run, Slices};
+use crate::SideOutputs;
 use crate::inputs::Output;
-use crate::kernel::Slot;
 use crate::reference::{self, Real};
 use crate::validate::{Extent, Problem};
-use crate::{Shape, SideOutputs, Storage};
-
-/// Elements that a thread takes at a time, at least.
-const GRAIN: usize = 1 << 14;
 
 /// The results of a call as they are written row by row.
 pub(super) struct Results<'a> {
@@ -48,15 +42,22 @@ impl<'a> Results<'a> {
 
     /// Every row, by threads that take runs of slabs.
     pub fn compute(&mut self, rows: &impl Rows, logits: Reader<'_>) {
-        let whole = Slices {
-            values: &mut self.output.values,
-            parts: self.output.parts.as_mut().map_or(&mut [], |parts| parts.as_flattened_mut()),
-            dlogits: self.output.dlogits.as_deref_mut().unwrap_or_default(),
-            dtargets: self.output.dtargets.as_deref_mut().unwrap_or_default(),
-            state: self.output.row_state.as_deref_mut().unwrap_or_default(),
+        let (problem, shape) = (self.problem, &self.problem.shape);
+        let Output { values, parts, dlogits, dtargets, row_state, .. } = &mut *self.output;
+        // A value by row is a row of one.
+        let values = match problem.extent() {
+            Extent::Element => PerClass::new(values, shape, shape.slab_len()),
+            _ => PerClass::Rows { tensor: values, stride: 1 },
+        };
+        let out = Slices {
+            values,
+            dlogits: PerClass::new(dlogits.as_deref_mut().unwrap_or_default(), shape, shape.dlogits_stride),
+            dtargets: PerClass::new(dtargets.as_deref_mut().unwrap_or_default(), shape, shape.dtargets_stride),
+            parts: parts.as_mut().map_or(&mut [], |parts| parts.as_flattened_mut()),
+            state: row_state.as_deref_mut().unwrap_or_default(),
             side: &mut self.side,
         };
-        Run { problem: self.problem, rows, logits, first: 0, n: self.problem.shape.outer(), out: whole }.go();
+        Run { problem, rows, logits, first: 0, n: shape.n_rows, out }.go();
     }
 
     /// From results by row to those of the batch.
@@ -89,188 +90,5 @@ fn room(numbers: &mut Vec<f32>, len: usize) {
         // The system's pages of zeros, which each thread touches first itself.
         true => *numbers = vec![0.0; len],
         false => numbers.resize(len, 0.0),
-    }
-}
-
-/// The results of a run of rows.
-struct Slices<'a> {
-    values: &'a mut [f32],
-    parts: &'a mut [f32],
-    dlogits: &'a mut [f32],
-    dtargets: &'a mut [f32],
-    state: &'a mut [f32],
-    side: &'a mut [u32],
-}
-
-/// Slabs (rows, where the batch is in rows), and where their results go.
-struct Run<'a, 'b, R> {
-    problem: &'a Problem,
-    rows: &'a R,
-    logits: Reader<'a>,
-    /// The first slab.
-    first: usize,
-    n: usize,
-    out: Slices<'b>,
-}
-
-impl<R: Rows> Run<'_, '_, R> {
-    /// Halves a long run between two threads.
-    fn go(self) {
-        if self.n < 2 || self.n * self.problem.shape.slab_len() <= 2 * GRAIN {
-            return vectorised(self);
-        }
-        let Run { problem, rows, logits, first, n, out } = self;
-        let (here, there) = out.split(problem, n / 2);
-        let here = Run { problem, rows, logits, first, n: n / 2, out: here };
-        let there = Run { problem, rows, logits, first: first + n / 2, n: n - n / 2, out: there };
-        rayon::join(|| here.go(), || there.go());
-    }
-}
-
-impl<'a> Slices<'a> {
-    /// The first `n` slabs, and the others.
-    fn split(self, problem: &Problem, n: usize) -> (Self, Self) {
-        let (shape, rows) = (&problem.shape, n * problem.shape.inner);
-        let Slices { values, parts, dlogits, dtargets, state, side } = self;
-        let (values, values_after) = split(values, rows * values_width(problem));
-        let (parts, parts_after) = split(parts, rows * 3);
-        let (dlogits, dlogits_after) = split(dlogits, n * shape.dlogits_stride);
-        let (dtargets, dtargets_after) = split(dtargets, n * shape.dtargets_stride);
-        let (state, state_after) = split(state, rows * problem.state_width());
-        let (side, side_after) = split(side, rows * problem.spec().rows().side.width());
-        (
-            Slices { values, parts, dlogits, dtargets, state, side },
-            Slices {
-                values: values_after,
-                parts: parts_after,
-                dlogits: dlogits_after,
-                dtargets: dtargets_after,
-                state: state_after,
-                side: side_after,
-            },
-        )
-    }
-}
-
-/// A tensor at this length, or nothing twice.
-fn split<T>(tensor: &mut [T], at: usize) -> (&mut [T], &mut [T]) {
-    let at = at.min(tensor.len());
-    tensor.split_at_mut(at)
-}
-
-/// Values of a row.
-fn values_width(problem: &Problem) -> usize {
-    if problem.extent() == Extent::Element { problem.shape.n_classes } else { 1 }
-}
-
-/// Memory that a thread's rows take in turn.
-#[derive(Default)]
-struct Rooms {
-    x: Vec<f32>,
-    scratch: Scratch,
-    /// Rows of results that are stored otherwise than side by side.
-    values: Vec<f32>,
-    dlogits: Vec<f32>,
-    dtargets: Vec<f32>,
-}
-
-thread_local! {
-    static ROOMS: RefCell<Rooms> = RefCell::default();
-}
-
-impl<R: Rows> Task for Run<'_, '_, R> {
-    #[inline(always)]
-    fn run(self) {
-        // A thread has one run at a time: none begins within another.
-        let mut rooms = ROOMS.take();
-        let Run { problem, rows, logits, first, n, out } = self;
-        let (shape, extent) = (&problem.shape, problem.extent());
-        let Rooms { x, scratch, values, dlogits, dtargets } = &mut rooms;
-        let [values_storage, dlogits_storage, dtargets_storage] =
-            [Slot::Values, Slot::Dlogits, Slot::Dtargets].map(|slot| problem.storage(slot));
-        let state_width = if out.state.is_empty() { 0 } else { problem.state_width() };
-        let side_width = if out.side.is_empty() { 0 } else { problem.spec().rows().side.width() };
-        let parts_width = if out.parts.is_empty() { 0 } else { 3 };
-        let (first, n_rows) = (first * shape.inner, n * shape.inner);
-        let inv_t = rows.begins_with_softmax().filter(|_| shape.n_classes <= SHORT);
-        let mut short_rows = ShortRows::new();
-        for n in 0..n_rows {
-            if let Some(inv_t) = inv_t.filter(|_| n % LANES == 0) {
-                for i in 0..LANES.min(n_rows - n) {
-                    short_rows.put(i, logits.row(shape, first + n + i, x));
-                }
-                short_rows.compute(shape.n_classes, inv_t);
-            }
-            let mut row_values = match extent {
-                Extent::Element => Place::new(out.values, shape, shape.slab_len(), n, values),
-                _ => Place::SideBySide(out.values.get_mut(n..=n).unwrap_or_default()),
-            };
-            let mut row_dlogits = Place::new(out.dlogits, shape, shape.dlogits_stride, n, dlogits);
-            let mut row_dtargets = Place::new(out.dtargets, shape, shape.dtargets_stride, n, dtargets);
-            let row = RowOut {
-                values: row_values.slice(),
-                parts: &mut out.parts[n * parts_width..][..parts_width],
-                dlogits: row_dlogits.slice(),
-                dtargets: row_dtargets.slice(),
-                state: &mut out.state[n * state_width..][..state_width],
-                side: &mut out.side[n * side_width..][..side_width],
-            };
-            let found = inv_t.and_then(|inv_t| Softmax::of_short_row(&short_rows, n % LANES, inv_t));
-            if found.is_some() {
-                short_rows.exponentials(n % LANES, row.dlogits);
-            }
-            rows.row(first + n, logits.row(shape, first + n, x), found, scratch, row);
-            row_values.store(values_storage);
-            row_dlogits.store(dlogits_storage);
-            row_dtargets.store(dtargets_storage);
-        }
-        ROOMS.set(rooms);
-    }
-}
-
-/// A row's place in a tensor.
-enum Place<'a> {
-    SideBySide(&'a mut [f32]),
-    /// Numbers that go to every `inner`th place, the first to the first.
-    Apart {
-        row: &'a mut [f32],
-        tensor: &'a mut [f32],
-        inner: usize,
-    },
-}
-
-impl<'a> Place<'a> {
-    /// Of row `n` in a tensor with one number per class, or in one that is not written.
-    #[inline(always)]
-    fn new(tensor: &'a mut [f32], shape: &Shape, stride: usize, n: usize, room: &'a mut Vec<f32>) -> Place<'a> {
-        let inner = shape.inner;
-        match inner {
-            _ if tensor.is_empty() => Place::SideBySide(tensor),
-            1 => Place::SideBySide(&mut tensor[n * stride..][..shape.n_classes]),
-            _ => {
-                room.resize(shape.n_classes, 0.0);
-                Place::Apart { row: room, tensor: &mut tensor[shape.place(stride, n, 0)..], inner }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn slice(&mut self) -> &mut [f32] {
-        match self {
-            Place::SideBySide(row) | Place::Apart { row, .. } => row,
-        }
-    }
-
-    /// Rounds the row to what the tensor is stored as, and puts it there.
-    #[inline(always)]
-    fn store(self, storage: Storage) {
-        match self {
-            Place::SideBySide(_) if storage == Storage::F32 => {}
-            Place::SideBySide(row) => row.iter_mut().for_each(|number| *number = storage.round((*number).into())),
-            Place::Apart { row, tensor, inner } => {
-                let places = tensor.iter_mut().step_by(inner);
-                places.zip(row).for_each(|(place, number)| *place = storage.round((*number).into()));
-            }
-        }
     }
 }

@@ -43,6 +43,21 @@ pub(super) fn ln_1p(x: f64) -> f64 {
     at_the_edges(u, k * LN_2 + (ln_1p_fraction(f) + (x - (u - 1.0)) / u))
 }
 
+/// The hyperbolic tangent.
+#[inline(always)]
+pub(super) fn tanh(x: f64) -> f64 {
+    let below = Number::exp_m1(-2.0 * x.abs());
+    let far = -below / (2.0 + below);
+    if x < 0.0 { -far } else { far }
+}
+
+/// `1/cosh^2 x`, without the cancellation of `1 - tanh^2 x`.
+#[inline(always)]
+pub(super) fn sech_squared(x: f64) -> f64 {
+    let e = exp(-2.0 * x.abs());
+    4.0 * e / ((1.0 + e) * (1.0 + e))
+}
+
 /// `x = 2^k (1 + f)` with `sqrt(1/2) <= 1 + f < sqrt(2)`.
 #[inline(always)]
 fn split(x: f64) -> (f64, f64) {
@@ -136,7 +151,7 @@ impl Number for f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{exp, ln, ln_1p};
+    use super::{exp, ln, ln_1p, sech_squared, tanh};
     use crate::number::Number;
 
     /// Off by at most 1e-11 of itself.
@@ -160,6 +175,10 @@ mod tests {
             }
             assert_close(ln(x), x.ln());
             assert_close(ln_1p(x), x.ln_1p());
+            assert_close(tanh(x), x.tanh());
+            if x.abs() < 300.0 {
+                assert_close(sech_squared(x), x.cosh().powi(-2));
+            }
             assert_close(Number::exp_m1(x), if x.abs() < 700.0 { x.exp_m1() } else { Number::exp_m1(x) });
         }
         assert_eq!((exp(-701.0), exp(701.0)), (0.0, f64::INFINITY));

@@ -1,7 +1,6 @@
-use super::functions::ln_1p;
+use super::functions::{ln_1p, sech_squared, tanh};
 use super::lanes::{ShortRows, all_ordered, exponentials, largest, sum};
 
-use crate::reference::Real;
 use crate::validate::Problem;
 
 /// A row's softmax as the pair `(m, D)`: the maximum, and the sum of `exp((x_c - m)/T)` over all classes but one that
@@ -89,28 +88,29 @@ impl LogitMap {
     }
 
     /// The capped logits; -inf stays.
+    #[inline(always)]
     fn capped<'a>(&self, x: &'a [f32], room: &'a mut Vec<f32>) -> &'a [f32] {
-        let Some(cap) = self.softcap else { return x };
-        room.clear();
-        room.extend(x.iter().map(|&x| self.capped_one(x, cap)));
+        if self.softcap.is_none() {
+            return x;
+        }
+        room.resize(x.len(), 0.0);
+        room.iter_mut().zip(x).for_each(|(u, &x)| *u = self.cap(x));
         room
     }
 
-    fn capped_one(&self, x: f32, cap: f32) -> f32 {
-        if x == f32::NEG_INFINITY { x } else { ((f64::from(x) / f64::from(cap)).tanh() * f64::from(cap)) as f32 }
-    }
-
-    /// Of one logit.
+    #[inline(always)]
     fn cap(&self, x: f32) -> f32 {
-        self.softcap.map_or(x, |cap| self.capped_one(x, cap))
+        let Some(cap) = self.softcap.map(f64::from) else { return x };
+        let capped = (cap * tanh(f64::from(x) / cap)) as f32;
+        if x == f32::NEG_INFINITY { x } else { capped }
     }
 
     /// Gradients of logits from those of capped logits: times `1/cosh^2(x/cap)`.
+    #[inline(always)]
     pub fn through(&self, x: &[f32], gradient: &mut [f32]) {
-        let Some(cap) = self.softcap else { return };
+        let Some(cap) = self.softcap.map(f64::from) else { return };
         for (g, &x) in gradient.iter_mut().zip(x) {
-            let slope = if x == f32::NEG_INFINITY { Real::ZERO } else { (Real::from(x) / cap).sech_squared() };
-            *g = (f64::from(*g) * slope.value) as f32;
+            *g = (f64::from(*g) * sech_squared(f64::from(x) / cap)) as f32;
         }
     }
 }

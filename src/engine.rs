@@ -14,7 +14,7 @@ pub struct Engine {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Backend {
-    /// The f64 reference.
+    /// The processor's cores, in vectors.
     Cpu,
     /// A wgpu device.
     Gpu {
@@ -28,7 +28,7 @@ pub enum Backend {
 impl std::fmt::Display for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Backend::Cpu => write!(f, "CPU reference (f64)"),
+            Backend::Cpu => write!(f, "CPU"),
             Backend::Gpu { adapter, variant } => write!(f, "{adapter}, {variant} kernels"),
         }
     }
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// As [`Engine::evaluate`], into an output whose memory is used again: on the CPU, calls of one shape after another
-    /// then allocate nothing that grows with it. What the output held is gone, also after an error.
+    /// then allocate nothing that grows with it. After an error it is as it was.
     ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {

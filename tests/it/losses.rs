@@ -7,6 +7,7 @@ use surprisal::{Engine, Error, GpuEngine, Inputs, Output, Pass};
 
 use crate::support::case::Case;
 use crate::support::compare::assert_matches;
+use crate::support::device::cpu;
 
 /// Forward, forward + backward, and backward from the state that forward saved, on the CPU and on these engines.
 pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {
@@ -15,8 +16,7 @@ pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Cas
         let engine = engine.policy(case.policy);
         check_passes(what, case, &oracles, |pass, inputs| engine.evaluate(&case.loss, pass, case.shape, inputs));
     };
-    check_engine("CPU", Engine::cpu());
-    engines.for_each(|(what, engine)| check_engine(what, engine.clone()));
+    std::iter::once(cpu()).chain(engines).for_each(|(what, engine)| check_engine(what, engine.clone()));
 }
 
 /// The same on an app's device.

@@ -2,6 +2,7 @@
 
 mod bind;
 mod class_windows;
+mod cpu;
 mod losses;
 mod options;
 mod planes;

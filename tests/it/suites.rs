@@ -3,12 +3,12 @@ mod paragraph;
 
 use rstest::rstest;
 use surprisal::reference::Real;
-use surprisal::{Engine, Loss, Pass};
+use surprisal::{Loss, Pass};
 
 use crate::losses;
 use crate::support::case::Case;
 use crate::support::compare::{assert_within, numbers};
-use crate::support::device::engines;
+use crate::support::device::{engines, every_engine};
 use paragraph::Paragraph;
 
 /// The cases of a file, each with the values and gradient expected.
@@ -55,10 +55,9 @@ fn the_oracle_has_a_suites_numbers_and_every_engine_the_oracles(#[case] text: &s
 #[case::kornia(include_str!("golden/suites/kornia.txt"))]
 #[case::monai(include_str!("golden/suites/monai.txt"))]
 fn every_engine_has_a_suites_numbers_to_2e_6_of_the_terms_summed(#[case] text: &str) {
-    let engines: Vec<_> = engines().cloned().chain([("CPU".to_string(), Engine::cpu())]).collect();
     for (case, values, dlogits) in cases(text) {
         let pass = if dlogits.is_some() { Pass::ForwardBackward } else { Pass::Forward };
-        for (name, engine) in &engines {
+        for (name, engine) in every_engine() {
             let output = engine.evaluate(&case.loss, pass, case.shape, case.inputs());
             let output = output.unwrap_or_else(|error| panic!("{name}: {}: {error}", case.name));
             assert_near(&format!("{name}: {}", case.name), &output.values, &values, &values);

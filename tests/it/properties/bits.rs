@@ -6,7 +6,7 @@ use surprisal::{CrossEntropy, Distillation, Form, HardPart, KlDivergence, Loss, 
 use super::evaluate;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
-use crate::support::device::{engines, fresh_shapes};
+use crate::support::device::{cpu, every_engine, fresh_shapes};
 use crate::support::losses::{each_divergence, forms, of_softmax, representatives, with_reduction};
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -52,7 +52,7 @@ fn a_row_does_not_depend_on_the_other_rows() {
         for batch in [Batch::new(40, 37), Batch::new(7, 1028)] {
             let case = random_case(loss.clone(), batch.deviation(3.0));
             let reversed: Vec<_> = (0..batch.n_rows).rev().collect();
-            for (name, engine) in &shapes[i % shapes.len()] {
+            for (name, engine) in std::iter::once(cpu()).chain(&shapes[i % shapes.len()]) {
                 let all = evaluate(engine, &case, Pass::ForwardBackward);
                 for subset in [&[0][..], &[4], &[1, 6, 2], &reversed] {
                     let some = rows(&case, subset);
@@ -75,7 +75,8 @@ fn a_row_does_not_depend_on_the_other_rows() {
 fn the_same_input_gives_the_same_bits() {
     for (shape, engines) in fresh_shapes().iter().enumerate() {
         let cases = representative_cases(Batch::new(600, 37), shape);
-        for ((name, engine), case) in engines.iter().flat_map(|engine| cases.iter().map(move |case| (engine, case))) {
+        let engines = std::iter::once(cpu()).chain(engines);
+        for ((name, engine), case) in engines.flat_map(|engine| cases.iter().map(move |case| (engine, case))) {
             let [first, second] = [(); 2].map(|_| evaluate(engine, case, Pass::ForwardBackward));
             assert_eq!(bits(&first.values), bits(&second.values), "{name}: {}", case.name);
             let [first, second] = [first, second].map(|output| bits(&output.dlogits.unwrap_or_default()));
@@ -94,7 +95,7 @@ fn a_common_offset_of_a_rows_logits_changes_no_bit() {
         if forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
             moved.values = case.values.as_deref().map(shift);
         }
-        for (name, engine) in engines() {
+        for (name, engine) in every_engine() {
             let [expected, found] = [&case, &moved].map(|case| evaluate(engine, case, Pass::ForwardBackward));
             assert_eq!(bits(&found.values), bits(&expected.values), "{name}: {}", case.name);
             let [expected, found] = [expected, found].map(|output| bits(&output.dlogits.unwrap_or_default()));
@@ -115,7 +116,7 @@ fn focal_loss_with_gamma_zero_is_cross_entropy() {
             let sums = [beside_teacher(focal.clone().into()), beside_teacher(plain.clone().into())];
             for losses in [[Loss::from(focal), plain.into()], sums] {
                 let [focal, plain] = losses.map(|loss| random_case(loss, Batch::new(300, 37).deviation(3.0)));
-                for (name, engine) in engines() {
+                for (name, engine) in every_engine() {
                     let [a, b] = [&focal, &plain].map(|case| evaluate(engine, case, Pass::ForwardBackward));
                     assert_eq!(bits(&a.values), bits(&b.values), "{name}: {}", focal.name);
                     assert_eq!(a.dlogits.map(|g| bits(&g)), b.dlogits.map(|g| bits(&g)), "{name}: {}", focal.name);
@@ -132,7 +133,7 @@ fn a_distribution_does_not_diverge_from_itself(#[values(1, 2, 6, 37, 1000)] n_cl
         let loss = with_reduction(&loss, Reduction::None);
         let mut case = random_case(loss, Batch::new(20, n_classes).deviation(3.0));
         case.values = Some(case.logits.clone());
-        for (name, engine) in engines() {
+        for (name, engine) in every_engine() {
             let fused = evaluate(engine, &case, Pass::ForwardBackward);
             assert_eq!(fused.values, [0.0; 20], "{name}: {}", case.name);
             assert!(fused.dlogits.iter().flatten().all(|&g| g == 0.0), "{name}: {}", case.name);

@@ -10,7 +10,7 @@ use crate::losses::check;
 use crate::support::case::{Case, case};
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::{UNITS, assert_within, numbers};
-use crate::support::device::{engines, gpus};
+use crate::support::device::{engines, every_engine, gpus};
 use crate::support::planes::in_planes;
 use crate::support::random::Random;
 use crate::support::staged::{APART, run, saved_state};
@@ -56,7 +56,7 @@ fn rows_at_the_edge_are_those_of_the_oracle() {
 #[test]
 fn a_row_without_a_value_is_nan_in_every_part() {
     let case = edge(losses()[0].clone(), None, Some((N_CLASSES + 1, f32::NAN)));
-    for (name, engine) in engines() {
+    for (name, engine) in every_engine() {
         let output = super::evaluate(engine, &case, Pass::ForwardBackward);
         let parts = output.parts.expect("parts");
         for (n, (value, part)) in output.values.iter().zip(parts).enumerate() {

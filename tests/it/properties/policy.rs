@@ -1,10 +1,10 @@
 //! The mean over nothing, as the policy has it; its gradient is 0 either way.
 
-use surprisal::{CrossEntropy, EmptyMean, Engine, Pass, Policy, Reduction, RowWeights, Side};
+use surprisal::{CrossEntropy, EmptyMean, Pass, Policy, Reduction, RowWeights, Side};
 
 use super::evaluate;
 use crate::support::case::{Case, case};
-use crate::support::device::engines;
+use crate::support::device::every_engine;
 
 const LOGITS: [f32; 6] = [0.5, -1.0, 2.0, 0.25, 3.0, -2.0];
 
@@ -24,10 +24,7 @@ fn over_nothing() -> Vec<Case> {
 
 #[test]
 fn the_mean_over_nothing_is_nan_or_zero_by_policy() {
-    let cpu = ("CPU".to_string(), Engine::cpu());
-    let mut all: Vec<&(String, Engine)> = engines().collect();
-    all.push(&cpu);
-    for (name, engine) in all {
+    for (name, engine) in every_engine() {
         for case in over_nothing() {
             for (empty_mean, is_expected) in
                 [(EmptyMean::Nan, f32::is_nan as fn(f32) -> bool), (EmptyMean::Zero, |x| x == 0.0)]
@@ -48,7 +45,7 @@ fn the_mean_over_nothing_is_nan_or_zero_by_policy() {
 fn a_poisoned_row_makes_the_mean_over_nothing_nan() {
     let logits = [f32::NAN, 0.0, 1.0, 0.5, 1.0, 2.0];
     let case = case(CrossEntropy::new().reduction(Reduction::SumDividedBy(0.0)), 3, &logits).labels(&[0, 1]);
-    for (name, engine) in engines() {
+    for (name, engine) in every_engine() {
         let engine = engine.clone().policy(Policy::new().empty_mean(EmptyMean::Zero));
         assert!(evaluate(&engine, &case, Pass::Forward).values[0].is_nan(), "{name}");
     }

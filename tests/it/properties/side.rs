@@ -4,7 +4,7 @@ use surprisal::{CrossEntropy, Pass, RowWeights, Side, SideOutputs};
 
 use super::evaluate;
 use crate::support::case::{Case, case};
-use crate::support::device::engines;
+use crate::support::device::every_engine;
 
 const NEG_INF: f32 = f32::NEG_INFINITY;
 const N_CLASSES: usize = 5;
@@ -36,10 +36,7 @@ fn ties_masks_and_silent_rows_have_the_side_outputs_of_the_table() {
     let logits = ROWS.map(|(row, _)| row).concat();
     let loss = CrossEntropy::new().ignore_index(-100).row_weights(RowWeights::Scale).side(wanted());
     let case = case(loss, N_CLASSES, &logits).labels(&ROWS.map(|(_, label)| label)).row_weights(&WEIGHTS);
-    let cpu = ("CPU".to_string(), surprisal::Engine::cpu());
-    let mut all: Vec<&(String, surprisal::Engine)> = engines().collect();
-    all.push(&cpu);
-    for (name, engine) in all {
+    for (name, engine) in every_engine() {
         let found = side(&case, engine);
         assert_eq!(found.argmax, Some(vec![1, 2, 4, 0, 0, 0, 0, u32::MAX]), "{name}");
         let flags = |hits: [f32; 7], column: Option<Vec<f32>>| {
@@ -65,7 +62,7 @@ fn the_argmax_is_the_first_of_equals_in_long_rows() {
             logits[first] = 2.0;
             logits[n_classes - 1] = 2.0;
             let case = case(CrossEntropy::new().side(wanted()), n_classes, &logits).labels(&[n_classes as i32 - 1]);
-            for (name, engine) in engines() {
+            for (name, engine) in every_engine() {
                 let found = side(&case, engine);
                 assert_eq!(found.argmax, Some(vec![first as u32]), "{name}: {n_classes} classes");
                 assert_eq!(found.top_1, Some(vec![1.0]), "{name}: {n_classes} classes");

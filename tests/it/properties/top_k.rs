@@ -12,7 +12,7 @@ use crate::losses::check;
 use crate::support::case::{Case, case};
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::{UNITS, assert_within, numbers};
-use crate::support::device::{engines, gpus};
+use crate::support::device::{engines, every_engine, gpus};
 use crate::support::planes::in_planes;
 use crate::support::random::Random;
 use crate::support::staged::{APART, run, saved_state};
@@ -144,7 +144,7 @@ fn the_order_of_slots_changes_no_more_than_rounding() {
         let probs: Vec<f32> = probs.chunks(64).flat_map(|row| row.iter().rev().copied()).collect();
         let back = forth.clone().named(&reversed(forth.labels.as_deref().expect("a teacher")), &probs);
         let oracle = back.evaluate(Pass::ForwardBackward);
-        for (name, engine) in engines() {
+        for (name, engine) in every_engine() {
             let [forth, back] = [&forth, &back].map(|case| evaluate(engine, case, Pass::ForwardBackward));
             let doubles = |numbers: &[f32]| numbers.iter().copied().map(f64::from).collect::<Vec<_>>();
             let bound = |real: &Real| 2.0 * UNITS * real.rounding / f64::from(1 << 24) + 1e-35;

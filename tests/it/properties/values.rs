@@ -11,7 +11,7 @@ use crate::losses;
 use crate::support::case::case;
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::assert_relative;
-use crate::support::device::engines;
+use crate::support::device::{engines, every_engine};
 use crate::support::losses::{each_divergence, of_softmax, with_reduction};
 use crate::support::random::Random;
 
@@ -30,7 +30,7 @@ fn confident_rows_keep_their_relative_accuracy(
     logits[1] = 0.0;
     let d = (n_classes - 1) as f64 * (-f64::from(distance)).exp();
     let (q, p) = (d / (1.0 + d), 1.0 / (1.0 + d));
-    for (name, engine) in engines() {
+    for (name, engine) in every_engine() {
         let what = |loss: &str| format!("{name}: {loss}, 1 - p = {q:e}, C = {n_classes}");
         let ce = evaluate(engine, &case(CrossEntropy::new(), n_classes, &logits).labels(&[1]), Pass::ForwardBackward);
         assert_relative(&what("loss"), &doubles(&ce.values), &[d.ln_1p()], 4e-6);
@@ -56,7 +56,7 @@ fn binary_cross_entropy_of_tiny_probabilities_is_exact() {
     let loss = BinaryCrossEntropy::of_probs().reduction(Reduction::None);
     let case = case(loss, 1, &probs).values(&[1.0; 7]);
     let expected = probs.map(|p| -f64::from(p).ln());
-    for (name, engine) in engines() {
+    for (name, engine) in every_engine() {
         let found = doubles(&evaluate(engine, &case, Pass::Forward).values);
         assert_relative(&format!("{name}: {}", case.name), &found, &expected, 2e-7);
     }
@@ -80,7 +80,7 @@ fn kl_divergence_is_never_negative(
         };
         let moves = Random::new(7).grid(logits.len(), -1, 1);
         case.logits = logits.iter().zip(moves).map(|(x, by)| x + step * by).collect();
-        for (name, engine) in engines() {
+        for (name, engine) in every_engine() {
             for pass in [Pass::Forward, Pass::ForwardBackward] {
                 let values = evaluate(engine, &case, pass).values;
                 // Probabilities rounded to f32 may sum to less than 1 by half a unit for each.
@@ -111,7 +111,7 @@ fn jensen_shannon_is_at_most_log_2_and_total_variation_at_most_1() {
         for deviation in [0.1, 3.0, 30.0] {
             let batch = Batch::new(50, 37).deviation(deviation);
             let case = random_case(with_reduction(&loss, Reduction::None), batch);
-            for (name, engine) in engines() {
+            for (name, engine) in every_engine() {
                 for &value in &evaluate(engine, &case, Pass::Forward).values {
                     // A sum of 37 terms, each good to a few units.
                     let in_range = (0.0..=most * (1.0 + 32.0 * f32::EPSILON)).contains(&value);
@@ -128,7 +128,7 @@ fn gradient_rows_of_softmax_losses_sum_to_zero() {
     for (i, loss) in of_softmax().into_iter().enumerate().filter(|(i, _)| i % 5 == 0) {
         let n_classes = [6, 37, 260][i % 3];
         let case = random_case(loss, Batch::new(5, n_classes).deviation(3.0));
-        for (name, engine) in engines() {
+        for (name, engine) in every_engine() {
             let gradient = doubles(&evaluate(engine, &case, Pass::ForwardBackward).dlogits.expect("a gradient"));
             for (n, row) in gradient.chunks(n_classes).enumerate() {
                 let (sum, scale) = (row.iter().sum::<f64>(), row.iter().map(|g| g.abs()).sum::<f64>());

@@ -19,6 +19,17 @@ pub fn engines() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().map(|opened| &opened.named)
 }
 
+/// The CPU engine.
+pub fn cpu() -> &'static (String, Engine) {
+    static CPU: OnceLock<(String, Engine)> = OnceLock::new();
+    CPU.get_or_init(|| ("CPU".to_string(), Engine::cpu()))
+}
+
+/// The CPU engine, and after it [`engines`].
+pub fn every_engine() -> impl Iterator<Item = &'static (String, Engine)> {
+    std::iter::once(cpu()).chain(engines())
+}
+
 /// Those of [`engines`] in the shape the adapter gets by itself.
 pub fn variants() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).map(|opened| &opened.named)

@@ -1,5 +1,6 @@
 //! GPU time of every operation in every pass, in three shapes, beside two baselines: a plain copy of the logits
-//! (`copy`), and cross-entropy as a framework composes it, one kernel per primitive (`composed`).
+//! (`copy`), and cross-entropy as a framework composes it, one kernel per primitive (`composed`). Before that, the time
+//! of the CPU engine (`cpu/`), which takes no device.
 //!
 //! Results are held against the f64 reference, all of them, before anything is timed. Throughput counts the bytes of
 //! the floor, each input tensor read once and each output tensor written once, whatever a kernel really moves: the
@@ -10,6 +11,7 @@
 #[path = "../support/check.rs"]
 mod check;
 mod composed;
+mod cpu;
 #[path = "../support/device.rs"]
 mod device;
 #[path = "../support/gpu_time.rs"]
@@ -29,6 +31,7 @@ use surprisal::{GpuEngine, Pass, wgpu};
 
 use check::check;
 use composed::Composed;
+use cpu::Cpu;
 use gpu_time::Clock;
 use operations::{Case, Operation};
 use tensors::Tensors;
@@ -41,10 +44,11 @@ const CANCELLING: f64 = 32.0;
 const TEST_DIVISOR: usize = 16;
 
 fn main() {
+    let divisor = if mode::is_test() { TEST_DIVISOR } else { 1 };
+    bench_cpu(divisor);
     let Some(engine) = device::open() else { return };
     let clock = Clock::new(engine.device(), engine.queue());
     println!("{clock}");
-    let divisor = if mode::is_test() { TEST_DIVISOR } else { 1 };
     let tensors = SHAPES.map(|(n_rows, n_classes)| Tensors::new(engine.device(), n_rows / divisor, n_classes));
     let mut bench = Bench { engine, clock, tensors, criterion: criterion() };
 
@@ -58,6 +62,20 @@ fn main() {
         bench.composed(pass);
     }
     bench.criterion.final_summary();
+}
+
+/// The CPU engine, by the clock on the wall; of passes the two that are most called.
+fn bench_cpu(divisor: usize) {
+    let mut criterion = criterion();
+    for (n_rows, n_classes) in SHAPES {
+        let mut cpu = Cpu::new(n_rows / divisor, n_classes);
+        cpu.copy(&mut criterion);
+        for operation in operations::all() {
+            for pass in [Pass::Forward, Pass::ForwardBackward] {
+                cpu.bench(&mut criterion, &operation, pass);
+            }
+        }
+    }
 }
 
 /// Few and short measurements: a GPU's clock is steady, and a software GPU takes its time.

@@ -22,14 +22,15 @@ pub fn check(engine: &GpuEngine, case: &Case<'_>, forgiven: f64, record: impl Fn
     let oracle = case.oracle();
     if case.pass != Pass::Backward {
         let values = read(engine, &case.tensors.values, case.n_values());
-        compare(case, "values", &values, &expected_values(&oracle), forgiven * UNIT);
+        compare(&case.to_string(), "values", &values, &expected_values(&oracle), forgiven * UNIT);
     }
     if case.has_gradient() {
         let mut gradient = read(engine, &case.tensors.dlogits, case.tensors.shape.n_elements());
         let scale = gradient_scale(case);
         gradient.iter_mut().for_each(|g| *g *= scale);
         let expected = oracle.dlogits.expect("asked for");
-        compare(case, "dlogits", &gradient, &expected, forgiven * UNIT / case.tensors.host.n_rows as f64);
+        let allowance = forgiven * UNIT / case.tensors.host.n_rows as f64;
+        compare(&case.to_string(), "dlogits", &gradient, &expected, allowance);
     }
 }
 
@@ -48,13 +49,12 @@ fn gradient_scale(case: &Case<'_>) -> f32 {
 }
 
 /// Holds every number against the expected ones, which repeat.
-fn compare(case: &Case<'_>, what: &str, found: &[f32], expected: &[Real], allowance: f64) {
+pub fn compare(case: &str, what: &str, found: &[f32], expected: &[Real], allowance: f64) {
     for (i, (&found, expected)) in found.iter().zip(expected.iter().cycle()).enumerate() {
         let allowed = UNIT * (UNITS * expected.rounding + expected.value.abs()) + FLUSHED + allowance;
         // Written so that NaN fails.
         let agrees = (f64::from(found) - expected.value).abs() <= allowed;
-        let (name, shape) = (case.operation.name(), case.tensors.shape);
-        assert!(agrees, "{name} of {shape:?}: {what}[{i}] is {found:e}, the reference says {:e}", expected.value);
+        assert!(agrees, "{case}: {what}[{i}] is {found:e}, the reference says {:e}", expected.value);
     }
 }
 

@@ -5,7 +5,7 @@ use surprisal::{
     SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation, wgpu,
 };
 
-use crate::tensors::Tensors;
+use crate::tensors::{Rows, Tensors};
 
 /// Bytes of an f32 or an i32.
 const WORD: u64 = 4;
@@ -13,7 +13,7 @@ const WORD: u64 = 4;
 /// What is timed, with the tensors it reads.
 pub struct Operation {
     name: &'static str,
-    loss: Loss,
+    pub loss: Loss,
     /// What the logits are.
     input: Form,
     targets: Targets,
@@ -79,6 +79,31 @@ impl Operation {
         matches!(self.loss, Loss::LogSoftmax | Loss::Softmax)
     }
 
+    /// What it reads of host tensors.
+    pub fn inputs<'a>(&self, pass: Pass, host: &'a Rows) -> Inputs<'a> {
+        let mut inputs = Inputs::new(match self.input {
+            Form::Logits => &host.logits,
+            Form::LogProbs => &host.log_probs,
+            Form::Probs => &host.probs,
+        });
+        inputs = match self.targets {
+            Targets::None => inputs,
+            Targets::Labels => inputs.targets(&host.labels),
+            Targets::Probs => inputs.targets(&host.probs),
+            Targets::Logits => inputs.targets(&host.others),
+            Targets::LabelsAndLogits => inputs.targets(&host.labels).teacher(&host.others),
+        };
+        inputs.dloss = (self.is_softmax() && pass != Pass::Forward).then(|| (&host.others).into());
+        inputs
+    }
+
+    /// The reference's results of a forward pass, with or without the gradient.
+    pub fn oracle(&self, pass: Pass, host: &Rows) -> Evaluation {
+        let shape = Shape::new(host.n_rows, host.logits.len() / host.n_rows);
+        let problem = Problem::new(&self.loss, pass, shape).expect("what the engine takes, the reference takes");
+        reference::evaluate(&problem, &self.inputs(pass, host))
+    }
+
     /// Values that a row or the batch has: a sum comes with its parts.
     fn values_per_loss(&self) -> usize {
         if matches!(self.loss, Loss::Distillation(_)) { 4 } else { 1 }
@@ -138,24 +163,8 @@ impl Case<'_> {
 
     /// The reference's results for the distinct rows alone: a gradient is the same from logits as from a row state.
     pub fn oracle(&self) -> Evaluation {
-        let host = &self.tensors.host;
-        let mut inputs = Inputs::new(match self.operation.input {
-            Form::Logits => &host.logits,
-            Form::LogProbs => &host.log_probs,
-            Form::Probs => &host.probs,
-        });
-        inputs = match self.operation.targets {
-            Targets::None => inputs,
-            Targets::Labels => inputs.targets(&host.labels),
-            Targets::Probs => inputs.targets(&host.probs),
-            Targets::Logits => inputs.targets(&host.others),
-            Targets::LabelsAndLogits => inputs.targets(&host.labels).teacher(&host.others),
-        };
-        inputs.dloss = self.reads_dloss().then(|| (&host.others).into());
-        let shape = Shape::new(host.n_rows, self.tensors.shape.n_classes);
         let pass = if self.has_gradient() { Pass::ForwardBackward } else { Pass::Forward };
-        let problem = Problem::new(&self.operation.loss, pass, shape);
-        reference::evaluate(&problem.expect("what the engine takes, the reference takes"), &inputs)
+        self.operation.oracle(pass, &self.tensors.host)
     }
 
     /// Values in the result.
@@ -200,5 +209,11 @@ impl Case<'_> {
     /// A softmax has no gradient without one from upstream.
     fn reads_dloss(&self) -> bool {
         self.operation.is_softmax() && self.has_gradient()
+    }
+}
+
+impl std::fmt::Display for Case<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {:?}", self.operation.name(), self.tensors.shape)
     }
 }

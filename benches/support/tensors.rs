@@ -44,7 +44,7 @@ impl Tensors {
     /// `n_rows` is a power of two.
     pub fn new(device: &wgpu::Device, n_rows: usize, n_classes: usize) -> Tensors {
         let shape = Shape::new(n_rows, n_classes);
-        let host = Rows::random((1 << (DISTINCT / n_classes).max(1).ilog2()).min(n_rows), n_classes);
+        let host = Rows::distinct(n_rows, n_classes);
         let n_repeats = n_rows / host.n_rows;
         let output = |label, len: usize| {
             let size = (len * size_of::<f32>()) as u64;
@@ -67,6 +67,11 @@ impl Tensors {
 }
 
 impl Rows {
+    /// As many rows that differ as the reference does in a blink, of `n_rows` that are wanted.
+    pub fn distinct(n_rows: usize, n_classes: usize) -> Rows {
+        Rows::random((1 << (DISTINCT / n_classes).max(1).ilog2()).min(n_rows), n_classes)
+    }
+
     fn random(n_rows: usize, n_classes: usize) -> Rows {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut uniform =

@@ -141,12 +141,12 @@ impl Block {
     #[inline(always)]
     fn weighed<M: ElementwiseMaths, const SLOPES: bool>(&self, loss: &M, n: usize) -> [f64; BLOCK] {
         let mut results = [0.0; BLOCK];
-        for i in 0..whole_vectors(n) {
+        for (i, result) in results.iter_mut().enumerate().take(whole_vectors(n)) {
             let (x, y, weight, factor) = (self.x[i], self.y[i], self.weights[i], self.factors[i]);
             let product = weight * if SLOPES { loss.dloss_dx(x, y, factor) } else { loss.loss(x, y, factor) };
             let product = if weight == 0.0 { 0.0 } else { product };
             let is_number = !x.is_nan() & !y.is_nan() & (weight.abs() < f64::INFINITY);
-            results[i] = if is_number { product } else { f64::NAN };
+            *result = if is_number { product } else { f64::NAN };
         }
         results
     }

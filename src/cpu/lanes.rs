@@ -27,29 +27,55 @@ pub(super) trait Task {
 /// Runs a task compiled for the best instruction set of this processor: NEON is in every aarch64 build, and wherever
 /// nothing is known at run time the build's own serves.
 pub(super) fn vectorised(task: impl Task) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-        fn avx512(task: impl Task) {
-            task.run();
-        }
-        #[target_feature(enable = "avx2")]
-        fn avx2(task: impl Task) {
-            task.run();
-        }
-        let has_avx512 = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl");
-        if has_avx512 {
-            // SAFETY: the processor has these instructions.
-            return unsafe { avx512(task) };
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: as above.
-            return unsafe { avx2(task) };
-        }
+    match InstructionSet::best() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has these instructions.
+        InstructionSet::Avx512 => unsafe { avx512(task) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        InstructionSet::Avx2 => unsafe { avx2(task) },
+        InstructionSet::Baseline => task.run(),
     }
+}
+
+/// What loops are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum InstructionSet {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Baseline,
+}
+
+impl InstructionSet {
+    fn best() -> InstructionSet {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let has_avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
+            if has_avx512 {
+                return InstructionSet::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") {
+                return InstructionSet::Avx2;
+            }
+        }
+        InstructionSet::Baseline
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn avx512(task: impl Task) {
+    task.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn avx2(task: impl Task) {
     task.run();
 }
 
@@ -239,13 +265,77 @@ pub(super) fn exp_nonpositive(x: f32) -> f32 {
     let x = if is_normal { x } else { 0.0 };
     let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
     let n = rounded - ROUNDER;
-    // The product with the upper part of log 2 is exact.
-    let r = (x - n * 0.693_359_375) + n * 2.121_944_4e-4;
-    let mut y = 1.381_454_05e-3 * r + 8.368_745_54e-3;
-    y = y * r + 4.166_839_08e-2;
-    y = y * r + 1.666_652_04e-1;
-    y = y * r + 4.999_999_343e-1;
+    // The product with the upper part of log 2, which is 355/512, is exact.
+    let r = (x - n * (355.0 / 512.0)) + n * 2.121_944_4e-4;
+    let mut y = 1.381_454e-3 * r + 8.368_745e-3;
+    y = y * r + 4.166_839e-2;
+    y = y * r + 1.666_652_1e-1;
+    y = y * r + 4.999_999_4e-1;
     y = (y * r + 1.0) * r + 1.0;
     let e = f32::from_bits(y.to_bits().wrapping_add(rounded.to_bits() << 23));
     if is_normal { e } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::functions::{exp, ln, ln_1p};
+    use super::{InstructionSet, LANES, Task, exponentials, largest, sum};
+
+    /// Numbers from 0 down to -20, ten of them the largest of their row.
+    fn row(n: usize) -> Vec<f32> {
+        let number = |i: usize| -((i * 7919 % 1009) as f32) / 50.0;
+        (0..n).map(|i| if i % 97 == 3 { 0.0 } else { number(i) }).collect()
+    }
+
+    struct Row<'a> {
+        x: &'a [f32],
+        bits: &'a mut Vec<u64>,
+    }
+
+    impl Task for Row<'_> {
+        #[inline(always)]
+        fn run(self) {
+            let Row { x, bits } = self;
+            let mut e = vec![f32::NAN; x.len()];
+            let m = largest(x).expect("every number is one");
+            let excess = exponentials(x, m, 0.7, &mut e);
+            bits.extend([m.to_bits().into(), excess.to_bits()]);
+            bits.extend(e.iter().map(|e| u64::from(e.to_bits())));
+            bits.push(sum([x, &e], [0.0; 2], |[x, e]| x * e).to_bits());
+            for f in [exp, ln, ln_1p] {
+                bits.extend(e.iter().map(|&e| f(e.into()).to_bits()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_bits() {
+        for n in [1, 2, 7, LANES - 1, LANES, LANES + 1, 100, 1023, 1024, 1025, 5000] {
+            let x = row(n);
+            let (mut baseline, mut found) = (Vec::new(), Vec::new());
+            Row { x: &x, bits: &mut baseline }.run();
+            super::vectorised(Row { x: &x, bits: &mut found });
+            assert_eq!(found, baseline, "{n} numbers, {:?}", InstructionSet::best());
+            #[cfg(target_arch = "x86_64")]
+            if InstructionSet::best() == InstructionSet::Avx512 {
+                found.clear();
+                // SAFETY: a processor with AVX-512 has AVX2.
+                unsafe { super::avx2(Row { x: &x, bits: &mut found }) };
+                assert_eq!(found, baseline, "{n} numbers, AVX2");
+            }
+        }
+    }
+
+    #[test]
+    fn exponentials_leave_out_one_largest() {
+        let x = row(300);
+        let mut e = vec![f32::NAN; x.len()];
+        let excess = exponentials(&x, 0.0, 1.0, &mut e);
+        let want = x.iter().map(|&x| f64::from(x).exp()).sum::<f64>() - 1.0;
+        assert!((excess - want).abs() < 1e-6 * want, "{excess}, not {want}");
+        for (x, e) in x.iter().zip(e) {
+            let want = f64::from(*x).exp();
+            assert!((f64::from(e) - want).abs() <= 1.5 * f64::from(f32::EPSILON) * want, "e^{x} is {e}, not {want}");
+        }
+    }
 }

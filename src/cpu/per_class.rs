@@ -26,7 +26,7 @@ impl<'a> PerClass<'a> {
                 let (tensor, after) = split(tensor, n * stride);
                 (PerClass::Rows { tensor, stride }, PerClass::Rows { tensor: after, stride })
             }
-            PerClass::Slabs { tensor, stride, inner } if n % inner == 0 => {
+            PerClass::Slabs { tensor, stride, inner } if n.is_multiple_of(inner) => {
                 let (tensor, after) = split(tensor, n / inner * stride);
                 (PerClass::Slabs { tensor, stride, inner }, PerClass::Slabs { tensor: after, stride, inner })
             }

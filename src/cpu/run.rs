@@ -46,12 +46,13 @@ impl<R: Rows> Run<'_, '_, R> {
             return vectorised(self);
         }
         let (here, there) = self.split(at);
+        #[cfg(feature = "rayon")]
         if is_long {
             rayon::join(|| here.go(), || there.go());
-        } else {
-            here.go();
-            there.go();
+            return;
         }
+        here.go();
+        there.go();
     }
 
     /// The first `at` rows, and the others.

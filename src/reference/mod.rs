@@ -1,4 +1,4 @@
-//! The same calls on the CPU in f64: plain loops, the oracle of every test and the engine where there is no GPU.
+//! The same calls in f64: plain loops, the oracle of every test.
 
 mod class_index;
 mod distillation;

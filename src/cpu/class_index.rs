@@ -1,6 +1,6 @@
-use super::lanes::{exp_nonpositive, sum};
+use super::lanes::sum;
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
-use super::softmax::{LogitMap, Softmax};
+use super::softmax::{LogitMap, Softmax, Truth};
 use crate::Side;
 use crate::loss::AnyClassIndex;
 use crate::number::Number;
@@ -70,48 +70,28 @@ impl Rows for ClassIndex<'_> {
             return out.poison(&self.side);
         };
 
-        let (log_sum, inv_sum, shift) = (softmax.log_sum, softmax.inv_sum(), softmax.shift(u[t]));
-        let (log_p, p) = (shift - log_sum, f64::from(exp_nonpositive(shift as f32)) * inv_sum);
-        // Without cancellation: a class that attains the maximum leaves exactly D to the others.
-        let q = if u[t] == softmax.m { softmax.excess * inv_sum } else { 1.0 - p };
-        let lse = softmax.lse();
+        let (lse, inv_sum, truth) = (softmax.lse(), softmax.inv_sum(), softmax.class(u[t]));
         let hard = self.factor(t) * self.target;
-        let [loss, dloss_dlog_p] = self.loss.both(log_p, q);
+        let [loss, dloss_dlog_p] = self.loss.both(truth.log_p, truth.q);
 
         if let [value] = out.values {
             let loss = self.product(hard, loss);
             let z_loss = if self.z == 0.0 { 0.0 } else { self.z * lse * lse };
-            let poly1 = if self.e1 == 0.0 { 0.0 } else { self.e1 * q };
+            let poly1 = if self.e1 == 0.0 { 0.0 } else { self.e1 * truth.q };
             *value = (weight * (loss + self.smooth(u, &softmax) + z_loss + poly1)) as f32;
         }
         if let [m, excess] = out.state {
             (*m, *excess) = (softmax.m_logit, softmax.excess as f32);
         }
         if !out.side.is_empty() {
-            let side = &self.side;
-            // Of logits as loaded, whose order the cap keeps.
-            let n_above = || x.iter().filter(|&&other| other > x[t]).count();
-            let above = if side.top_1 || side.top_k.is_some() { n_above() } else { 0 };
-            let argmax = || x.iter().position(|&x| x == softmax.m_logit).unwrap_or(0) as u32;
-            let entropy = || (log_sum - softmax.moment(u, e) * inv_sum) as f32;
-            let hit = |k: u32| if above < k as usize { 1.0_f32 } else { 0.0 };
-            let all = [
-                (lse as f32).to_bits(),
-                if side.entropy { entropy().to_bits() } else { 0 },
-                (log_p as f32).to_bits(),
-                (p as f32).to_bits(),
-                if side.argmax { argmax() } else { 0 },
-                hit(1).to_bits(),
-                hit(side.top_k.unwrap_or(0)).to_bits(),
-            ];
-            let wanted = all.into_iter().zip(side.wanted()).filter_map(|(word, wanted)| wanted.then_some(word));
-            out.side.iter_mut().zip(wanted).for_each(|(place, word)| *place = word);
+            let entropy = if wants_entropy { softmax.entropy(u, e) } else { 0.0 };
+            write_side(&self.side, x, t, (&softmax, &truth, entropy), out.side);
         }
         if !out.dlogits.is_empty() {
-            let slope = hard.times(dloss_dlog_p) - p * self.e1;
+            let slope = hard.times(dloss_dlog_p) - truth.p * self.e1;
             let even = self.sum_spread + 2.0 * self.z * lse;
             let spread = if self.even == 0.0 { 0.0 } else { self.factor(t) * self.even };
-            let at_t = slope * q + (if p == 0.0 { 0.0 } else { p * even } - spread);
+            let at_t = slope * truth.q + (truth.p.times(even) - spread);
             self.gradient(n, x, t, [(even - slope) * inv_sum, at_t].map(|g| g * weight), weight, out.dlogits);
         }
     }
@@ -180,4 +160,26 @@ impl ClassIndex<'_> {
             }
         }
     }
+}
+
+/// The side outputs wanted, in order, of a row with this label and entropy.
+fn write_side(side: &Side, x: &[f32], t: usize, found: (&Softmax, &Truth, f64), words: &mut [u32]) {
+    let (softmax, truth, entropy) = found;
+    let float = |number: f64| (number as f32).to_bits();
+    // Of logits as loaded, whose order the cap keeps.
+    let n_above = || x.iter().filter(|&&other| other > x[t]).count();
+    let above = if side.top_1 || side.top_k.is_some() { n_above() } else { 0 };
+    let argmax = || x.iter().position(|&x| x == softmax.m_logit).unwrap_or(0) as u32;
+    let hit = |k: u32| float(if above < k as usize { 1.0 } else { 0.0 });
+    let all = [
+        float(softmax.lse()),
+        float(entropy),
+        float(truth.log_p),
+        float(truth.p),
+        if side.argmax { argmax() } else { 0 },
+        hit(1),
+        hit(side.top_k.unwrap_or(0)),
+    ];
+    let wanted = all.into_iter().zip(side.wanted()).filter_map(|(word, wanted)| wanted.then_some(word));
+    words.iter_mut().zip(wanted).for_each(|(place, word)| *place = word);
 }

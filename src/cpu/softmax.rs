@@ -1,5 +1,5 @@
 use super::functions::{ln_1p, sech_squared, tanh};
-use super::lanes::{ShortRows, all_ordered, exponentials, largest, sum};
+use super::lanes::{ShortRows, all_ordered, exp_nonpositive, exponentials, largest, sum};
 
 use crate::validate::Problem;
 
@@ -31,13 +31,25 @@ impl Softmax {
     }
 
     /// `1 / sum_c exp((x_c - m)/T)`
+    #[inline(always)]
     pub fn inv_sum(&self) -> f64 {
         1.0 / (1.0 + self.excess)
     }
 
-    /// `(x - m)/T` of one class.
-    pub fn shift(&self, x: f32) -> f64 {
-        (f64::from(x) - f64::from(self.m)) * f64::from(self.inv_t)
+    /// Of the class whose capped logit is `u`.
+    #[inline(always)]
+    pub fn class(&self, u: f32) -> Truth {
+        let shift = (f64::from(u) - f64::from(self.m)) * f64::from(self.inv_t);
+        let p = f64::from(exp_nonpositive(shift as f32)) * self.inv_sum();
+        // Without cancellation: a class that attains the maximum leaves exactly D to the others.
+        let q = if u == self.m { self.excess * self.inv_sum() } else { 1.0 - p };
+        Truth { log_p: shift - self.log_sum, p, q }
+    }
+
+    /// `-sum_c p_c log p_c`, from two terms of one sign.
+    #[inline(always)]
+    pub fn entropy(&self, u: &[f32], e: &[f32]) -> f64 {
+        self.log_sum - self.moment(u, e) * self.inv_sum()
     }
 
     /// `sum_c e_c (x_c - m)/T`; what has underflowed adds nothing.
@@ -46,6 +58,13 @@ impl Softmax {
         let Softmax { m, inv_t, .. } = *self;
         sum([e, x], [0.0, m], |[e, x]| if e == 0.0 { 0.0 } else { e * ((x - m) * inv_t) })
     }
+}
+
+/// One class: its log-probability, its probability, and that of all others.
+pub(super) struct Truth {
+    pub log_p: f64,
+    pub p: f64,
+    pub q: f64,
 }
 
 /// What logits go through before the softmax: `u = cap tanh(x/cap)`, where there is a cap.

@@ -1,15 +1,7 @@
 //! The gradient of each element: the same whether values are wanted or not.
 
-const NO_UPSTREAM: u32 = 0u;
-const PER_ELEMENT: u32 = 2u;
-/// Whether a gradient comes from upstream: none, one for a row's elements or the whole batch's, or one for each.
-override UPSTREAM: u32 = PER_ELEMENT;
-
 /// The upstream gradients of four elements from j, the last of which is at `last`.
 fn upstream4(row: u32, j: u32, last: u32) -> vec4<f32> {
-    if (UPSTREAM == NO_UPSTREAM) {
-        return vec4<f32>(1f);
-    }
     if (UPSTREAM != PER_ELEMENT) {
         return vec4<f32>(upstream(row, j));
     }

@@ -1,6 +1,6 @@
 //! A lane knows its place in its subgroup, and counts itself so that neighbours in a subgroup are neighbours in a row.
 
-/// What the device says of its subgroups; the kernel asks which one it got.
+/// What the device says of its subgroups; where there are several sizes, the kernel asks which one it got.
 override SUBGROUP_MIN: u32 = 4u;
 override SUBGROUP_MAX: u32 = 128u;
 
@@ -16,5 +16,7 @@ struct Lane {
 }
 
 fn lane_of(builtins: Builtins) -> Lane {
-    return Lane(builtins.subgroup * builtins.subgroup_size + builtins.index, builtins.subgroup_size);
+    // A compiler that knows the size unrolls what depends on it.
+    let size = select(builtins.subgroup_size, SUBGROUP_MIN, SUBGROUP_MIN == SUBGROUP_MAX);
+    return Lane(builtins.subgroup * size + builtins.index, size);
 }

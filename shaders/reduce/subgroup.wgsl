@@ -1,5 +1,5 @@
 //! The lanes' partial results of type MONOID to one per `width` lanes: shuffles within a subgroup, workgroup memory
-//! between subgroups. Right for any subgroup size in the device's range: it is read, never assumed.
+//! between subgroups. Right for any subgroup size in the device's range: it is read, unless there is but one.
 
 var<workgroup> scratch_MONOID: array<MONOID, WORKGROUP_SIZE>;
 
@@ -26,7 +26,8 @@ fn reduce_MONOID(lane: Lane, own: MONOID, width: u32) -> MONOID {
         scratch_MONOID[lane.index / reach] = sum;
     }
     workgroupBarrier();
-    let first = (lane.index - lane.index % width) / reach;
+    // Known to be 0 where it is: llvmpipe then loads once for all lanes.
+    let first = select((lane.index - lane.index % width) / reach, 0u, width == WORKGROUP_SIZE);
     sum = scratch_MONOID[first];
     for (var k = 1u; k < width / reach; k++) {
         sum = merge_MONOID(sum, scratch_MONOID[first + k]);

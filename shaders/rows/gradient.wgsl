@@ -1,48 +1,81 @@
 //! The second pass over a row: dlogits from what the first one found.
 
+/// What the gradient of a row is multiplied by, and what it is in the place of any number: all of it, where the logits
+/// do not matter.
+struct Scaling {
+    factor: f32,
+    is_settled: bool,
+    settled: u32,
+}
+
+fn scaling_of(place: Place, row: Row, weight: u32) -> Scaling {
+    let undefined = row.poisoned || (!row.ignored && divides_by_nothing());
+    let factor = upstream(row_to_read(place), 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
+    return Scaling(factor, row.ignored || undefined, select(0u, NAN, undefined));
+}
+
 /// The row's gradient; returns the lane's sum of the loss terms met on the way, for families whose loss needs d first.
 fn write_dlogits(place: Place, row: Row, weight: u32) -> f32 {
-    let undefined = row.poisoned || (!row.ignored && divides_by_nothing());
-    if (row.ignored || undefined) {
-        fill_dlogits(place, select(0u, NAN, undefined));
-        return 0f;
-    }
-    let factor = upstream(row_to_read(place), 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
+    let scaling = scaling_of(place, row, weight);
     var terms = 0f;
     var j = place.first;
-    while (j < place.end) {
+    if (j >= place.end) {
+        return terms;
+    }
+    loop {
+        if (LANES > 1u && j >= place.end) {
+            break;
+        }
         var block = vec4<f32>();
         let end = min(place.end, j + TILES_PER_BLOCK * 4u * LANES);
-        for (; j < end; j += 4u * LANES) {
-            let e = load4(place, j, place.end - j);
-            let dx = vec4<f32>(
-                gradient(row, e[0], j),
-                gradient(row, e[1], j + 1u),
-                gradient(row, e[2], j + 2u),
-                gradient(row, e[3], j + 3u),
-            );
-            let at = class_at(place.dlogits, j);
-            store_dlogits(at, place.end - j, bitcast<vec4<u32>>(dx * factor));
-            write_dtargets(place, row, j, e, factor);
-            if (LOSS_FROM_GRADIENT_PASS) {
-                block += vec4<f32>(
-                    loss_term(row, e[0]),
-                    loss_term(row, e[1]),
-                    loss_term(row, e[2]),
-                    loss_term(row, e[3]),
-                );
+        loop {
+            if (LANES > 1u && j >= end) {
+                break;
+            }
+            let left = place.end - j;
+            var e: array<Element, 4>;
+            if (!scaling.is_settled) {
+                e = load4(place, j, left);
+            }
+            block += write_tile(place, row, j, left, e, scaling);
+            j += 4u * LANES;
+            if (LANES == 1u && j >= end) {
+                break;
             }
         }
         terms += (block.x + block.y) + (block.z + block.w);
+        if (LANES == 1u && j >= place.end) {
+            break;
+        }
     }
     return terms;
 }
 
-/// The gradient of a row whose logits do not matter.
-fn fill_dlogits(place: Place, bits: u32) {
-    for (var j = place.first; j < place.end; j += 4u * LANES) {
-        let at = class_at(place.dlogits, j);
-        store_dlogits(at, place.end - j, vec4<u32>(bits));
-        fill_dtargets(place, j, bits);
+/// The gradient of four classes, of which `left` exist; returns their loss terms.
+fn write_tile(place: Place, row: Row, j: u32, left: u32, e: array<Element, 4>, scaling: Scaling) -> vec4<f32> {
+    var bits = vec4<u32>(scaling.settled);
+    var terms = vec4<f32>();
+    if (scaling.is_settled) {
+        fill_dtargets(place, j, scaling.settled);
+    } else {
+        let dx = vec4<f32>(
+            gradient(row, e[0], j),
+            gradient(row, e[1], j + 1u),
+            gradient(row, e[2], j + 2u),
+            gradient(row, e[3], j + 3u),
+        );
+        bits = bitcast<vec4<u32>>(dx * scaling.factor);
+        write_dtargets(place, row, j, e, scaling.factor);
+        if (LOSS_FROM_GRADIENT_PASS) {
+            terms = vec4<f32>(
+                loss_term(row, e[0]),
+                loss_term(row, e[1]),
+                loss_term(row, e[2]),
+                loss_term(row, e[3]),
+            );
+        }
     }
+    // One store for both: llvmpipe goes through either branch, lanes masked.
+    store_dlogits(class_at(place.dlogits, j), left, bits);
+    return terms;
 }

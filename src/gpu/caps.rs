@@ -67,7 +67,7 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         max_lanes,
         tiles_per_lane,
         max_tiles: if is_software { SOFTWARE_TILES } else { usize::MAX },
-        pairs,
+        pairs: pairs && variant == Variant::Subgroup,
         max_binding: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,

@@ -3,7 +3,7 @@
 use super::{
     Access, Binding, Entry, Gradient, Kernel, PARAMS_BINDING, Program, SOFT_PARAMS_BINDING, Slot, Values, Variant,
 };
-use crate::loss::Family;
+use crate::loss::{Family, Terms};
 
 impl Kernel {
     /// The kernel's storage buffers.
@@ -171,10 +171,7 @@ impl Kernel {
             names.extend(["SUBGROUP_MIN", "SUBGROUP_MAX"]);
         }
         match self.program {
-            Program::Loss { family: Family::Elementwise, entry, .. } => {
-                names.push("ELEMENT_WEIGHTS");
-                names.extend(entry.writes_gradient().then_some("UPSTREAM"));
-            }
+            Program::Loss { family: Family::Elementwise, .. } => names.push("ELEMENT_WEIGHTS"),
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { family: Family::Distillation { .. }, .. } => names.push("soft_TEMPERATURE"),
             Program::Loss { .. } | Program::GatherTruths => {}
@@ -182,8 +179,28 @@ impl Kernel {
             Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
             Program::CountErrors => names.push("TERMS_PER_LANE"),
         }
+        names.extend(self.scales_upstream().then_some("UPSTREAM"));
+        names.extend(self.keeps_tiles().then_some("KEPT_CLASSES"));
         names.extend(self.bindings().iter().filter_map(|binding| binding.storage));
         names
+    }
+
+    /// Whether an upstream gradient is a factor; a softmax has it as a tensor of its own.
+    pub(super) fn scales_upstream(&self) -> bool {
+        matches!(self.program, Program::Loss { family, entry, .. } if entry.reads_upstream() && family != Family::Softmax)
+    }
+
+    /// Whether a row's tiles may be named one by one, and stay in registers from the pass that sums over them to the one
+    /// that writes the gradient.
+    pub(crate) fn keeps_tiles(&self) -> bool {
+        let Program::Loss { family, entry: Entry::Forward | Entry::ForwardBackward, .. } = self.program else {
+            return false;
+        };
+        match family {
+            Family::ClassIndex | Family::RowEntropy | Family::Distillation { .. } => true,
+            Family::Distribution { terms, .. } => terms != Terms::PerElement,
+            Family::Softmax | Family::GivenLogProb | Family::Elementwise => false,
+        }
     }
 
     fn is_tensor(&self, slot: Slot) -> bool {

@@ -24,12 +24,14 @@ pub(crate) struct Constants {
     pub empty_mean_is_zero: bool,
     pub pytorch_corners: bool,
     pub terms_per_lane: u32,
+    /// Classes in the tiles that a lane keeps from its first pass to its second; 0: it reads them again.
+    pub kept_classes: u32,
     pub subgroup_sizes: (u32, u32),
     /// By slot, where the kernel leaves it open.
     pub storage: [Storage; Slot::COUNT],
 }
 
-/// The gradient that comes to an elementwise loss from upstream.
+/// The gradient that comes from upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Upstream {
     None = 0,
@@ -64,6 +66,7 @@ impl Constants {
             "EMPTY_MEAN_IS_ZERO" => u32::from(self.empty_mean_is_zero).into(),
             "PYTORCH_CORNERS" => u32::from(self.pytorch_corners).into(),
             "TERMS_PER_LANE" => self.terms_per_lane.into(),
+            "KEPT_CLASSES" => self.kept_classes.into(),
             "SUBGROUP_MIN" => self.subgroup_sizes.0.into(),
             "SUBGROUP_MAX" => self.subgroup_sizes.1.into(),
             _ => {

@@ -99,10 +99,14 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         false => fragment!("rows/no_dtargets.wgsl"),
     };
     let sums = [LANE_SUMS, fragment!("rows/sums.wgsl")];
+    let whole = [LANE_SUMS, fragment!("rows/kept_tiles.wgsl")];
     let (reads, value, forward) = (reads(family, entry), value_fragment(family), fragment!("rows/forward.wgsl"));
     let way = match entry {
-        Entry::Forward => [&sums, reads, &[value, forward]].concat(),
-        Entry::ForwardBackward => [&sums, reads, &[value, gradient, fragment!("rows/forward_backward.wgsl")]].concat(),
+        Entry::Forward => [&whole[..], reads, &[value, forward]].concat(),
+        Entry::ForwardBackward => {
+            let way = [value, gradient, fragment!("rows/second_pass.wgsl"), fragment!("rows/forward_backward.wgsl")];
+            [&whole[..], reads, &way].concat()
+        }
         Entry::Backward | Entry::BackwardGathered => vec![gradient, ROW_FROM_STATE, fragment!("rows/backward.wgsl")],
         Entry::Accumulate => [&sums[..], kept_sums(family), &[ACCUMULATE]].concat(),
         Entry::AddTerms => vec![terms_fragment(family), fragment!("rows/row_from_sums.wgsl"), ADD_TERMS],

@@ -54,19 +54,18 @@ impl Program {
     }
 
     /// Neighbours in a subgroup stand on rows of their own where classes are strided: nothing to shuffle. A row in
-    /// windows of classes is read as planes of one position if need be.
+    /// windows of classes is read as planes of one position if need be. Words of 64 bits are for software adapters, which
+    /// have subgroups.
     fn widths(self, variant: Variant) -> &'static [Width] {
-        use Width::{Four, One, Packed, PackedFour, PackedStrided, Pairs, Strided};
+        use Width::{Four, One, Packed, PackedFour, PackedStrided, Pairs, PairsFour, Strided};
         match (self, variant) {
             (Program::Loss { entry, .. }, Variant::Workgroup) if entry.is_finish() => &[One],
             (Program::Loss { entry, .. }, Variant::Workgroup) if entry.is_gathered() => &[Strided, PackedStrided],
             (Program::GatherTruths, Variant::Workgroup) => &[Strided, PackedStrided],
             (Program::Loss { entry, .. }, Variant::Subgroup) if entry.is_gathered() => &[],
             (Program::GatherTruths, Variant::Subgroup) => &[],
-            (Program::Loss { .. }, Variant::Workgroup) => {
-                &[One, Four, Pairs, Packed, PackedFour, Strided, PackedStrided]
-            }
-            (Program::Loss { .. }, Variant::Subgroup) => &[One, Four, Pairs, Packed, PackedFour],
+            (Program::Loss { .. }, Variant::Workgroup) => &[One, Four, Packed, PackedFour, Strided, PackedStrided],
+            (Program::Loss { .. }, Variant::Subgroup) => &[One, Four, Pairs, PairsFour, Packed, PackedFour],
             _ => &[One],
         }
     }

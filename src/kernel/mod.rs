@@ -204,9 +204,11 @@ pub enum Width {
     One,
     /// All f32, 128 bits at once: all of them multiples of four.
     Four,
-    /// All f32, two words of 64 bits at once: all of them multiples of four. For software adapters, which move a tensor
-    /// word by word; needs `wgpu::Features::SHADER_INT64`, of which browsers have no like.
+    /// All f32, two to a word of 64 bits: all of them multiples of two. For software adapters, which move a tensor word
+    /// by word; needs `wgpu::Features::SHADER_INT64`, of which browsers have no like, and comes with subgroups alone.
     Pairs,
+    /// The same, two words at once: all of them multiples of four.
+    PairsFour,
     /// Of any [`crate::Storage`], two 16-bit numbers to a word: any position, stride and number of classes.
     Packed,
     /// Of any [`crate::Storage`], 64 bits at once: all of them multiples of four.
@@ -258,7 +260,7 @@ impl Kernel {
             Variant::Subgroup => wgpu::Features::SUBGROUP,
         };
         let words = match self.width {
-            Width::Pairs => wgpu::Features::SHADER_INT64,
+            Width::Pairs | Width::PairsFour => wgpu::Features::SHADER_INT64,
             _ => wgpu::Features::empty(),
         };
         lanes | words
@@ -318,6 +320,7 @@ impl Width {
             Width::One => "f32",
             Width::Four => "f32x4",
             Width::Pairs => "pairs",
+            Width::PairsFour => "pairsx4",
             Width::Packed => "packed",
             Width::PackedFour => "packedx4",
             Width::Strided => "strided",
@@ -341,7 +344,8 @@ impl Width {
             Width::Packed | Width::PackedStrided if written => "atomic<u32>",
             Width::One | Width::Packed | Width::Strided | Width::PackedStrided => "u32",
             Width::Four => "vec4<u32>",
-            Width::Pairs => "vec2<u64>",
+            Width::Pairs => "u64",
+            Width::PairsFour => "vec2<u64>",
             Width::PackedFour => "vec2<u32>",
         }
     }

@@ -143,7 +143,7 @@ impl Binding {
     pub fn element_bytes(&self) -> Option<u64> {
         match self.element {
             "u32" | "atomic<u32>" => Some(4),
-            "vec2<u32>" => Some(8),
+            "vec2<u32>" | "u64" => Some(8),
             "vec4<u32>" | "vec2<u64>" => Some(16),
             _ => None,
         }

@@ -139,7 +139,7 @@ impl Kernel {
             Program::GatherTruths => list.extend([LABEL, IGNORED, TRUTH, TRUTH_OF_LABEL, GATHER]),
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
-                if entry.reads_upstream() && family != Family::Softmax {
+                if self.scales_upstream() {
                     list.push(SCALE_UPSTREAM);
                 }
                 if entry.writes_gradient() && family != Family::Softmax {
@@ -234,6 +234,7 @@ impl Width {
             Width::One => fragment!("elem/f32/load.wgsl"),
             Width::Four => fragment!("elem/f32x4/load.wgsl"),
             Width::Pairs => fragment!("elem/pairs/load.wgsl"),
+            Width::PairsFour => fragment!("elem/pairsx4/load.wgsl"),
             Width::Packed => fragment!("elem/packed/load.wgsl"),
             Width::PackedFour => fragment!("elem/packedx4/load.wgsl"),
             Width::Strided | Width::PackedStrided => fragment!("elem/strided/load.wgsl"),
@@ -245,6 +246,7 @@ impl Width {
             Width::One => &[fragment!("elem/f32/store.wgsl")],
             Width::Four => &[fragment!("elem/f32x4/store.wgsl")],
             Width::Pairs => &[fragment!("elem/pairs/store.wgsl")],
+            Width::PairsFour => &[fragment!("elem/pairsx4/store.wgsl")],
             Width::Packed => &[PACKED_STORE_HALF, fragment!("elem/packed/store.wgsl")],
             Width::PackedFour => &[fragment!("elem/packedx4/store.wgsl")],
             Width::Strided => &[fragment!("elem/f32/store_single.wgsl"), STRIDED_STORE],
@@ -257,6 +259,7 @@ impl Width {
             Width::One | Width::Strided => fragment!("elem/f32/single.wgsl"),
             Width::Four => fragment!("elem/f32x4/single.wgsl"),
             Width::Pairs => fragment!("elem/pairs/single.wgsl"),
+            Width::PairsFour => fragment!("elem/pairsx4/single.wgsl"),
             Width::Packed | Width::PackedStrided => fragment!("elem/packed/single.wgsl"),
             Width::PackedFour => fragment!("elem/packedx4/single.wgsl"),
         }

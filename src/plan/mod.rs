@@ -286,6 +286,7 @@ impl Builder<'_> {
             empty_mean_is_zero: self.problem.policy.empty_mean == EmptyMean::Zero,
             pytorch_corners: self.problem.has_pytorch_corners(),
             terms_per_lane: TERMS_PER_LANE,
+            kept_classes: 0,
             subgroup_sizes: self.caps.subgroup_sizes,
             storage: [Storage::F32; Slot::COUNT],
         }

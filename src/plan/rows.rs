@@ -14,6 +14,8 @@ use crate::{Shape, Storage};
 /// Rows a flat elementwise tensor is read as have this many elements: few enough that the rows of a workgroup fit the
 /// smallest bindings, since a window that cuts a workgroup short would change the bits of a sum over the batch.
 const FLAT_ROW: usize = 256;
+/// Tiles that a lane keeps in registers at most.
+const KEPT_TILES: u32 = 4;
 
 /// The rows of a loss, as its kernel sees them: `outer` slabs of `inner` rows.
 pub(super) struct Rows {
@@ -114,6 +116,15 @@ impl Rows {
     }
 }
 
+/// Classes in the tiles of a lane, if those are few enough to be kept.
+fn kept_classes(n_classes: usize, lanes: u32) -> u32 {
+    match (n_classes as u32).div_ceil(4 * lanes) {
+        tiles if tiles > KEPT_TILES => 0,
+        _ if lanes == 1 => n_classes as u32,
+        tiles => 4 * tiles,
+    }
+}
+
 impl Builder<'_> {
     /// Launches passes over whole rows, of which the first leaves the partial sums returned, if the output is a scalar;
     /// none, and nothing is launched, where slabs have to be cut along their classes.
@@ -185,14 +196,15 @@ impl Builder<'_> {
             _ => lanes(rows.n_classes, rows.inner, self.caps),
         };
         let mut constants = self.constants(lanes);
-        if self.problem.spec().family() == Family::Elementwise {
-            constants.element_weights = self.placement.weights.is_some();
-            constants.upstream = match self.problem.extent() {
-                _ if !self.placement.has(Slot::Dloss) => Upstream::None,
-                Extent::Element => Upstream::PerElement,
-                Extent::Row | Extent::Scalar => Upstream::Shared,
-            };
+        if kernel.keeps_tiles() && !self.problem.spec().family().is_top_k() {
+            constants.kept_classes = kept_classes(rows.n_classes, lanes);
         }
+        constants.element_weights = self.placement.weights.is_some();
+        constants.upstream = match self.problem.extent() {
+            _ if !self.placement.has(Slot::Dloss) => Upstream::None,
+            Extent::Element => Upstream::PerElement,
+            Extent::Row | Extent::Scalar => Upstream::Shared,
+        };
         for binding in kernel.bindings().iter().filter(|binding| binding.storage.is_some()) {
             constants.storage[binding.slot as usize - 1] = self.storage(binding.slot);
         }
@@ -253,16 +265,20 @@ impl Builder<'_> {
         if self.placement.in_place && entry.writes_gradient() {
             kernel.gradient = Gradient::InPlace;
         }
-        let quads = |n: usize| n.is_multiple_of(4);
         let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride, rows.dtargets_stride];
         let bindings = kernel.bindings();
         let is_f32 = bindings.iter().all(|binding| self.storage(binding.slot) == Storage::F32);
-        let (any, four, alignment) = match is_f32 {
-            true => (Width::One, if self.caps.pairs { Width::Pairs } else { Width::Four }, 4 * WORD),
-            false => (Width::Packed, Width::PackedFour, 2 * WORD),
+        // The widest first: how many elements rows, strides and positions are multiples of, and their bytes.
+        let (any, wider): (Width, &[_]) = match is_f32 {
+            true if self.caps.pairs => (Width::One, &[(Width::PairsFour, 4, 4 * WORD), (Width::Pairs, 2, 2 * WORD)]),
+            true => (Width::One, &[(Width::Four, 4, 4 * WORD)]),
+            false => (Width::Packed, &[(Width::PackedFour, 4, 2 * WORD)]),
         };
-        let aligned =
-            |binding: &Binding| !binding.tensor || self.placement.offset(binding.slot).is_multiple_of(alignment);
+        let fits = |&&(_, unit, bytes): &&(Width, usize, u64)| {
+            let aligned = |b: &Binding| !b.tensor || self.placement.offset(b.slot).is_multiple_of(bytes);
+            let mut counts = strides.into_iter().chain([rows.n_classes, rows.last_row]);
+            counts.all(|n| n.is_multiple_of(unit)) && bindings.iter().all(aligned)
+        };
         if entry.is_finish() {
             kernel.variant = Variant::Workgroup;
             return kernel;
@@ -270,14 +286,7 @@ impl Builder<'_> {
         if rows.inner > 1 || entry.is_gathered() {
             return self.strided(kernel);
         }
-        kernel.width = any;
-        if quads(rows.n_classes)
-            && quads(rows.last_row)
-            && strides.into_iter().all(quads)
-            && bindings.iter().all(aligned)
-        {
-            kernel.width = four;
-        }
+        kernel.width = wider.iter().find(fits).map_or(any, |&(width, ..)| width);
         kernel
     }
 

@@ -1,5 +1,6 @@
 //! The bits of one element of SLOT.
 
 fn SLOT_bits(i: u32) -> u32 {
-    return u32(SLOT[i / 4u][i % 4u / 2u] >> (i % 2u * 32u));
+    let pair = SLOT[i / 2u];
+    return select(u32(pair), u32(pair >> 32u), i % 2u == 1u);
 }

@@ -1,7 +1,9 @@
-//! Four elements to position i of BUFFER in two 64-bit words: rows, strides and positions are multiples of four.
+//! Four elements to position i of BUFFER in words of 64 bits, of which `left`, a multiple of two, exist. Rows, strides
+//! and positions are multiples of two.
 
 fn store_SLOT(i: u32, left: u32, value: vec4<u32>) {
-    let low = vec2<u64>(u64(value.x), u64(value.z));
-    let high = vec2<u64>(u64(value.y), u64(value.w));
-    BUFFER[i / 4u] = low | (high << vec2<u32>(32u));
+    BUFFER[i / 2u] = u64(value.x) | (u64(value.y) << 32u);
+    if (left > 2u) {
+        BUFFER[i / 2u + 1u] = u64(value.z) | (u64(value.w) << 32u);
+    }
 }

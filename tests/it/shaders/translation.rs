@@ -83,11 +83,11 @@ pub fn every_kernel_translates_to_msl_for_metal(parsed: &Parsed) {
     assert_written(parsed, "MSL", translate(parsed, to_msl));
 }
 
-/// Wave intrinsics and integers of 64 bits came with shader model 6.0.
+/// Wave intrinsics, and integers of 64 bits, which come with them, came with shader model 6.0.
 pub fn every_kernel_translates_to_hlsl_for_direct3d(parsed: &Parsed) {
-    let model = match (parsed.kernel.variant, parsed.kernel.width) {
-        (Variant::Subgroup, _) | (_, Width::Pairs) => hlsl::ShaderModel::V6_0,
-        _ => hlsl::ShaderModel::V5_1,
+    let model = match parsed.kernel.variant {
+        Variant::Subgroup => hlsl::ShaderModel::V6_0,
+        Variant::Workgroup => hlsl::ShaderModel::V5_1,
     };
     assert_written(parsed, "HLSL", translate(parsed, |kernel| to_hlsl(kernel, model)));
 }
@@ -97,7 +97,7 @@ pub fn every_kernel_translates_to_hlsl_for_direct3d(parsed: &Parsed) {
 pub fn every_kernel_translates_to_glsl_es_3_10(parsed: &Parsed) {
     let written = translate(parsed, |kernel| to_glsl(kernel, glsl::Version::new_gles(310)));
     match parsed.kernel.width {
-        Width::Pairs => assert!(written.is_err(), "{} in GLSL ES 3.10", parsed.label),
+        Width::Pairs | Width::PairsFour => assert!(written.is_err(), "{} in GLSL ES 3.10", parsed.label),
         _ => assert_written(parsed, "GLSL ES 3.10", written),
     }
 }

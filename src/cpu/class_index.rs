@@ -70,7 +70,7 @@ impl Rows for ClassIndex<'_> {
             return out.poison(&self.side);
         };
 
-        let (lse, inv_sum, truth) = (softmax.lse(), softmax.inv_sum(), softmax.class(u[t]));
+        let (lse, inv_sum, truth) = (softmax.lse(), softmax.inv_sum, softmax.class(u[t], e.get(t).copied()));
         let hard = self.factor(t) * self.target;
         let [loss, dloss_dlog_p] = self.loss.both(truth.log_p, truth.q);
 

@@ -210,13 +210,16 @@ pub(super) struct ShortRows {
     pub excess: [f64; LANES],
     /// `log(1 + excess)`
     pub log_sum: [f64; LANES],
+    /// `1 / (1 + excess)`
+    pub inv_sum: [f64; LANES],
     /// Logits, then exponentials, class by class.
     e: [[f32; LANES]; SHORT],
 }
 
 impl ShortRows {
     pub fn new() -> Self {
-        ShortRows { m: [0.0; LANES], excess: [0.0; LANES], log_sum: [0.0; LANES], e: [[0.0; LANES]; SHORT] }
+        let lanes = [0.0; LANES];
+        ShortRows { m: [0.0; LANES], excess: lanes, log_sum: lanes, inv_sum: lanes, e: [[0.0; LANES]; SHORT] }
     }
 
     /// Makes `x` row `i`.
@@ -246,6 +249,7 @@ impl ShortRows {
         }
         for i in 0..LANES {
             self.log_sum[i] = ln_1p(self.excess[i]);
+            self.inv_sum[i] = 1.0 / (1.0 + self.excess[i]);
         }
     }
 

@@ -28,7 +28,7 @@ impl Rows for RowEntropy<'_> {
         let Some((u, softmax)) = self.map.softmax(x, None, self.per_row.saved(n), capped, e) else {
             return out.poison(&Side::NONE);
         };
-        let (inv_sum, inv_t) = (softmax.inv_sum(), f64::from(softmax.inv_t));
+        let (inv_sum, inv_t) = (softmax.inv_sum, f64::from(softmax.inv_t));
         // H = log sum - sum p (x - m)/T, both terms of one sign.
         let mean_shift = softmax.moment(u, e) * inv_sum;
         let entropy = softmax.log_sum - mean_shift;

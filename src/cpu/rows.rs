@@ -108,8 +108,6 @@ pub(super) struct PerRow<'a> {
     /// What a forward pass saved, for a pass that starts from it: so many numbers a row.
     row_state: Option<(&'a [f32], usize)>,
     dloss: Dloss<'a>,
-    /// Of the losses' sum.
-    divisor: f64,
     /// Whether corners are as in PyTorch.
     pub pytorch: bool,
 }
@@ -117,9 +115,9 @@ pub(super) struct PerRow<'a> {
 /// Upstream gradient.
 enum Dloss<'a> {
     /// For all rows.
-    One(f64),
-    /// One number a row.
-    PerRow(&'a [f32]),
+    One(Upstream),
+    /// One number a row, and the rest of what that is part of.
+    PerRow(&'a [f32], Upstream),
 }
 
 /// How a row counts.
@@ -141,10 +139,11 @@ impl<'a> PerRow<'a> {
             Targets::ClassIndex(labels) => labels.read(),
             _ => Cow::default(),
         };
+        let upstream = Upstream::new(1.0, number(problem.divisor()), problem.has_pytorch_corners());
         let dloss = match (inputs.dloss, problem.extent()) {
-            (Some(Numbers::F32(dloss)), Extent::Scalar) => Dloss::One(dloss[0].into()),
-            (Some(Numbers::F32(dloss)), Extent::Row) => Dloss::PerRow(dloss),
-            _ => Dloss::One(1.0),
+            (Some(Numbers::F32(dloss)), Extent::Scalar) => Dloss::One(upstream.times(dloss[0])),
+            (Some(Numbers::F32(dloss)), Extent::Row) => Dloss::PerRow(dloss, upstream),
+            _ => Dloss::One(upstream),
         };
         PerRow {
             n_classes: problem.shape.n_classes,
@@ -153,7 +152,6 @@ impl<'a> PerRow<'a> {
             ignored: problem.spec().ignore_index(),
             row_state: inputs.row_state.filter(|_| problem.reads_state()).map(|state| (state, problem.state_width())),
             dloss,
-            divisor: number(problem.divisor()),
             pytorch: problem.has_pytorch_corners(),
         }
     }
@@ -185,11 +183,10 @@ impl<'a> PerRow<'a> {
     /// The upstream gradient over the divisor, where a row has one number of it.
     #[inline(always)]
     pub fn upstream(&self, n: usize) -> Upstream {
-        let dloss = match self.dloss {
-            Dloss::One(dloss) => dloss,
-            Dloss::PerRow(dloss) => dloss[n].into(),
-        };
-        Upstream { dloss, divisor: self.divisor, pytorch: self.pytorch }
+        match &self.dloss {
+            Dloss::One(upstream) => *upstream,
+            Dloss::PerRow(dloss, upstream) => upstream.times(dloss[n]),
+        }
     }
 }
 
@@ -200,14 +197,22 @@ pub(super) struct Upstream {
     divisor: f64,
     /// Whether a gradient over nothing is NaN.
     pytorch: bool,
+    /// One factor for all classes, if it is one that leaves a gradient of 0 as it is.
+    factor: Option<f64>,
 }
 
 impl Upstream {
-    /// One factor for all classes, if it is one that leaves a gradient of 0 as it is.
+    /// The upstream gradient over the losses' divisor.
+    fn new(dloss: f64, divisor: f64, pytorch: bool) -> Self {
+        let factor = dloss / divisor;
+        let is_plain = divisor != 0.0 && (factor as f32).is_finite();
+        Upstream { dloss, divisor, pytorch, factor: is_plain.then_some(factor) }
+    }
+
+    /// [`Upstream::apply`] as one factor, where it is one.
     #[inline(always)]
     pub fn factor(&self) -> Option<f64> {
-        let factor = self.dloss / self.divisor;
-        (self.divisor != 0.0 && (factor as f32).is_finite()).then_some(factor)
+        self.factor
     }
 
     /// Multiplies a gradient in which [`Upstream::factor`] is not yet.
@@ -229,7 +234,7 @@ impl Upstream {
 
     /// The same with an upstream gradient of one element.
     pub fn times(self, dloss: f32) -> Upstream {
-        Upstream { dloss: dloss.into(), ..self }
+        Upstream::new(dloss.into(), self.divisor, self.pytorch)
     }
 
     /// The gradient of one class. Where there is none, none flows, whatever comes from upstream; over nothing there is

@@ -13,6 +13,8 @@ pub(super) struct Softmax {
     pub excess: f64,
     /// `log sum_c exp((x_c - m)/T)`
     pub log_sum: f64,
+    /// `1 / sum_c exp((x_c - m)/T)`
+    pub inv_sum: f64,
     /// `1/T`
     pub inv_t: f32,
 }
@@ -21,8 +23,8 @@ impl Softmax {
     /// None for a row without a value.
     #[inline(always)]
     pub fn of_short_row(rows: &ShortRows, i: usize, inv_t: f32) -> Option<Softmax> {
-        let (m, excess, log_sum) = (rows.m[i], rows.excess[i], rows.log_sum[i]);
-        (!m.is_nan()).then_some(Softmax { m_logit: m, m, excess, log_sum, inv_t })
+        let (m, excess, log_sum, inv_sum) = (rows.m[i], rows.excess[i], rows.log_sum[i], rows.inv_sum[i]);
+        (!m.is_nan()).then_some(Softmax { m_logit: m, m, excess, log_sum, inv_sum, inv_t })
     }
 
     /// `log sum_c exp(x_c/T)`
@@ -30,26 +32,21 @@ impl Softmax {
         f64::from(self.m) * f64::from(self.inv_t) + self.log_sum
     }
 
-    /// `1 / sum_c exp((x_c - m)/T)`
+    /// Of the class whose capped logit is `u`, and whose exponential is known if it was kept.
     #[inline(always)]
-    pub fn inv_sum(&self) -> f64 {
-        1.0 / (1.0 + self.excess)
-    }
-
-    /// Of the class whose capped logit is `u`.
-    #[inline(always)]
-    pub fn class(&self, u: f32) -> Truth {
+    pub fn class(&self, u: f32, e: Option<f32>) -> Truth {
         let shift = (f64::from(u) - f64::from(self.m)) * f64::from(self.inv_t);
-        let p = f64::from(exp_nonpositive(shift as f32)) * self.inv_sum();
+        let e = e.unwrap_or_else(|| exp_nonpositive((u - self.m) * self.inv_t));
+        let p = f64::from(e) * self.inv_sum;
         // Without cancellation: a class that attains the maximum leaves exactly D to the others.
-        let q = if u == self.m { self.excess * self.inv_sum() } else { 1.0 - p };
+        let q = if u == self.m { self.excess * self.inv_sum } else { 1.0 - p };
         Truth { log_p: shift - self.log_sum, p, q }
     }
 
     /// `-sum_c p_c log p_c`, from two terms of one sign.
     #[inline(always)]
     pub fn entropy(&self, u: &[f32], e: &[f32]) -> f64 {
-        self.log_sum - self.moment(u, e) * self.inv_sum()
+        self.log_sum - self.moment(u, e) * self.inv_sum
     }
 
     /// `sum_c e_c (x_c - m)/T`; what has underflowed adds nothing.
@@ -103,7 +100,7 @@ impl LogitMap {
         let (u, m, inv_t) = (self.capped(x, room), self.cap(m_logit), self.inv_t);
         let excess = exponentials(u, m, inv_t, e);
         let excess = saved.map_or(excess, |state| state[1].into());
-        Some((u, Softmax { m_logit, m, excess, log_sum: ln_1p(excess), inv_t }))
+        Some((u, Softmax { m_logit, m, excess, log_sum: ln_1p(excess), inv_sum: 1.0 / (1.0 + excess), inv_t }))
     }
 
     /// The capped logits; -inf stays.

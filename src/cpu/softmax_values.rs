@@ -64,7 +64,7 @@ impl<M: SoftmaxMaths> Task for SoftmaxRowOf<'_, M> {
     #[inline(always)]
     fn run(self) {
         let SoftmaxRow { x, e, g, softmax, values, gradient } = self.row;
-        let (inv_sum, m, inv_t) = (softmax.inv_sum(), f64::from(softmax.m), f64::from(softmax.inv_t));
+        let (inv_sum, m, inv_t) = (softmax.inv_sum, f64::from(softmax.m), f64::from(softmax.inv_t));
         for ((value, &x), &e) in values.iter_mut().zip(x).zip(e) {
             let log_p = (f64::from(x) - m) * inv_t - softmax.log_sum;
             *value = self.output.value(log_p, f64::from(e) * inv_sum) as f32;

@@ -6,7 +6,8 @@ use crate::loss::AnyClassIndex;
 use crate::number::Number;
 use crate::validate::Problem;
 
-/// Losses of a softmax against one class index. The names are those of `shaders/class_index/family.wgsl`.
+/// Losses of a softmax against one class index. The names are those of `shaders/class_index/family.wgsl`. Where a row has
+/// room for two values, the second is the first without z-loss.
 pub(super) struct ClassIndex<'a> {
     per_row: PerRow<'a>,
     loss: &'a dyn AnyClassIndex,
@@ -74,11 +75,12 @@ impl Rows for ClassIndex<'_> {
         let hard = self.factor(t) * self.target;
         let [loss, dloss_dlog_p] = self.loss.both(truth.log_p, truth.q);
 
-        if let [value] = out.values {
-            let loss = self.product(hard, loss);
-            let z_loss = if self.z == 0.0 { 0.0 } else { self.z * lse * lse };
+        if let [value, apart @ ..] = out.values {
             let poly1 = if self.e1 == 0.0 { 0.0 } else { self.e1 * truth.q };
-            *value = (weight * (loss + self.smooth(u, &softmax) + z_loss + poly1)) as f32;
+            let without_z = self.product(hard, loss) + self.smooth(u, &softmax) + poly1;
+            let z_loss = if self.z == 0.0 { 0.0 } else { self.z * lse * lse };
+            *value = (weight * (without_z + z_loss)) as f32;
+            apart.fill((weight * without_z) as f32);
         }
         if let [m, excess] = out.state {
             (*m, *excess) = (softmax.m_logit, softmax.excess as f32);
@@ -103,6 +105,11 @@ impl Rows for ClassIndex<'_> {
 }
 
 impl ClassIndex<'_> {
+    /// How a row counts.
+    pub fn standing(&self, n: usize) -> Standing {
+        self.per_row.standing(n)
+    }
+
     fn factor(&self, c: usize) -> f64 {
         match self.factors {
             [all] => (*all).into(),

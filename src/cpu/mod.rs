@@ -2,6 +2,7 @@
 //! reference.
 
 mod class_index;
+mod distillation;
 mod distribution;
 mod elementwise;
 mod functions;
@@ -16,11 +17,12 @@ mod run;
 mod softmax;
 mod softmax_values;
 
-use crate::inputs::{Inputs, Output};
-use crate::loss::Maths;
+use crate::inputs::{Inputs, Output, Targets};
+use crate::loss::{Maths, Pass};
 use crate::reference;
 use crate::validate::Problem;
 use class_index::ClassIndex;
+use distillation::Distillation;
 use distribution::Distribution;
 pub(crate) use distribution::{Pair, Sums};
 pub(crate) use elementwise::Elements;
@@ -48,7 +50,31 @@ pub(crate) fn evaluate(problem: &Problem, inputs: &Inputs<'_>, output: &mut Outp
         },
         Maths::RowEntropy => results.compute(&RowEntropy::new(problem, per_row), logits),
         Maths::Elementwise(loss) => results.compute(&Elementwise::new(problem, inputs, per_row, loss), logits),
-        Maths::Distillation => results.compute(&reference::Batch::new(problem, inputs), logits),
+        Maths::Distillation => distill(problem, inputs, &mut results, logits),
     }
     results.reduce();
+}
+
+/// A sum of two losses: by their own rows, or by the reference's from saved row state, from a teacher that names its
+/// classes, and where a gradient of 0 needs care.
+fn distill(problem: &Problem, inputs: &Inputs<'_>, results: &mut Results<'_>, logits: Reader<'_>) {
+    let Some(sum) = problem.spec().distillation() else { return };
+    let (hard_problem, soft_problem) = (problem.part(sum.hard.loss()), problem.part(sum.soft.loss()));
+    let targets = inputs.teacher.map_or(Targets::None, Targets::Values);
+    let soft_inputs = Inputs { targets, ..*inputs };
+    // What comes from upstream is the sum's.
+    let (hard_rows, soft_rows) = (PerRow::new(problem, inputs), PerRow::new(problem, &soft_inputs));
+    let is_plain = problem.pass != Pass::Backward && !problem.has_pytorch_corners() && hard_rows.has_plain_upstream();
+    let rows = match (hard_problem.spec().maths(), soft_problem.spec().maths()) {
+        (Maths::ClassIndex(hard), Maths::Distribution(soft)) if is_plain => {
+            let hard = ClassIndex::new(&hard_problem, hard_rows, hard);
+            let soft = Distribution::new(&soft_problem, &soft_inputs, soft_rows, soft);
+            soft.and_then(|soft| Distillation::new(problem, hard, soft))
+        }
+        _ => None,
+    };
+    match rows {
+        Some(rows) => results.compute(&rows, logits),
+        None => results.compute(&reference::Batch::new(problem, inputs), logits),
+    }
 }

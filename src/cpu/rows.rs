@@ -22,11 +22,15 @@ pub(super) struct RowOut<'a> {
 impl RowOut<'_> {
     /// A row that adds nothing to the loss, with this state.
     pub fn silence(self, state: &[f32]) {
+        self.silence_with(state.iter().copied().chain(std::iter::repeat(0.0)));
+    }
+
+    /// The same with the state from an iterator.
+    pub fn silence_with(self, state: impl Iterator<Item = f32>) {
         for slice in [self.values, self.parts, self.dlogits, self.dtargets] {
             slice.fill(0.0);
         }
         self.side.fill(0);
-        let state = state.iter().copied().chain(std::iter::repeat(0.0));
         self.state.iter_mut().zip(state).for_each(|(place, number)| *place = number);
     }
 
@@ -65,6 +69,8 @@ pub(super) struct Scratch {
     pub probs: Vec<f32>,
     pub weights: Vec<f32>,
     pub dloss: Vec<f32>,
+    /// The second gradient of a sum.
+    pub soft_gradient: Vec<f32>,
 }
 
 /// A tensor with one number per class, row by row.
@@ -173,6 +179,14 @@ impl<'a> PerRow<'a> {
     #[inline(always)]
     pub fn saved(&self, n: usize) -> Option<&'a [f32]> {
         self.row_state.map(|(state, width)| &state[n * width..][..width])
+    }
+
+    /// Whether what comes from upstream is one factor in every row.
+    pub fn has_plain_upstream(&self) -> bool {
+        match &self.dloss {
+            Dloss::One(upstream) => upstream.factor().is_some(),
+            Dloss::PerRow(dloss, upstream) => dloss.iter().all(|&dloss| upstream.times(dloss).factor().is_some()),
+        }
     }
 
     /// Whether rows start from what a forward pass saved.

@@ -1,0 +1,96 @@
+use super::class_index::ClassIndex;
+use super::distribution::Distribution;
+use super::functions::ln_1p;
+use super::rows::{RowOut, Rows, Scratch, Standing};
+use super::softmax::Softmax;
+use crate::Side;
+use crate::validate::Problem;
+
+/// Losses against a label and from a teacher, weighted and summed, in passes that start from logits.
+pub(super) struct Distillation<'a> {
+    hard: ClassIndex<'a>,
+    soft: Distribution<'a>,
+    weights: [f64; 2],
+    z_loss: f64,
+    /// `1/T` of the loss against the label.
+    inv_t: f64,
+}
+
+impl<'a> Distillation<'a> {
+    /// Of the two parts of a sum, each by itself.
+    pub fn new(problem: &Problem, hard: ClassIndex<'a>, soft: Distribution<'a>) -> Option<Self> {
+        let sum = problem.spec().distillation()?;
+        // What no class weight touches comes to the divisor of the others.
+        let weights = [f64::from(sum.hard_weight), f64::from(sum.soft_weight) * problem.extras_share];
+        let hard_spec = sum.hard.spec();
+        let (z_loss, inv_t) = (hard_spec.rows().z_loss.into(), 1.0 / f64::from(hard_spec.temperature()));
+        Some(Distillation { hard, soft, weights, z_loss, inv_t })
+    }
+}
+
+impl Rows for Distillation<'_> {
+    #[inline(always)]
+    fn row(&self, n: usize, x: &[f32], _found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>) {
+        let t = match self.hard.standing(n) {
+            Standing::Kept { class, .. } => class,
+            Standing::Poisoned => return out.poison(&Side::NONE),
+            Standing::Silent | Standing::Ignored => return silence(out),
+        };
+        let mut soft_gradient = std::mem::take(&mut scratch.soft_gradient);
+        soft_gradient.resize(out.dlogits.len(), 0.0);
+        let ([mut hard, mut softmax], mut soft) = ([[0.0; 2]; 2], [0.0]);
+        let (hard_state, soft_state) = out.state.split_at_mut(out.state.len().min(2));
+        let part = |values, dlogits, state| RowOut {
+            values,
+            parts: &mut [],
+            dlogits,
+            dtargets: &mut [],
+            state,
+            side: &mut [],
+        };
+        self.hard.row(n, x, None, scratch, part(&mut hard, &mut *out.dlogits, &mut softmax));
+        let width = soft_state.len().saturating_sub(2);
+        let (soft_state, label) = soft_state.split_at_mut(width);
+        self.soft.row(n, x, None, scratch, part(&mut soft, &mut soft_gradient, soft_state));
+
+        let ([hard, without_z], [soft]) = (hard, soft);
+        if hard.is_nan() || soft.is_nan() {
+            scratch.soft_gradient = soft_gradient;
+            return out.poison(&Side::NONE);
+        }
+        hard_state.iter_mut().zip(softmax).for_each(|(place, number)| *place = number);
+        // The class counted from 1, as bits.
+        let truth = [f32::from_bits(t as u32 + 1), x[t]];
+        label.iter_mut().zip(truth).for_each(|(place, number)| *place = number);
+
+        let [hard_weight, soft_weight] = self.weights;
+        if let [value] = out.values {
+            *value = (product(hard_weight, hard.into()) + product(soft_weight, soft.into())) as f32;
+        }
+        if let [hard_part, soft_part, z_part] = out.parts {
+            let [m, excess] = softmax.map(f64::from);
+            let lse = m * self.inv_t + ln_1p(excess);
+            let z = if self.z_loss == 0.0 { 0.0 } else { self.z_loss * lse * lse };
+            (*hard_part, *soft_part, *z_part) = (without_z, soft, z as f32);
+        }
+        for (g, soft) in out.dlogits.iter_mut().zip(&soft_gradient) {
+            *g = (product(hard_weight, (*g).into()) + product(soft_weight, (*soft).into())) as f32;
+        }
+        scratch.soft_gradient = soft_gradient;
+    }
+}
+
+/// A product in which a weight of 0 wins against infinity, and not against what has no value.
+#[inline(always)]
+fn product(weight: f64, x: f64) -> f64 {
+    let product = weight * x;
+    let nothing = if x.is_nan() { f64::NAN } else { 0.0 };
+    if weight == 0.0 { nothing } else { product }
+}
+
+/// A row whose label is ignored: no logit seen (m is the lowest number, D is -1), no divergence, no label.
+fn silence(out: RowOut<'_>) {
+    let (width, state) = (out.state.len(), [f32::MIN, -1.0].into_iter().chain(std::iter::repeat(f32::NAN)));
+    let state = state.take(width.saturating_sub(2)).chain([0.0; 2]);
+    out.silence_with(state);
+}

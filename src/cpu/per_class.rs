@@ -41,7 +41,7 @@ impl<'a> PerClass<'a> {
     fn planes(self) -> Vec<&'a mut [f32]> {
         match self {
             PerClass::Rows { tensor, .. } => vec![tensor],
-            PerClass::Slabs { tensor, inner, .. } => tensor.chunks_mut(inner).collect(),
+            PerClass::Slabs { tensor, inner, .. } => tensor.chunks_exact_mut(inner).collect(),
             PerClass::Planes(planes) => planes,
         }
     }

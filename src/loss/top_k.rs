@@ -47,7 +47,8 @@ use crate::{Error, Shape};
 ///
 /// let inputs = Inputs::new(&logits).targets(&[0.25, 0.5, 0.125, 0.125]);
 /// let loss = KlDivergence::from_logits(Form::Probs);
-/// assert_eq!(sparse, Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(1, 4), inputs)?);
+/// let dense = Engine::cpu().evaluate(loss, Pass::ForwardBackward, Shape::new(1, 4), inputs)?;
+/// assert!((sparse.values[0] - dense.values[0]).abs() < 1e-6);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

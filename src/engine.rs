@@ -124,11 +124,13 @@ impl Engine {
         shape: Shape,
         inputs: Inputs<'_>,
     ) -> Result<Output, Error> {
-        self.begin(loss, pass, shape, inputs)?.wait()
+        let mut output = Output::default();
+        self.evaluate_into(loss, pass, shape, inputs, &mut output)?;
+        Ok(output)
     }
 
     /// As [`Engine::evaluate`], into an output whose memory is used again: on the CPU, calls of one shape after another
-    /// then allocate nothing that grows with it. After an error it is as it was.
+    /// then allocate no tensor anew but side outputs and widened labels. After an error it is as it was.
     ///
     /// ```
     /// # fn main() -> Result<(), surprisal::Error> {

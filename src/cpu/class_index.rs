@@ -1,4 +1,4 @@
-use super::lanes::sum;
+use super::lanes::wide_sum;
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
 use super::softmax::{LogitMap, Softmax, Truth};
 use crate::Side;
@@ -6,8 +6,8 @@ use crate::loss::AnyClassIndex;
 use crate::number::Number;
 use crate::validate::Problem;
 
-/// Losses of a softmax against one class index. The names are those of `shaders/class_index/family.wgsl`. Where a row has
-/// room for two values, the second is the first without z-loss.
+/// Losses of a softmax against one class index. The names are those of `shaders/class_index/family.wgsl`. Where a row
+/// has room for two values, the second is the first without z-loss.
 pub(super) struct ClassIndex<'a> {
     per_row: PerRow<'a>,
     loss: &'a dyn AnyClassIndex,
@@ -42,8 +42,8 @@ impl<'a> ClassIndex<'a> {
             target: shares.target,
             even: shares.even,
             sum_spread: sum_factors * shares.even,
-            z: f64::from(spec.rows().z_loss) * problem.extras_share,
-            e1: f64::from(spec.poly1()) * problem.extras_share,
+            z: f64::from(spec.rows().z_loss).times(problem.extras_share),
+            e1: f64::from(spec.poly1()).times(problem.extras_share),
         }
     }
 }
@@ -105,11 +105,6 @@ impl Rows for ClassIndex<'_> {
 }
 
 impl ClassIndex<'_> {
-    /// How a row counts.
-    pub fn standing(&self, n: usize) -> Standing {
-        self.per_row.standing(n)
-    }
-
     fn factor(&self, c: usize) -> f64 {
         match self.factors {
             [all] => (*all).into(),
@@ -128,11 +123,10 @@ impl ClassIndex<'_> {
         if self.even == 0.0 {
             return 0.0;
         }
-        let Softmax { m, inv_t, .. } = *softmax;
-        let zero_wins = !self.per_row.pytorch;
+        let (m, inv_t, zero_wins) = (f64::from(softmax.m), f64::from(softmax.inv_t), !self.per_row.pytorch);
         let shifts = match self.factors {
-            [all] => self.product((*all).into(), sum([u], [m], |[u]| (u - m) * inv_t)),
-            each => sum([u, each], [m, 0.0], |[u, w]| if w == 0.0 && zero_wins { 0.0 } else { w * ((u - m) * inv_t) }),
+            [all] => self.product((*all).into(), wide_sum([u], |[u]| (u - m) * inv_t)),
+            each => wide_sum([u, each], |[u, w]| if w == 0.0 && zero_wins { 0.0 } else { w * ((u - m) * inv_t) }),
         };
         self.sum_spread * softmax.log_sum - self.even * shifts
     }
@@ -143,8 +137,13 @@ impl ClassIndex<'_> {
     fn gradient(&self, n: usize, x: &[f32], t: usize, [common, at_t]: [f64; 2], weight: f64, dlogits: &mut [f32]) {
         let upstream = self.per_row.upstream(n);
         let factor = upstream.factor().unwrap_or(1.0) * f64::from(self.map.inv_t);
-        let (common, even) = ((common * factor) as f32, (self.even * weight * factor) as f32);
+        let [wide_common, wide_even] = [common, self.even * weight].map(|g| g * factor);
+        let [common, even] = [wide_common, wide_even].map(|g| g as f32);
         match self.factors {
+            _ if !(common.is_finite() && even.is_finite()) => {
+                let w = |c| self.factor(c).times(wide_even);
+                dlogits.iter_mut().enumerate().for_each(|(c, g)| *g = (f64::from(*g).times(wide_common) - w(c)) as f32);
+            }
             _ if even == 0.0 => dlogits.iter_mut().for_each(|g| *g *= common),
             [w] => dlogits.iter_mut().for_each(|g| *g = *g * common - w * even),
             each => dlogits.iter_mut().zip(each).for_each(|(g, w)| *g = *g * common - w * even),

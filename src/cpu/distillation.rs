@@ -1,13 +1,14 @@
 use super::class_index::ClassIndex;
 use super::distribution::Distribution;
 use super::functions::ln_1p;
-use super::rows::{RowOut, Rows, Scratch, Standing};
+use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
 use super::softmax::Softmax;
 use crate::Side;
 use crate::validate::Problem;
 
 /// Losses against a label and from a teacher, weighted and summed, in passes that start from logits.
 pub(super) struct Distillation<'a> {
+    per_row: PerRow<'a>,
     hard: ClassIndex<'a>,
     soft: Distribution<'a>,
     weights: [f64; 2],
@@ -17,21 +18,21 @@ pub(super) struct Distillation<'a> {
 }
 
 impl<'a> Distillation<'a> {
-    /// Of the two parts of a sum, each by itself.
-    pub fn new(problem: &Problem, hard: ClassIndex<'a>, soft: Distribution<'a>) -> Option<Self> {
+    /// Of the two parts of a sum, each by itself and undivided.
+    pub fn new(problem: &Problem, per_row: PerRow<'a>, hard: ClassIndex<'a>, soft: Distribution<'a>) -> Option<Self> {
         let sum = problem.spec().distillation()?;
         // What no class weight touches comes to the divisor of the others.
         let weights = [f64::from(sum.hard_weight), f64::from(sum.soft_weight) * problem.extras_share];
         let hard_spec = sum.hard.spec();
         let (z_loss, inv_t) = (hard_spec.rows().z_loss.into(), 1.0 / f64::from(hard_spec.temperature()));
-        Some(Distillation { hard, soft, weights, z_loss, inv_t })
+        Some(Distillation { per_row, hard, soft, weights, z_loss, inv_t })
     }
 }
 
 impl Rows for Distillation<'_> {
     #[inline(always)]
     fn row(&self, n: usize, x: &[f32], _found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>) {
-        let t = match self.hard.standing(n) {
+        let t = match self.per_row.standing(n) {
             Standing::Kept { class, .. } => class,
             Standing::Poisoned => return out.poison(&Side::NONE),
             Standing::Silent | Standing::Ignored => return silence(out),
@@ -54,7 +55,8 @@ impl Rows for Distillation<'_> {
         self.soft.row(n, x, None, scratch, part(&mut soft, &mut soft_gradient, soft_state));
 
         let ([hard, without_z], [soft]) = (hard, soft);
-        if hard.is_nan() || soft.is_nan() {
+        // A poisoned row has no m; a loss may be NaN by its factors alone.
+        if softmax[0].is_nan() || soft.is_nan() {
             scratch.soft_gradient = soft_gradient;
             return out.poison(&Side::NONE);
         }
@@ -65,7 +67,7 @@ impl Rows for Distillation<'_> {
 
         let [hard_weight, soft_weight] = self.weights;
         if let [value] = out.values {
-            *value = (product(hard_weight, hard.into()) + product(soft_weight, soft.into())) as f32;
+            *value = (weighted(hard_weight, hard.into()) + weighted(soft_weight, soft.into())) as f32;
         }
         if let [hard_part, soft_part, z_part] = out.parts {
             let [m, excess] = softmax.map(f64::from);
@@ -74,15 +76,16 @@ impl Rows for Distillation<'_> {
             (*hard_part, *soft_part, *z_part) = (without_z, soft, z as f32);
         }
         for (g, soft) in out.dlogits.iter_mut().zip(&soft_gradient) {
-            *g = (product(hard_weight, (*g).into()) + product(soft_weight, (*soft).into())) as f32;
+            *g = (weighted(hard_weight, (*g).into()) + weighted(soft_weight, (*soft).into())) as f32;
         }
+        self.per_row.upstream(n).finish_all(out.dlogits);
         scratch.soft_gradient = soft_gradient;
     }
 }
 
 /// A product in which a weight of 0 wins against infinity, and not against what has no value.
 #[inline(always)]
-fn product(weight: f64, x: f64) -> f64 {
+fn weighted(weight: f64, x: f64) -> f64 {
     let product = weight * x;
     let nothing = if x.is_nan() { f64::NAN } else { 0.0 };
     if weight == 0.0 { nothing } else { product }

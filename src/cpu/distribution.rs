@@ -61,7 +61,7 @@ impl<'a> Distribution<'a> {
         let floor = if self.loss.reads_log_p() { 0.0 } else { f32::MIN };
         match self.teacher {
             Form::Logits => true,
-            Form::LogProbs => y.iter().fold(true, |all, &y| all & (y < f32::INFINITY)),
+            Form::LogProbs => below_infinity(y),
             Form::Probs => y.iter().fold(true, |all, &y| all & (y >= floor) & (y < f32::INFINITY)),
         }
     }
@@ -76,7 +76,7 @@ impl Rows for Distribution<'_> {
             Standing::Silent | Standing::Ignored => return out.silence(&[]),
             Standing::Poisoned => return out.poison(&spec.rows().side),
         };
-        let Scratch { targets, probs, .. } = scratch;
+        let Scratch { targets, slopes: slopes_room, probs, .. } = scratch;
         let y = self.targets.row(&self.problem.shape, n, targets);
         let softmax = |form, z, saved| match form {
             Form::Logits => {
@@ -84,32 +84,31 @@ impl Rows for Distribution<'_> {
             }
             _ => Some(None),
         };
-        let has_value = self.is_defined(y) && (self.student == Form::Logits || x.iter().all(|&x| x < f32::INFINITY));
+        let has_value = self.is_defined(y) && (self.student == Form::Logits || below_infinity(x));
         let softmaxes = softmax(self.student, x, self.per_row.saved(n)).zip(softmax(self.teacher, y, None));
         let Some((student, teacher)) = softmaxes.filter(|_| has_value) else {
             return out.poison(&spec.rows().side);
         };
-        probs.resize(if out.dlogits.is_empty() { 0 } else { x.len() }, 0.0);
+        for room in [&mut *slopes_room, probs] {
+            room.resize(out.dlogits.len(), 0.0);
+        }
         let pair = Pair {
             x,
             y,
-            student: Side::of(self.student, student),
-            teacher: Side::of(self.teacher, teacher),
+            student: Source::of(self.student, student),
+            teacher: Source::of(self.teacher, teacher),
             shares: self.shares,
             factors: self.factors,
             needs_log_p: self.loss.reads_log_p(),
         };
-        let sums = self.loss.run(&pair, out.dlogits, probs);
+        let sums = self.loss.run(&pair, slopes_room, probs);
 
         let slopes = if self.terms.slopes_known(self.teacher) { -1.0 } else { sums.slopes };
         if let [value] = out.values {
-            let surplus = match self.terms {
-                Terms::MeanUnderTeacher => sums.mass - 1.0,
-                _ => 1.0 - sums.mass,
-            };
+            let mass = if self.teacher == Form::Logits { 1.0 } else { sums.mass };
+            let surplus = if self.terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
             let loss = match sums.gaps {
                 // Without cancellation.
-                Some(gaps) if self.student == Form::Logits && self.teacher == Form::Logits => gaps,
                 Some(gaps) if self.student == Form::Logits => gaps + surplus,
                 _ => sums.terms,
             };
@@ -133,19 +132,25 @@ impl Rows for Distribution<'_> {
                 _ if self.terms == Terms::MeanUnderStudent => (factor, 1.0),
                 _ => (factor, 0.0),
             };
-            let (factor, through) = (factor as f32, (through * factor) as f32);
-            out.dlogits.iter_mut().zip(probs).for_each(|(g, q)| *g = *g * factor + *q * through);
+            let terms = slopes_room.iter().zip(probs);
+            out.dlogits.iter_mut().zip(terms).for_each(|(g, (slope, q))| *g = ((slope + *q * through) * factor) as f32);
             upstream.finish(out.dlogits);
         }
     }
+}
+
+/// Whether no number is NaN or +inf.
+#[inline(always)]
+fn below_infinity(z: &[f32]) -> bool {
+    z.iter().fold(true, |all, &z| all & (z < f32::INFINITY))
 }
 
 /// P and Q of a row, and where they come from.
 pub(crate) struct Pair<'a> {
     x: &'a [f32],
     y: &'a [f32],
-    student: Side,
-    teacher: Side,
+    student: Source,
+    teacher: Source,
     /// Label smoothing and class weights of a teacher's probabilities.
     shares: Shares,
     factors: &'a [f32],
@@ -154,7 +159,7 @@ pub(crate) struct Pair<'a> {
 
 /// How a number becomes a probability.
 #[derive(Clone, Copy)]
-enum Side {
+enum Source {
     /// `log p = (x - m)/T - log sum`
     Logits {
         m: f64,
@@ -165,12 +170,14 @@ enum Side {
     Probs,
 }
 
-impl Side {
-    fn of(form: Form, softmax: Option<Softmax>) -> Side {
+impl Source {
+    fn of(form: Form, softmax: Option<Softmax>) -> Source {
         match (form, softmax) {
-            (_, Some(Softmax { m, inv_t, log_sum, .. })) => Side::Logits { m: m.into(), inv_t: inv_t.into(), log_sum },
-            (Form::Probs, None) => Side::Probs,
-            _ => Side::LogProbs,
+            (_, Some(Softmax { m, inv_t, log_sum, .. })) => {
+                Source::Logits { m: m.into(), inv_t: inv_t.into(), log_sum }
+            }
+            (Form::Probs, None) => Source::Probs,
+            _ => Source::LogProbs,
         }
     }
 }
@@ -188,7 +195,7 @@ pub(crate) struct Sums {
 
 impl Pair<'_> {
     /// The sums over the classes; leaves slopes and q where there is room for them.
-    pub fn run<M: DistributionMaths>(&self, loss: &M, slopes: &mut [f32], q: &mut [f32]) -> Sums {
+    pub fn run<M: DistributionMaths>(&self, loss: &M, slopes: &mut [f64], q: &mut [f64]) -> Sums {
         let mut sums = Sums::default();
         vectorised(PairOf { loss, pair: self, slopes, q, sums: &mut sums });
         sums
@@ -196,17 +203,17 @@ impl Pair<'_> {
 
     /// log P or log Q, and P or Q, of a block.
     #[inline(always)]
-    fn side(&self, side: Side, z: &[f32], first: usize, log: &mut [f64; BLOCK], p: &mut [f64; BLOCK]) {
-        match side {
-            Side::Logits { m, inv_t, log_sum } => {
+    fn read(&self, source: Source, z: &[f32], first: usize, log: &mut [f64; BLOCK], p: &mut [f64; BLOCK]) {
+        match source {
+            Source::Logits { m, inv_t, log_sum } => {
                 log.iter_mut().zip(z).for_each(|(log, &z)| *log = (f64::from(z) - m) * inv_t - log_sum);
                 p.iter_mut().zip(log).for_each(|(p, log)| *p = exp(*log));
             }
-            Side::LogProbs => {
+            Source::LogProbs => {
                 log.iter_mut().zip(z).for_each(|(log, &z)| *log = z.into());
                 p.iter_mut().zip(log).for_each(|(p, log)| *p = exp(*log));
             }
-            Side::Probs => {
+            Source::Probs => {
                 let Shares { target, even } = self.shares;
                 p.iter_mut().zip(z).for_each(|(p, &z)| *p = f64::from(z) * target + even);
                 match self.factors {
@@ -225,8 +232,8 @@ impl Pair<'_> {
 struct PairOf<'a, M> {
     loss: &'a M,
     pair: &'a Pair<'a>,
-    slopes: &'a mut [f32],
-    q: &'a mut [f32],
+    slopes: &'a mut [f64],
+    q: &'a mut [f64],
     sums: &'a mut Sums,
 }
 
@@ -239,8 +246,8 @@ impl<M: DistributionMaths> Task for PairOf<'_, M> {
         let mut has_gaps = false;
         for (b, (x, y)) in pair.x.chunks(BLOCK).zip(pair.y.chunks(BLOCK)).enumerate() {
             let (first, n) = (b * BLOCK, x.len());
-            pair.side(pair.student, x, first, &mut log_q, &mut q);
-            pair.side(pair.teacher, y, first, &mut log_p, &mut p);
+            pair.read(pair.student, x, first, &mut log_q, &mut q);
+            pair.read(pair.teacher, y, first, &mut log_p, &mut p);
             for i in 0..whole_vectors(n) {
                 let class = Class { p: p[i], q: q[i], log_p: log_p[i], log_q: log_q[i] };
                 terms[i] = loss.loss_term(&class);
@@ -256,8 +263,8 @@ impl<M: DistributionMaths> Task for PairOf<'_, M> {
                 sums.gaps = Some(sums.gaps.unwrap_or(0.0) + gaps[..n].iter().sum::<f64>());
             }
             if !slopes_out.is_empty() {
-                slopes_out[first..].iter_mut().zip(&slopes).take(n).for_each(|(to, slope)| *to = *slope as f32);
-                q_out[first..].iter_mut().zip(&q).take(n).for_each(|(to, q)| *to = *q as f32);
+                slopes_out[first..][..n].copy_from_slice(&slopes[..n]);
+                q_out[first..][..n].copy_from_slice(&q[..n]);
             }
         }
     }

@@ -54,13 +54,14 @@ impl Rows for Elementwise<'_> {
             factors: self.problem.spec().class_factors(),
             values: out.values,
             gradient: &mut *out.dlogits,
+            factor: if self.dloss.is_some() { 1.0 } else { upstream.factor().unwrap_or(1.0) },
         });
         match &self.dloss {
             Some(reader) => {
                 let dloss = reader.row(shape, n, dloss);
                 out.dlogits.iter_mut().zip(dloss).for_each(|(g, &dloss)| *g = upstream.times(dloss).apply(*g));
             }
-            None => upstream.finish_all(out.dlogits),
+            None => upstream.finish(out.dlogits),
         }
     }
 }
@@ -73,8 +74,10 @@ pub(crate) struct Elements<'a> {
     factors: &'a [f32],
     /// One value per element, or their sum, or none.
     values: &'a mut [f32],
-    /// Without the upstream gradient; or none.
+    /// Or none.
     gradient: &'a mut [f32],
+    /// On the gradient.
+    factor: f64,
 }
 
 impl Elements<'_> {
@@ -91,7 +94,7 @@ struct ElementsOf<'a, M> {
 impl<M: ElementwiseMaths> Task for ElementsOf<'_, M> {
     #[inline(always)]
     fn run(self) {
-        let Elements { x, y, weights, factors, values, gradient } = self.elements;
+        let Elements { x, y, weights, factors, values, gradient, factor } = self.elements;
         let (mut sum, mut first) = (0.0, 0);
         let sums = values.len() == 1;
         for x in x.chunks(BLOCK) {
@@ -113,7 +116,11 @@ impl<M: ElementwiseMaths> Task for ElementsOf<'_, M> {
             }
             if !gradient.is_empty() {
                 let slopes = block.weighed::<M, true>(self.loss, x.len());
-                gradient[first..].iter_mut().zip(slopes).take(x.len()).for_each(|(to, slope)| *to = slope as f32);
+                gradient[first..]
+                    .iter_mut()
+                    .zip(slopes)
+                    .take(x.len())
+                    .for_each(|(to, slope)| *to = (slope * factor) as f32);
             }
             first += x.len();
         }

@@ -1,7 +1,7 @@
 //! Sixteen numbers at a time, in plain Rust that compilers turn into vectors, for the widest registers there are.
 //!
-//! No function here contracts, reorders or approximates by itself, so results are the same on every processor: which
-//! lane a class enters depends on its index alone.
+//! Nothing here is contracted or reordered by a compiler, so results are the same on every processor: which lane a class
+//! enters depends on its index alone.
 
 use super::functions::ln_1p;
 
@@ -134,6 +134,20 @@ pub(super) fn sum<const K: usize>(x: [&[f32]; K], pad: [f32; K], f: impl Fn([f32
     sum
 }
 
+/// The sum of `f` over numbers side by side, in f64 throughout: for terms that f32 could not hold.
+#[inline(always)]
+pub(super) fn wide_sum<const K: usize>(x: [&[f32]; K], f: impl Fn([f64; K]) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let n = x[0].len();
+    for first in (0..n).step_by(LANES) {
+        let chunk = x.map(|x| &x[first..n.min(first + LANES)]);
+        for (i, lane) in lanes.iter_mut().enumerate().take(chunk[0].len()) {
+            *lane += f(chunk.map(|x| f64::from(x[i])));
+        }
+    }
+    across(lanes, |a, b| a + b)
+}
+
 /// All lanes as one: the upper half joins the lower, until one is left.
 #[inline(always)]
 fn across<T: Copy>(x: [T; LANES], join: impl Fn(T, T) -> T) -> T {
@@ -260,7 +274,7 @@ impl ShortRows {
     }
 }
 
-/// e^x for x <= 0, to 1.5 units; 0 below -86.6, where the smallest normal numbers begin. As in `shaders/math.wgsl`.
+/// e^x for x <= 0, to 1.5 units; 0 below -86.6, short of the smallest normal numbers. As in `shaders/math.wgsl`.
 #[inline(always)]
 pub(super) fn exp_nonpositive(x: f32) -> f32 {
     /// 1.5 x 2^23: a sum with it holds the other term, rounded to a whole number, in its low bits.

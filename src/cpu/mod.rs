@@ -56,20 +56,19 @@ pub(crate) fn evaluate(problem: &Problem, inputs: &Inputs<'_>, output: &mut Outp
 }
 
 /// A sum of two losses: by their own rows, or by the reference's from saved row state, from a teacher that names its
-/// classes, and where a gradient of 0 needs care.
+/// classes, and with PyTorch's corners.
 fn distill(problem: &Problem, inputs: &Inputs<'_>, results: &mut Results<'_>, logits: Reader<'_>) {
     let Some(sum) = problem.spec().distillation() else { return };
     let (hard_problem, soft_problem) = (problem.part(sum.hard.loss()), problem.part(sum.soft.loss()));
     let targets = inputs.teacher.map_or(Targets::None, Targets::Values);
     let soft_inputs = Inputs { targets, ..*inputs };
-    // What comes from upstream is the sum's.
-    let (hard_rows, soft_rows) = (PerRow::new(problem, inputs), PerRow::new(problem, &soft_inputs));
-    let is_plain = problem.pass != Pass::Backward && !problem.has_pytorch_corners() && hard_rows.has_plain_upstream();
+    let is_plain = problem.pass != Pass::Backward && !problem.has_pytorch_corners();
     let rows = match (hard_problem.spec().maths(), soft_problem.spec().maths()) {
         (Maths::ClassIndex(hard), Maths::Distribution(soft)) if is_plain => {
-            let hard = ClassIndex::new(&hard_problem, hard_rows, hard);
-            let soft = Distribution::new(&soft_problem, &soft_inputs, soft_rows, soft);
-            soft.and_then(|soft| Distillation::new(problem, hard, soft))
+            let rows = |inputs| PerRow::new(problem, inputs).undivided();
+            let hard = ClassIndex::new(&hard_problem, rows(inputs), hard);
+            let soft = Distribution::new(&soft_problem, &soft_inputs, rows(&soft_inputs), soft);
+            soft.and_then(|soft| Distillation::new(problem, PerRow::new(problem, inputs), hard, soft))
         }
         _ => None,
     };

@@ -40,9 +40,10 @@ impl<'a> PerClass<'a> {
     /// One slab as its planes.
     fn planes(self) -> Vec<&'a mut [f32]> {
         match self {
-            PerClass::Rows { tensor, .. } => vec![tensor],
+            // Padding after the last class may end within a plane.
             PerClass::Slabs { tensor, inner, .. } => tensor.chunks_exact_mut(inner).collect(),
             PerClass::Planes(planes) => planes,
+            PerClass::Rows { .. } => Vec::new(),
         }
     }
 

@@ -1,12 +1,12 @@
 use super::per_class::PerClass;
-use super::rows::{Reader, Rows, number};
+use super::rows::{Reader, Rows, known};
 use super::run::{Run, Slices};
 use crate::SideOutputs;
 use crate::inputs::Output;
 use crate::reference::{self, Real};
 use crate::validate::{Extent, Problem};
 
-/// The results of a call as they are written row by row.
+/// The results of a call as they are written row by row. A row's loss is f32 before it is summed, as on a device.
 pub(super) struct Results<'a> {
     problem: &'a Problem,
     output: &'a mut Output,
@@ -21,7 +21,10 @@ impl<'a> Results<'a> {
         let values_len = if problem.extent() == Extent::Element { shape.n_elements() } else { n_rows };
         room(&mut output.values, if problem.writes_values() { values_len } else { 0 });
         let has_parts = problem.writes_values() && problem.spec().distillation().is_some();
-        output.parts = has_parts.then(|| vec![[0.0; 3]; n_rows]);
+        output.parts = output.parts.take().or_else(|| Some(Vec::new())).filter(|_| has_parts);
+        if let Some(parts) = &mut output.parts {
+            parts.resize(n_rows, [0.0; 3]);
+        }
         let optional = |tensor: &mut Option<Vec<f32>>, written: bool, len: usize, stride: usize| match written {
             true => {
                 let tensor = tensor.get_or_insert_default();
@@ -63,7 +66,7 @@ impl<'a> Results<'a> {
     /// From results by row to those of the batch.
     pub fn reduce(self) {
         let Results { problem, output, side } = self;
-        let (divisor, kept) = (number(problem.divisor()).into(), number(problem.kept()).into());
+        let (divisor, kept) = (known(problem.divisor()).into(), known(problem.kept()).into());
         let mean = |sum: f64, divisor: Real| reference::mean(problem, sum.into(), divisor).value as f32;
         if problem.extent() == Extent::Scalar && problem.writes_values() {
             let sum = output.values.iter().copied().map(f64::from).sum();
@@ -72,7 +75,9 @@ impl<'a> Results<'a> {
             if let Some(parts) = &mut output.parts {
                 let divisors = reference::part_divisors(problem, divisor, kept);
                 let sum = |i: usize| parts.iter().map(|part| f64::from(part[i])).sum();
-                *parts = vec![[0, 1, 2].map(|i| mean(sum(i), divisors[i]))];
+                let means = [0, 1, 2].map(|i| mean(sum(i), divisors[i]));
+                parts.clear();
+                parts.push(means);
             }
         }
         output.side = problem.writes_side().then(|| {

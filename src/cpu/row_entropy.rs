@@ -29,8 +29,8 @@ impl Rows for RowEntropy<'_> {
             return out.poison(&Side::NONE);
         };
         let (inv_sum, inv_t) = (softmax.inv_sum, f64::from(softmax.inv_t));
-        // H = log sum - sum p (x - m)/T, both terms of one sign.
-        let mean_shift = softmax.moment(u, e) * inv_sum;
+        let mean_shift = softmax.mean_shift(u, e);
+        // As [`Softmax::entropy`].
         let entropy = softmax.log_sum - mean_shift;
         if let [value] = out.values {
             *value = (entropy * weight) as f32;

@@ -50,7 +50,8 @@ pub(super) trait Rows: Sync {
     /// Row `n`, whose logits are `x`; its softmax may be `found` already, exponentials in place of the gradient.
     fn row(&self, n: usize, x: &[f32], found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>);
 
-    /// 1/T of the softmax that a row begins with, for losses which take it from [`ShortRows`].
+    /// 1/T of the softmax that a row begins with, for losses which take it from
+    /// [`super::lanes::ShortRows`].
     fn begins_with_softmax(&self) -> Option<f32> {
         None
     }
@@ -65,8 +66,9 @@ pub(super) struct Scratch {
     pub exponentials: Vec<f32>,
     /// Rows of other tensors, where they do not lie side by side.
     pub targets: Vec<f32>,
-    /// The student's probabilities.
-    pub probs: Vec<f32>,
+    /// The slopes of a divergence, and the student's probabilities.
+    pub slopes: Vec<f64>,
+    pub probs: Vec<f64>,
     pub weights: Vec<f32>,
     pub dloss: Vec<f32>,
     /// The second gradient of a sum.
@@ -145,7 +147,7 @@ impl<'a> PerRow<'a> {
             Targets::ClassIndex(labels) => labels.read(),
             _ => Cow::default(),
         };
-        let upstream = Upstream::new(1.0, number(problem.divisor()), problem.has_pytorch_corners());
+        let upstream = Upstream::new(1.0, known(problem.divisor()), problem.has_pytorch_corners());
         let dloss = match (inputs.dloss, problem.extent()) {
             (Some(Numbers::F32(dloss)), Extent::Scalar) => Dloss::One(upstream.times(dloss[0])),
             (Some(Numbers::F32(dloss)), Extent::Row) => Dloss::PerRow(dloss, upstream),
@@ -181,12 +183,9 @@ impl<'a> PerRow<'a> {
         self.row_state.map(|(state, width)| &state[n * width..][..width])
     }
 
-    /// Whether what comes from upstream is one factor in every row.
-    pub fn has_plain_upstream(&self) -> bool {
-        match &self.dloss {
-            Dloss::One(upstream) => upstream.factor().is_some(),
-            Dloss::PerRow(dloss, upstream) => dloss.iter().all(|&dloss| upstream.times(dloss).factor().is_some()),
-        }
+    /// The same with 1 from upstream and nothing to divide by: for the parts of a sum.
+    pub fn undivided(self) -> Self {
+        PerRow { dloss: Dloss::One(Upstream::new(1.0, 1.0, self.pytorch)), ..self }
     }
 
     /// Whether rows start from what a forward pass saved.
@@ -242,7 +241,7 @@ impl Upstream {
     pub fn finish_all(&self, gradient: &mut [f32]) {
         match self.factor() {
             Some(factor) => gradient.iter_mut().for_each(|g| *g = (f64::from(*g) * factor) as f32),
-            None => gradient.iter_mut().for_each(|g| *g = self.apply(*g)),
+            None => self.finish(gradient),
         }
     }
 
@@ -264,8 +263,8 @@ impl Upstream {
     }
 }
 
-/// A divisor that is known.
-pub(super) fn number(divisor: Divisor) -> f64 {
+/// A divisor that is a number, as all are once the tensors are at hand.
+pub(super) fn known(divisor: Divisor) -> f64 {
     match divisor {
         Divisor::Number(number) => number,
         Divisor::Input | Divisor::Kept { .. } => f64::NAN,

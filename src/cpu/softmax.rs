@@ -1,6 +1,5 @@
 use super::functions::{ln_1p, sech_squared, tanh};
 use super::lanes::{ShortRows, all_ordered, exp_nonpositive, exponentials, largest, sum};
-
 use crate::validate::Problem;
 
 /// A row's softmax as the pair `(m, D)`: the maximum, and the sum of `exp((x_c - m)/T)` over all classes but one that
@@ -46,14 +45,15 @@ impl Softmax {
     /// `-sum_c p_c log p_c`, from two terms of one sign.
     #[inline(always)]
     pub fn entropy(&self, u: &[f32], e: &[f32]) -> f64 {
-        self.log_sum - self.moment(u, e) * self.inv_sum
+        self.log_sum - self.mean_shift(u, e)
     }
 
-    /// `sum_c e_c (x_c - m)/T`; what has underflowed adds nothing.
+    /// `sum_c p_c (x_c - m)/T`; what has underflowed adds nothing.
     #[inline(always)]
-    pub fn moment(&self, x: &[f32], e: &[f32]) -> f64 {
+    pub fn mean_shift(&self, x: &[f32], e: &[f32]) -> f64 {
         let Softmax { m, inv_t, .. } = *self;
-        sum([e, x], [0.0, m], |[e, x]| if e == 0.0 { 0.0 } else { e * ((x - m) * inv_t) })
+        let moment = sum([e, x], [0.0, m], |[e, x]| if e == 0.0 { 0.0 } else { e * ((x - m) * inv_t) });
+        moment * self.inv_sum
     }
 }
 
@@ -78,9 +78,9 @@ impl LogitMap {
         LogitMap { softcap: problem.spec().rows().softcap, inv_t: (1.0 / f64::from(temperature)) as f32 }
     }
 
-    /// A row's softmax, with its capped logits; from `(m, D)` where a forward pass saved them. Leaves `exp((u_c - m)/T)`
-    /// of each class in `e`, if that has room, unless all that is `found` already. None for a row without a value: a NaN, an infinity that is not a mask,
-    /// or masks only.
+    /// A row's softmax, with its capped logits: as it was `found`, or from the `(m, D)` that a forward pass saved, or
+    /// from the logits. But for the first, leaves `exp((u_c - m)/T)` of each class in `e`, if that has room. None for a
+    /// row without a value: a NaN, masks only or, of which a saved pair tells, an infinity that is no mask.
     #[inline(always)]
     pub fn softmax<'a>(
         &self,

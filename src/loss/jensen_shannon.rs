@@ -87,9 +87,12 @@ impl DistributionMaths for Jsd {
 }
 
 /// `log((own a + other b)/a)` from `u = log(b/a)`, own + other = 1: straight from `e^u - 1` while that is small or
-/// added to.
+/// added to, and without it where it alone counts and may exceed every number.
 #[inline(always)]
 fn log_mixture<N: Number>(own: f64, other: f64, u: N) -> N {
+    if u.value() > 40.0 && other > 0.0 {
+        return u + N::from(other).ln();
+    }
     let x = u.exp_m1() * other;
     if x.value() < -0.25 { (u.exp() * other + own).ln() } else { x.ln_1p() }
 }

@@ -113,7 +113,7 @@ pub(crate) trait AnyDistribution: Sync {
     fn teacher_log_ratio(&self, c: &Class<Real>) -> Option<Real>;
     fn gap(&self, c: &Class<Real>) -> Option<Real>;
     /// Every class of a row.
-    fn run(&self, pair: &Pair<'_>, slopes: &mut [f32], q: &mut [f32]) -> Sums;
+    fn run(&self, pair: &Pair<'_>, slopes: &mut [f64], q: &mut [f64]) -> Sums;
 }
 
 impl<M: DistributionMaths> AnyDistribution for M {
@@ -132,7 +132,7 @@ impl<M: DistributionMaths> AnyDistribution for M {
     fn gap(&self, c: &Class<Real>) -> Option<Real> {
         DistributionMaths::gap(self, c)
     }
-    fn run(&self, pair: &Pair<'_>, slopes: &mut [f32], q: &mut [f32]) -> Sums {
+    fn run(&self, pair: &Pair<'_>, slopes: &mut [f64], q: &mut [f64]) -> Sums {
         pair.run(self, slopes, q)
     }
 }

@@ -38,6 +38,8 @@ pub(super) fn row(
     // z-loss and poly-1.
     let (z, e1, lse) = (f64::from(spec.rows().z_loss), f64::from(spec.poly1()), softmax.lse());
     let extras = if z == 0.0 { Real::ZERO } else { lse * lse * z } + if e1 == 0.0 { Real::ZERO } else { q * e1 };
+    // Without extras it does not matter what would bring them to the divisor.
+    let share = if z == 0.0 && e1 == 0.0 { Real::ZERO } else { share };
     let value = product(problem, hard, loss.loss(log_p, q)) + smooth + extras * share;
 
     let slope = hard.times(loss.dloss_dlog_p(log_p, q)) - softmax.p(t) * e1 * share;

@@ -2,10 +2,15 @@
 //! and an output's memory used again.
 
 use rayon::ThreadPoolBuilder;
-use surprisal::{CrossEntropy, Engine, Inputs, Output, Pass, Reduction, Shape};
+use surprisal::{
+    CrossEntropy, Distillation, Engine, Form, Inputs, JensenShannon, KlDivergence, NegativeLogLikelihood, Output, Pass,
+    Reduction, RowWeights, Shape,
+};
 
-use crate::support::case::Case;
+use crate::losses::check;
+use crate::support::case::{Case, case};
 use crate::support::cases::{Batch, padded, random_case, representative_cases, with_random_dloss};
+use crate::support::compare::side_words;
 use crate::support::planes::in_planes;
 
 const PASSES: [Pass; 2] = [Pass::Forward, Pass::ForwardBackward];
@@ -24,16 +29,20 @@ fn evaluate(case: &Case, pass: Pass) -> Output {
 /// Every number of an output, as bits.
 fn bits(output: &Output) -> Vec<Option<Vec<u32>>> {
     let bits = |numbers: &[f32]| numbers.iter().map(|number| number.to_bits()).collect();
-    let Output { values, parts, dlogits, dtargets, row_state, .. } = output;
+    let Output { values, parts, dlogits, dtargets, row_state, side, .. } = output;
     let tensors = [dlogits, dtargets, row_state].map(|tensor| tensor.as_deref().map(bits));
+    let tensors = tensors.into_iter().chain([side.as_ref().map(side_words)]);
     [Some(bits(values)), parts.as_ref().map(|parts| bits(parts.as_flattened()))].into_iter().chain(tensors).collect()
 }
 
-/// Batches that are cut into many runs, in rows and as one slab.
+/// Batches that are cut into many runs: in rows, as one slab, and as three with padding that ends within a plane.
 fn large_cases() -> impl Iterator<Item = Case> {
     let rows = [Batch::new(9000, 10), Batch::new(300, 1000)];
     let cases = rows.into_iter().enumerate().flat_map(|(i, batch)| representative_cases(batch.deviation(3.0), i));
-    cases.map(|case| with_random_dloss(&case)).flat_map(|case| [in_planes(&case, case.shape.n_rows, [0; 3]), case])
+    cases.map(|case| with_random_dloss(&case)).flat_map(|case| {
+        let n_rows = case.shape.n_rows;
+        [in_planes(&case, n_rows, [0; 3]), in_planes(&case, n_rows / 3, [1, 2, 3]), case]
+    })
 }
 
 #[test]
@@ -62,7 +71,6 @@ fn an_output_is_overwritten_whole() {
             written.unwrap_or_else(|error| panic!("{}: {error}", case.name));
             let fresh = evaluate(&case, pass);
             assert_eq!(bits(&output), bits(&fresh), "{pass:?}: {}", case.name);
-            assert_eq!(output.side.is_some(), fresh.side.is_some(), "{pass:?}: {}", case.name);
         }
     }
 }
@@ -77,4 +85,45 @@ fn an_error_overwrites_nothing() {
     let error = Engine::cpu().evaluate_into(loss, Pass::Forward, Shape::new(4, 6), case.inputs(), &mut output);
     assert!(error.is_err());
     assert_eq!(bits(&output), before);
+}
+
+/// Numbers whose products and sums f32 has no room for, while the results are numbers.
+#[test]
+fn extremes_are_as_the_oracle_has_them() {
+    let of_labels = |loss: CrossEntropy, logits: &[f32]| case(loss, logits.len(), logits).labels(&[0]);
+    let masks = [&[1.0, 2.0][..], &[f32::MIN; 38]].concat();
+    let smoothed = || CrossEntropy::new().label_smoothing(0.1);
+    let sum = |loss: CrossEntropy| loss.reduction(Reduction::Sum);
+    let far = JensenShannon::from_logits(Form::Logits);
+    let counted = NegativeLogLikelihood::new().row_weights(RowWeights::Count);
+    let cases = [
+        of_labels(smoothed(), &masks),
+        of_labels(smoothed(), &[3e38, -3e38]),
+        of_labels(sum(CrossEntropy::new().class_weights([10.0, 1.0, 1.0])), &[0.0, f32::NEG_INFINITY, -50.0])
+            .dloss(&[1e38]),
+        of_labels(CrossEntropy::new().z_loss(1.0), &[3e38, f32::NEG_INFINITY, 0.0]),
+        case(CrossEntropy::new().class_weights([1.0, 2.0]).row_weights(RowWeights::Count), 2, &[0.5, 1.0, 0.0, 1.0])
+            .labels(&[0, 1])
+            .row_weights(&[1.0, -1.0]),
+        // The row's loss is f32, its factor 1e-50 is not.
+        case(counted.class_weights([1e-25, 1.0]), 2, &[-1e20, -2.0]).labels(&[0]).row_weights(&[1e-25]),
+        case(far.clone(), 2, &[0.0, -720.0]).values(&[0.0, 0.0]),
+        case(far, 2, &[0.0, 0.0]).values(&[0.0, -720.0]),
+    ];
+    for case in cases {
+        check(std::iter::empty(), &case);
+    }
+}
+
+/// An upstream gradient that is no number concerns its own row, of a sum of two losses as well.
+#[test]
+fn a_rows_upstream_gradient_changes_no_bit_of_another() {
+    let loss =
+        Distillation::new(CrossEntropy::new().reduction(Reduction::None), KlDivergence::from_logits(Form::Logits));
+    let plain = random_case(loss.into(), Batch::new(9, 50)).dloss(&[1.0; 9]);
+    let infinite = plain.clone().dloss(&[&[1.0; 8][..], &[f32::INFINITY]].concat());
+    let [plain, infinite] = [plain, infinite].map(|case| evaluate(&case, Pass::ForwardBackward));
+    let of_others = |output: Output| output.dlogits.expect("the pass has a gradient")[..8 * 50].to_vec();
+    assert_eq!(plain.values, infinite.values);
+    assert_eq!(of_others(plain), of_others(infinite));
 }

@@ -59,7 +59,7 @@ impl Rows for Elementwise<'_> {
         match &self.dloss {
             Some(reader) => {
                 let dloss = reader.row(shape, n, dloss);
-                out.dlogits.iter_mut().zip(dloss).for_each(|(g, &dloss)| *g = upstream.times(dloss).apply(*g));
+                out.dlogits.iter_mut().zip(dloss).for_each(|(g, &dloss)| *g = upstream.times(dloss).apply((*g).into()));
             }
             None => upstream.finish(out.dlogits),
         }

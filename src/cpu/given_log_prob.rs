@@ -35,7 +35,7 @@ impl Rows for GivenLogProb<'_> {
         if !out.dlogits.is_empty() {
             let upstream = self.per_row.upstream(n);
             out.dlogits.fill(upstream.apply(0.0));
-            out.dlogits[t] = upstream.factor().map_or_else(|| upstream.apply(-w as f32), |factor| (-w * factor) as f32);
+            out.dlogits[t] = upstream.apply(-w);
         }
     }
 }

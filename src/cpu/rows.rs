@@ -232,7 +232,7 @@ impl Upstream {
     #[inline(always)]
     pub fn finish(&self, gradient: &mut [f32]) {
         if self.factor().is_none() {
-            gradient.iter_mut().for_each(|g| *g = self.apply(*g));
+            gradient.iter_mut().for_each(|g| *g = self.apply((*g).into()));
         }
     }
 
@@ -252,13 +252,13 @@ impl Upstream {
 
     /// The gradient of one class. Where there is none, none flows, whatever comes from upstream; over nothing there is
     /// none either.
-    pub fn apply(&self, gradient: f32) -> f32 {
+    pub fn apply(&self, gradient: f64) -> f32 {
         match gradient {
-            g if g.is_nan() => g,
+            g if g.is_nan() => f32::NAN,
             _ if self.divisor == 0.0 && self.pytorch => f32::NAN,
             _ if self.divisor == 0.0 => 0.0,
             0.0 => 0.0,
-            g => (f64::from(g) * self.dloss / self.divisor) as f32,
+            g => (g * self.dloss / self.divisor) as f32,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sixteen numbers at a time, in plain Rust that compilers turn into vectors, for the widest registers there are.
 //!
-//! Nothing here is contracted or reordered by a compiler, so results are the same on every processor: which lane a class
-//! enters depends on its index alone.
+//! Nothing here is contracted or reordered by a compiler, so results are the same on every processor: which lane a
+//! class enters depends on its index alone.
 
 use super::functions::ln_1p;
 

@@ -1,11 +1,6 @@
 //! The moment sum_c e_c (x_c - m)/T with e_c = exp((x_c - m)/T), which follows an online softmax and gives its entropy:
 //! H = -sum_c p_c lp_c = log d - (1/d) sum_c e_c (x_c - m)/T, both terms positive.
 
-/// (x - m)/T.
-fn logit_difference(x: f32, m: f32) -> f32 {
-    return scaled(capped(x) - capped(m));
-}
-
 /// The moment of a state about a new maximum m, before the factor that m brings.
 fn moved_moment(moment: f32, s: Softmax, m: f32) -> f32 {
     return moment + times(1f + s.D, logit_difference(s.m, m));

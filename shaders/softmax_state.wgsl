@@ -44,6 +44,11 @@ fn scaled(difference: f32) -> f32 {
     return difference;
 }
 
+/// (x - m)/T.
+fn logit_difference(x: f32, m: f32) -> f32 {
+    return scaled(capped(x) - capped(m));
+}
+
 /// exp((x - m)/T) for x <= m, scaled after the subtraction.
 fn exp_shifted(x: f32, m: f32) -> f32 {
     return exp_nonpositive(scaled(opaque(capped(x) - capped(m))));

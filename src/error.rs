@@ -227,6 +227,18 @@ pub enum Error {
         loss: &'static str,
     },
 
+    /// Take what the row lacks from a loss that has it: labels from the losses against a class index, logits from the
+    /// constructor `from_logits`, one value per row from any other reduction.
+    #[error("{loss} takes {option} only with {lacks}")]
+    RowOption {
+        /// The loss's name.
+        loss: &'static str,
+        /// What was set.
+        option: &'static str,
+        /// What its rows are without.
+        lacks: &'static str,
+    },
+
     /// Row weights may be zero or negative, but must be finite.
     #[error("expected finite row weights, found {found} in row {row}")]
     RowWeight {

@@ -2,8 +2,9 @@ use crate::Error;
 
 /// Which numbers to return per row beside the loss, from the same pass over the logits.
 ///
-/// With a temperature or a soft cap they are those of the softmax so mapped. Rows that do not count have 0 everywhere;
-/// a row without a value has NaN, and `u32::MAX` for the argmax.
+/// With a temperature or a soft cap they are those of the softmax so mapped. Of a loss against a distribution they are
+/// our distribution's; those of a target ask for a label. Rows that do not count have 0 everywhere; a row without a
+/// value or a gradient has NaN, and `u32::MAX` for the argmax.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -120,6 +121,13 @@ impl Side {
     /// Words of a row.
     pub(crate) fn width(&self) -> usize {
         self.wanted().into_iter().filter(|wanted| *wanted).count()
+    }
+
+    /// The first one wanted that tells of a row's target.
+    pub(crate) fn of_target(&self) -> Option<&'static str> {
+        let Side { log_prob, prob, top_1, top_k, .. } = *self;
+        let asked = [(log_prob, "log_prob"), (prob, "prob"), (top_1, "top_1"), (top_k.is_some(), "top_k")];
+        asked.into_iter().find_map(|(wanted, name)| wanted.then_some(name))
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

@@ -210,6 +210,13 @@ impl Problem {
         self.spec().rows().z_loss != 0.0 || self.spec().poly1() != 0.0
     }
 
+    /// `z` of `z lse^2`, brought to the divisor of a row's other terms: over rows, where those are over elements.
+    pub(crate) fn z_loss(&self) -> f64 {
+        let spec = self.spec();
+        let row_size = if spec.reduction() == Some(Reduction::Mean) { spec.row_size(&self.shape) } else { 1 };
+        f64::from(spec.rows().z_loss) * self.extras_share * row_size as f64
+    }
+
     /// Whether a row has terms that no class weight touches.
     pub(crate) fn has_unweighted_terms(&self) -> bool {
         self.has_row_extras() || self.spec().distillation().is_some()
@@ -413,9 +420,11 @@ fn divisor(spec: &dyn Spec, shape: &Shape) -> Divisor {
 }
 
 fn kept(spec: &dyn Spec, shape: &Shape) -> Divisor {
+    let size = spec.row_size(shape) as f64;
     match spec.mean_divisor(shape) {
-        Divisor::Kept { row_size, .. } => Divisor::Kept { weighted: false, row_size },
-        number => number,
+        Divisor::Kept { row_size, .. } => Divisor::Kept { weighted: false, row_size: row_size / size },
+        Divisor::Number(number) => Divisor::Number(number / size),
+        Divisor::Input => Divisor::Input,
     }
 }
 

@@ -3,6 +3,6 @@
 @group(0) @binding(64) var<uniform> soft_params: Params;
 
 override soft_TEMPERATURE: bool = true;
-/// No divergence caps its logits or smooths its targets.
-const soft_SOFTCAP: bool = false;
+/// No divergence smooths its targets, and a z-loss is the other part's.
 const soft_LABEL_SMOOTHING: bool = false;
+const soft_ROW_EXTRAS: bool = false;

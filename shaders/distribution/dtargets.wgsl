@@ -8,7 +8,11 @@ const TEACHER_GRADIENT: bool = true;
 
 fn dtarget(row: Row, e: Element, factor: f32) -> u32 {
     let c = class_of(row, e);
-    let bits = bitcast<u32>(teacher_slope(c, log_ratio(c.log_p, c.log_q), row.mean) * factor);
+    var dy = teacher_slope(c, log_ratio(c.log_p, c.log_q), row.mean);
+    if (TEACHER_LOGITS && SOFTCAP) {
+        dy *= cap_slope(e.y);
+    }
+    let bits = bitcast<u32>(dy * factor);
     if (TEACHER_LOGITS) {
         return select(bits, NAN, row.missed);
     }

@@ -2,6 +2,8 @@
 //!
 //!     dx_j = (slope_j - q_j sum_c slope_c)/T for logits,    slope_j for log-probabilities,    slope_c = dloss/dlog q_c
 //!
+//! Logits of Q may have a z-loss z lse^2, with 2 z lse q_j in the bracket; a soft cap's sech^2(x_j/cap) is a factor.
+//!
 //! Where loss and slopes are summed: mean.wgsl in that first read, normalised.wgsl in a second one.
 
 /// The word after both (m, D): the slopes' sum, or where that is known the mean, for the gradient of a teacher's
@@ -27,23 +29,24 @@ struct Sums {
     mean: f32,
     missed: f32,
     flags: u32,
+    seen: Seen,
 }
 
-const EMPTY: Sums = Sums(NO_STUDENT, NO_TEACHER, 0f, 0f, 0f, 0f, 0u);
+const EMPTY: Sums = Sums(NO_STUDENT, NO_TEACHER, 0f, 0f, 0f, 0f, 0u, NOTHING_SEEN);
 
 /// One class as loaded: bits of Q's and P's numbers, and the class factor on p.
 struct Element {
     x: u32,
     y: u32,
     weight: f32,
-    /// Whether it is none that fills up a tile.
-    exists: bool,
+    j: u32,
 }
 
 fn push(s: Sums, e: Element) -> Sums {
     let q = student_step(s.student, e.x);
     let p = teacher_step(s.teacher, e);
-    var sums = Sums(q.softmax, p.softmax, s.given_q, s.given_p, 0f, 0f, s.flags);
+    let seen = see(s.seen, s.student, q, e.x, e.j);
+    var sums = Sums(q.softmax, p.softmax, s.given_q, s.given_p, 0f, 0f, s.flags, seen);
     if (!STUDENT_LOGITS) {
         sums.given_q += q.term;
     }
@@ -58,7 +61,8 @@ fn merge_Sums(a: Sums, b: Sums) -> Sums {
     let q = student_join(a.student, b.student);
     let p = teacher_join(a.teacher, b.teacher);
     let flags = a.flags | b.flags;
-    let sums = Sums(q.softmax, p.softmax, a.given_q + b.given_q, a.given_p + b.given_p, 0f, 0f, flags);
+    let seen = merge_Seen(a.seen, b.seen, a.student, b.student, q);
+    let sums = Sums(q.softmax, p.softmax, a.given_q + b.given_q, a.given_p + b.given_p, 0f, 0f, flags, seen);
     return join_mean(a, b, sums, p, q);
 }
 
@@ -74,6 +78,9 @@ struct Row {
     mass: f32,
     /// sum of the slopes.
     slopes: f32,
+    /// The z-loss and its slope 2 z lse, both unscaled.
+    z: f32,
+    z_slope: f32,
     /// The loss of mean.wgsl, unscaled.
     mean: f32,
     /// The loss as bits, and whether it is infinite.
@@ -86,9 +93,16 @@ struct Row {
 }
 
 fn row_of(student: Softmax, teacher: Softmax, mass: f32, slopes: f32, poisoned: bool) -> Row {
+    var z = 0f;
+    var z_slope = 0f;
+    if (ROW_EXTRAS) {
+        let lse = log_sum_exp(student);
+        z = params.z_loss * lse * lse;
+        z_slope = 2f * params.z_loss * lse;
+    }
     return Row(
-        student, teacher, log_d(student), log_d(teacher), 1f / (1f + student.D), 1f / (1f + teacher.D), mass, slopes, 0f,
-        0u, false, false, false, poisoned || student.D < 0f || teacher.D < 0f,
+        student, teacher, log_d(student), log_d(teacher), 1f / (1f + student.D), 1f / (1f + teacher.D), mass, slopes, z,
+        z_slope, 0f, 0u, false, false, false, poisoned || student.D < 0f || teacher.D < 0f,
     );
 }
 
@@ -117,14 +131,18 @@ fn class_of(row: Row, e: Element) -> Class {
 
 fn gradient(row: Row, e: Element, j: u32) -> f32 {
     let c = class_of(row, e);
-    return dx(row, c, slope(c));
+    return dx(row, e.x, c, slope(c));
 }
 
-fn dx(row: Row, c: Class, slope: f32) -> f32 {
-    if (STUDENT_LOGITS) {
-        return scaled(slope - c.q * row.slopes);
+fn dx(row: Row, x: u32, c: Class, slope: f32) -> f32 {
+    if (!STUDENT_LOGITS) {
+        return slope;
     }
-    return slope;
+    let du = slope - c.q * (row.slopes - row.z_slope);
+    if (SOFTCAP) {
+        return scaled(du * cap_slope(x));
+    }
+    return scaled(du);
 }
 
 /// b - a + a log(a/b) from u = log(b/a): never negative, exact where a and b are close; b where a = 0.

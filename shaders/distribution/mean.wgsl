@@ -38,7 +38,7 @@ fn is_missed(e: Element) -> bool {
 
 /// The mean of s about the maxima of `to`.
 fn moved_mean(s: Sums, to: Sums) -> f32 {
-    let by = log_ratio(scaled(s.teacher.m - to.teacher.m), scaled(s.student.m - to.student.m));
+    let by = log_ratio(logit_difference(s.teacher.m, to.teacher.m), logit_difference(s.student.m, to.student.m));
     return s.mean + times(total_weight(s), by);
 }
 
@@ -51,7 +51,7 @@ fn push_mean(s: Sums, to: Sums, p: Step, q: Step, e: Element) -> Sums {
     sums.missed = w.kept * s.missed + select(0f, max(w.term, 0f), missed);
     sums.flags |= select(0u, MISSES_NEGATIVE, missed && w.term < 0f);
     if (PYTORCH_CORNERS && UNDER_P && IS_DENSE) {
-        sums.flags |= select(0u, UNDEFINED, e.exists && is_zero_times_infinity(e));
+        sums.flags |= select(0u, UNDEFINED, e.j < params.end_class && is_zero_times_infinity(e));
     }
     return sums;
 }
@@ -83,7 +83,7 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     if (LOSS_FROM_GRADIENT_PASS) {
         mean = not_negative(mean, surplus(row));
     }
-    row.value = select(bits_of(Total(mean * params.scale, infinite)), NAN, row.poisoned || row.undefined);
+    row.value = select(bits_of(Total((mean + row.z) * params.scale, infinite)), NAN, row.poisoned || row.undefined);
     // Under Q an infinite mean is in every slope.
     row.poisoned |= row.missed && !UNDER_P;
     return row;
@@ -123,7 +123,7 @@ fn value_of(row: Row, terms: f32) -> u32 {
     if (!LOSS_FROM_GRADIENT_PASS || row.missed || row.undefined || row.poisoned) {
         return row.value;
     }
-    return bitcast<u32>(not_negative(terms + surplus(row), surplus(row)) * params.scale);
+    return bitcast<u32>((not_negative(terms + surplus(row), surplus(row)) + row.z) * params.scale);
 }
 
 fn with_terms(row: Row, terms: Terms) -> Row {

@@ -10,7 +10,7 @@ fn loss_term(row: Row, e: Element) -> f32 {
 fn with_terms(row: Row, terms: Terms) -> Row {
     var complete = row;
     complete.slopes = terms.slopes;
-    complete.value = select(bitcast<u32>(terms.loss * params.scale), NAN, row.poisoned);
+    complete.value = select(bitcast<u32>((terms.loss + row.z) * params.scale), NAN, row.poisoned);
     return complete;
 }
 

@@ -7,5 +7,6 @@ fn shuffle_Sums(s: Sums, stride: u32) -> Sums {
         subgroupShuffleXor(s.mean, stride),
         subgroupShuffleXor(s.missed, stride),
         subgroupShuffleXor(s.flags, stride),
+        shuffle_Seen(s.seen, stride),
     );
 }

@@ -18,26 +18,14 @@ struct Seen {
     moment: f32,
     /// The first class that attains m.
     argmax: u32,
-    /// Logits greater than x_t.
+    /// Logits greater than the target's.
     above: u32,
 }
 
 const NOTHING_SEEN: Seen = Seen(0f, NO_CLASS, 0u);
 
-/// The bits of x_t, read once.
-var<private> target_logit: u32;
-
-fn look_out_for(truth: Truth) {
-    target_logit = truth.x_t;
-}
-
 fn wants(output: u32) -> bool {
     return (SIDE & output) != 0u;
-}
-
-/// Whether a logit that is no mask exceeds x_t. A soft cap keeps the order.
-fn is_above_target(bits: u32) -> bool {
-    return bits != NEG_INF && (target_logit == NEG_INF || bitcast<f32>(bits) > bitcast<f32>(target_logit));
 }
 
 fn see(seen: Seen, before: Softmax, step: Step, bits: u32, j: u32) -> Seen {

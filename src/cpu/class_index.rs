@@ -1,6 +1,7 @@
 use super::lanes::wide_sum;
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
-use super::softmax::{LogitMap, Softmax, Truth};
+use super::side;
+use super::softmax::{LogitMap, Softmax};
 use crate::Side;
 use crate::loss::AnyClassIndex;
 use crate::number::Number;
@@ -87,7 +88,7 @@ impl Rows for ClassIndex<'_> {
         }
         if !out.side.is_empty() {
             let entropy = if wants_entropy { softmax.entropy(u, e) } else { 0.0 };
-            write_side(&self.side, x, t, (&softmax, &truth, entropy), out.side);
+            side::write(&self.side, x, &softmax, entropy, Some((t, &truth)), out.side);
         }
         if !out.dlogits.is_empty() {
             let slope = hard.times(dloss_dlog_p) - truth.p * self.e1;
@@ -166,26 +167,4 @@ impl ClassIndex<'_> {
             }
         }
     }
-}
-
-/// The side outputs wanted, in order, of a row with this label and entropy.
-fn write_side(side: &Side, x: &[f32], t: usize, found: (&Softmax, &Truth, f64), words: &mut [u32]) {
-    let (softmax, truth, entropy) = found;
-    let float = |number: f64| (number as f32).to_bits();
-    // Of logits as loaded, whose order the cap keeps.
-    let n_above = || x.iter().filter(|&&other| other > x[t]).count();
-    let above = if side.top_1 || side.top_k.is_some() { n_above() } else { 0 };
-    let argmax = || x.iter().position(|&x| x == softmax.m_logit).unwrap_or(0) as u32;
-    let hit = |k: u32| float(if above < k as usize { 1.0 } else { 0.0 });
-    let all = [
-        float(softmax.lse()),
-        float(entropy),
-        float(truth.log_p),
-        float(truth.p),
-        if side.argmax { argmax() } else { 0 },
-        hit(1),
-        hit(side.top_k.unwrap_or(0)),
-    ];
-    let wanted = all.into_iter().zip(side.wanted()).filter_map(|(word, wanted)| wanted.then_some(word));
-    words.iter_mut().zip(wanted).for_each(|(place, word)| *place = word);
 }

@@ -2,7 +2,7 @@ use super::class_index::ClassIndex;
 use super::distribution::Distribution;
 use super::functions::ln_1p;
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
-use super::softmax::Softmax;
+use super::softmax::{LogitMap, Softmax};
 use crate::Side;
 use crate::validate::Problem;
 
@@ -13,8 +13,8 @@ pub(super) struct Distillation<'a> {
     soft: Distribution<'a>,
     weights: [f64; 2],
     z_loss: f64,
-    /// `1/T` of the loss against the label.
-    inv_t: f64,
+    /// Of the loss against the label.
+    map: LogitMap,
 }
 
 impl<'a> Distillation<'a> {
@@ -24,8 +24,8 @@ impl<'a> Distillation<'a> {
         // What no class weight touches comes to the divisor of the others.
         let weights = [f64::from(sum.hard_weight), f64::from(sum.soft_weight) * problem.extras_share];
         let hard_spec = sum.hard.spec();
-        let (z_loss, inv_t) = (hard_spec.rows().z_loss.into(), 1.0 / f64::from(hard_spec.temperature()));
-        Some(Distillation { per_row, hard, soft, weights, z_loss, inv_t })
+        let map = LogitMap::new(hard_spec.rows().softcap, hard_spec.temperature());
+        Some(Distillation { per_row, hard, soft, weights, z_loss: hard_spec.rows().z_loss.into(), map })
     }
 }
 
@@ -70,8 +70,8 @@ impl Rows for Distillation<'_> {
             *value = (weighted(hard_weight, hard.into()) + weighted(soft_weight, soft.into())) as f32;
         }
         if let [hard_part, soft_part, z_part] = out.parts {
-            let [m, excess] = softmax.map(f64::from);
-            let lse = m * self.inv_t + ln_1p(excess);
+            let [m, excess] = softmax;
+            let lse = f64::from(self.map.cap(m)) * f64::from(self.map.inv_t) + ln_1p(excess.into());
             let z = if self.z_loss == 0.0 { 0.0 } else { self.z_loss * lse * lse };
             (*hard_part, *soft_part, *z_part) = (without_z, soft, z as f32);
         }

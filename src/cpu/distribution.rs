@@ -1,6 +1,7 @@
 use super::functions::{exp, ln};
 use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, vectorised, whole_vectors};
 use super::rows::{PerRow, Reader, RowOut, Rows, Scratch, Standing};
+use super::side;
 use super::softmax::{LogitMap, Softmax};
 use crate::inputs::{Inputs, Targets};
 use crate::loss::{AnyDistribution, Class, DistributionMaths, Family, Form, Gradients, Shares, Support, Terms};
@@ -18,6 +19,8 @@ pub(super) struct Distribution<'a> {
     map: LogitMap,
     shares: Shares,
     factors: &'a [f32],
+    /// z-loss, brought to the divisor of the rest.
+    z: f64,
 }
 
 impl<'a> Distribution<'a> {
@@ -52,7 +55,24 @@ impl<'a> Distribution<'a> {
             map,
             shares,
             factors: spec.class_factors(),
+            z: problem.z_loss(),
         })
+    }
+
+    /// A row's numbers, and their softmax if they are logits, which are capped then.
+    #[inline(always)]
+    fn softmax<'b>(
+        &self,
+        form: Form,
+        z: &'b [f32],
+        saved: Option<&[f32]>,
+        capped: &'b mut Vec<f32>,
+        e: &mut [f32],
+    ) -> Option<(&'b [f32], Option<Softmax>)> {
+        match form {
+            Form::Logits => self.map.softmax(z, None, saved, capped, e).map(|(u, softmax)| (u, Some(softmax))),
+            _ => Some((z, None)),
+        }
     }
 
     /// Whether a teacher's numbers are such as it may have.
@@ -76,25 +96,27 @@ impl Rows for Distribution<'_> {
             Standing::Silent | Standing::Ignored => return out.silence(&[]),
             Standing::Poisoned => return out.poison(&spec.rows().side),
         };
-        let Scratch { targets, slopes: slopes_room, probs, .. } = scratch;
+        let side = &spec.rows().side;
+        let wants_entropy = !out.side.is_empty() && side.entropy;
+        let Scratch { targets, slopes: slopes_room, probs, capped, capped_targets, exponentials, .. } = scratch;
+        exponentials.resize(if wants_entropy { x.len() } else { 0 }, 0.0);
         let y = self.targets.row(&self.problem.shape, n, targets);
-        let softmax = |form, z, saved| match form {
-            Form::Logits => {
-                self.map.softmax(z, None, saved, &mut Vec::new(), &mut []).map(|(_, softmax)| Some(softmax))
-            }
-            _ => Some(None),
-        };
         let has_value = self.is_defined(y) && (self.student == Form::Logits || below_infinity(x));
-        let softmaxes = softmax(self.student, x, self.per_row.saved(n)).zip(softmax(self.teacher, y, None));
-        let Some((student, teacher)) = softmaxes.filter(|_| has_value) else {
-            return out.poison(&spec.rows().side);
+        let ours = self.softmax(self.student, x, self.per_row.saved(n), capped, exponentials);
+        let theirs = self.softmax(self.teacher, y, None, capped_targets, &mut []);
+        let Some(((u, student), (v, teacher))) = ours.zip(theirs).filter(|_| has_value) else {
+            return out.poison(side);
         };
+        if let (Some(student), false) = (&student, out.side.is_empty()) {
+            let entropy = if wants_entropy { student.entropy(u, exponentials) } else { 0.0 };
+            side::write(side, x, student, entropy, None, out.side);
+        }
         for room in [&mut *slopes_room, probs] {
             room.resize(out.dlogits.len(), 0.0);
         }
         let pair = Pair {
-            x,
-            y,
+            x: u,
+            y: v,
             student: Source::of(self.student, student),
             teacher: Source::of(self.teacher, teacher),
             shares: self.shares,
@@ -103,6 +125,7 @@ impl Rows for Distribution<'_> {
         };
         let sums = self.loss.run(&pair, slopes_room, probs);
 
+        let lse = student.filter(|_| self.z != 0.0).map_or(0.0, |student| student.lse());
         let slopes = if self.terms.slopes_known(self.teacher) { -1.0 } else { sums.slopes };
         if let [value] = out.values {
             let mass = if self.teacher == Form::Logits { 1.0 } else { sums.mass };
@@ -112,7 +135,7 @@ impl Rows for Distribution<'_> {
                 Some(gaps) if self.student == Form::Logits => gaps + surplus,
                 _ => sums.terms,
             };
-            *value = (loss * spec.scale() * weight) as f32;
+            *value = ((loss * spec.scale() + self.z * lse * lse) * weight) as f32;
         }
         let softmaxes = [student, teacher].into_iter().flatten().flat_map(|s| [s.m_logit, s.excess as f32]);
         let numbers = softmaxes.chain((!self.terms.slopes_known(self.teacher)).then_some(slopes as f32));
@@ -121,19 +144,23 @@ impl Rows for Distribution<'_> {
         if slopes.is_infinite() {
             out.state.fill(f32::NAN);
             out.dlogits.fill(f32::NAN);
+            side::poison(side, out.side);
             return;
         }
         if !out.dlogits.is_empty() {
             let upstream = self.per_row.upstream(n);
             let factor = spec.scale() * weight * upstream.factor().unwrap_or(1.0);
             let (factor, through) = match self.student {
-                Form::Logits => (factor * f64::from(self.map.inv_t), -slopes),
+                Form::Logits => (factor * f64::from(self.map.inv_t), 2.0 * self.z / spec.scale() * lse - slopes),
                 // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
                 _ if self.terms == Terms::MeanUnderStudent => (factor, 1.0),
                 _ => (factor, 0.0),
             };
             let terms = slopes_room.iter().zip(probs);
             out.dlogits.iter_mut().zip(terms).for_each(|(g, (slope, q))| *g = ((slope + *q * through) * factor) as f32);
+            if self.student == Form::Logits {
+                self.map.through(x, out.dlogits);
+            }
             upstream.finish(out.dlogits);
         }
     }

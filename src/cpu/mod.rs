@@ -14,6 +14,7 @@ mod results;
 mod row_entropy;
 mod rows;
 mod run;
+mod side;
 mod softmax;
 mod softmax_values;
 

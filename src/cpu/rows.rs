@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use super::side;
 use super::softmax::Softmax;
 use crate::inputs::{Inputs, Numbers, Targets};
 use crate::loss::Divisor;
@@ -39,9 +40,7 @@ impl RowOut<'_> {
         for slice in [self.values, self.parts, self.dlogits, self.dtargets, self.state] {
             slice.fill(f32::NAN);
         }
-        let nan = |is_argmax| if is_argmax { u32::MAX } else { f32::NAN.to_bits() };
-        let words = side.wanted().into_iter().enumerate().filter(|(_, wanted)| *wanted).map(|(i, _)| nan(i == 4));
-        self.side.iter_mut().zip(words).for_each(|(place, word)| *place = word);
+        side::poison(side, self.side);
     }
 }
 
@@ -60,8 +59,9 @@ pub(super) trait Rows: Sync {
 /// What a thread keeps between rows.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Capped logits.
+    /// Capped logits, and those of a teacher.
     pub capped: Vec<f32>,
+    pub capped_targets: Vec<f32>,
     /// Exponentials, where there is no gradient whose place they could take.
     pub exponentials: Vec<f32>,
     /// Rows of other tensors, where they do not lie side by side.

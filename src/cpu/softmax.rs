@@ -74,8 +74,11 @@ pub(super) struct LogitMap {
 
 impl LogitMap {
     pub fn of(problem: &Problem) -> LogitMap {
-        let temperature = problem.spec().temperature();
-        LogitMap { softcap: problem.spec().rows().softcap, inv_t: (1.0 / f64::from(temperature)) as f32 }
+        LogitMap::new(problem.spec().rows().softcap, problem.spec().temperature())
+    }
+
+    pub fn new(softcap: Option<f32>, temperature: f32) -> LogitMap {
+        LogitMap { softcap, inv_t: (1.0 / f64::from(temperature)) as f32 }
     }
 
     /// A row's softmax, with its capped logits: as it was `found`, or from the `(m, D)` that a forward pass saved, or
@@ -115,7 +118,7 @@ impl LogitMap {
     }
 
     #[inline(always)]
-    fn cap(&self, x: f32) -> f32 {
+    pub fn cap(&self, x: f32) -> f32 {
         let Some(cap) = self.softcap.map(f64::from) else { return x };
         let capped = (cap * tanh(f64::from(x) / cap)) as f32;
         if x == f32::NEG_INFINITY { x } else { capped }

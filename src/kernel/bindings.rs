@@ -143,8 +143,9 @@ impl Kernel {
             Program::Loss { family: Family::ClassIndex, values: Values::SumsAndSide, .. } => 8,
             Program::Loss { family: Family::ClassIndex, .. } => 6,
             Program::Loss { family: Family::Softmax | Family::RowEntropy, .. } => 4,
-            Program::Loss { family: Family::Distribution { .. }, .. } => 9,
-            Program::Loss { family: Family::Distillation { .. }, .. } => 15,
+            Program::Loss { family: Family::Distribution { .. }, values: Values::SumsAndSide, .. } => 12,
+            Program::Loss { family: Family::Distribution { .. }, .. } => 10,
+            Program::Loss { family: Family::Distillation { .. }, .. } => 16,
             _ => 0,
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
     match family {
         Family::Softmax => vec![fragment!("softmax/shuffle.wgsl")],
         Family::ClassIndex => vec![fragment!("class_index/shuffle.wgsl"), side_shuffle(values)],
-        Family::Distribution { .. } => vec![fragment!("distribution/shuffle.wgsl")],
+        Family::Distribution { .. } => vec![fragment!("distribution/shuffle.wgsl"), side_shuffle(values)],
         Family::Distillation { .. } => vec![fragment!("distillation/shuffle.wgsl")],
         Family::RowEntropy => vec![fragment!("row_entropy/shuffle.wgsl")],
         Family::GivenLogProb | Family::Elementwise => unreachable!("they share totals only"),
@@ -68,7 +68,7 @@ pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values
             let makes_no_loss = matches!(entry, Entry::Accumulate | Entry::AddTerms);
             let kept = if makes_no_loss { NO_KEPT } else { SCALE_KEPT };
             let mut list = vec![CLASS_FACTORS, kept, TRUTH, fragment!("class_index/family.wgsl")];
-            list.extend(side_fragments(entry, values));
+            list.extend(side_fragments(entry, values, fragment!("side/target.wgsl")));
             list
         }
         Family::GivenLogProb => vec![CLASS_FACTORS, TRUTH],
@@ -84,6 +84,7 @@ pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values
         Family::Distribution { student, teacher, support, terms, .. } => {
             let factors = if has_class_factors(loss) && !entry.is_finish() { CLASS_FACTORS } else { NO_CLASS_FACTORS };
             let mut list = vec![factors, student_fragment(student), fragment!("distribution/family.wgsl")];
+            list.extend(side_fragments(entry, values, fragment!("side/no_target.wgsl")));
             list.extend(teacher_fragments(teacher, support, entry));
             list.extend(terms_fragments(terms));
             list
@@ -190,12 +191,12 @@ pub(super) fn load_fragments(family: Family) -> &'static [Fragment] {
     }
 }
 
-/// What a class index's sums carry for side outputs.
-fn side_fragments(entry: Entry, values: Values) -> Vec<Fragment> {
+/// What a row's sums carry for side outputs.
+fn side_fragments(entry: Entry, values: Values, target: Fragment) -> Vec<Fragment> {
     let seen = fragment!("side/seen.wgsl");
     match values {
-        Values::SumsAndSide if !entry.writes_values() => vec![SOFTMAX_MOMENT, seen],
-        Values::SumsAndSide => vec![SOFTMAX_MOMENT, seen, fragment!("side/outputs.wgsl")],
+        Values::SumsAndSide if !entry.writes_values() => vec![SOFTMAX_MOMENT, seen, target],
+        Values::SumsAndSide => vec![SOFTMAX_MOMENT, seen, target, fragment!("side/outputs.wgsl")],
         _ => vec![fragment!("side/none.wgsl")],
     }
 }

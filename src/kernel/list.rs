@@ -118,7 +118,7 @@ fn output_kinds(family: Family, loss: &str) -> &'static [Values] {
     match family {
         Family::Softmax | Family::Distribution { terms: Terms::PerElement, .. } => &[Values::PerElement],
         Family::Elementwise if reads_targets(loss) => &[Values::PerElement, Values::Sums],
-        Family::ClassIndex => &[Values::Sums, Values::SumsAndSide],
+        Family::ClassIndex | Family::Distribution { student: Form::Logits, .. } => &[Values::Sums, Values::SumsAndSide],
         _ => &[Values::Sums],
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Part {
 const SOFT_NAMES: &[(&str, &str)] = &[
     ("params", "soft_params"),
     ("TEMPERATURE", "soft_TEMPERATURE"),
-    ("SOFTCAP", "soft_SOFTCAP"),
+    ("ROW_EXTRAS", "soft_ROW_EXTRAS"),
     ("LABEL_SMOOTHING", "soft_LABEL_SMOOTHING"),
     ("load_targets", "load_teacher"),
     ("targets", "teacher_ids"),

@@ -4,7 +4,7 @@ use super::{
     check_class_weights, check_option, check_unit,
 };
 use crate::number::Number;
-use crate::{Error, Shape, Side};
+use crate::{Error, Shape};
 
 /// Cross-entropy of softmax(logits) with one class index per row.
 ///

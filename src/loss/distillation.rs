@@ -8,11 +8,12 @@ use crate::{Error, Shape};
 /// teacher's distribution, weighted and summed in one read of the logits.
 ///
 /// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the loss against the label and soft the
-/// divergence, each with its own temperature; z-loss, poly-1 and smoothing are the hard part's. Labels are the inputs'
-/// `targets`, P is their `teacher` `[N, C]`, in the form the divergence says, or the `target_probs` `[N, k]` at the
-/// classes that `teacher_ids` `[N, k]` name, where it has a top-k teacher ([`crate::TopK`]). Reduction and
-/// `ignore_index` are the hard part's and hold for both: an ignored row is exactly 0, and `Mean` divides each part by
-/// its own count of the rows kept, with class weights for a cross-entropy and without for the divergence.
+/// divergence, each with its own temperature; z-loss, poly-1 and smoothing are the hard part's. A soft cap is set in both
+/// alike, and caps the teacher's logits too. Labels are the inputs' `targets`, P is their `teacher` `[N, C]`, in the form
+/// the divergence says, or the `target_probs` `[N, k]` at the classes that `teacher_ids` `[N, k]` name, where it has a
+/// top-k teacher ([`crate::TopK`]). Reduction and `ignore_index` are the hard part's and hold for both: an ignored row is
+/// exactly 0, and `Mean` divides each part by its own count of the rows kept, with class weights for a cross-entropy and
+/// without for the divergence.
 ///
 /// The three parts come back too, without the weights: as [`crate::Output::parts`], and in a device buffer beside the
 /// sum.
@@ -221,9 +222,11 @@ impl Spec for Distillation {
         match soft.family() {
             _ if hard.row_weights().is_some() => refused("row_weights of the loss against labels"),
             _ if hard.rows().side.width() > 0 => refused("side outputs of the loss against labels"),
-            _ if hard.rows().softcap.is_some() => {
-                refused("softcap of the loss against labels, which the divergence lacks")
+            _ if hard.rows().softcap != soft.rows().softcap => {
+                refused("softcap of one of the two: both map the same logits")
             }
+            _ if soft.rows().z_loss != 0.0 => refused("z_loss of the divergence, which the loss against labels has"),
+            _ if soft.rows().side.width() > 0 => refused("side outputs of the divergence"),
             _ if soft.row_weights().is_some() => refused("row_weights of the divergence"),
             _ if soft.reduction() != Some(Reduction::BatchMean) => refused("a reduction of the divergence"),
             Family::Distribution { student: Form::LogProbs, .. } => refused("log-probabilities of the student"),

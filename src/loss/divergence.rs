@@ -1,7 +1,7 @@
-use super::row_options::row_weights_builder;
+use super::row_options::row_option_builders;
 use super::{
-    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Rest, RowWeights, Spec, Support, TargetKind,
-    Terms, TopK, check_option, check_scale,
+    DistributionMaths, Divisor, Family, Form, Gradients, Maths, Reduction, Rest, RowOptions, RowWeights, Spec, Support,
+    TargetKind, Terms, TopK, check_option,
 };
 use crate::number::Number;
 use crate::{Error, Shape};
@@ -9,13 +9,29 @@ use crate::{Error, Shape};
 /// A divergence of our distribution Q from the targets' P: what [`crate::KlDivergence`],
 /// [`crate::ReverseKlDivergence`], [`crate::JensenShannon`] and [`crate::TotalVariation`] share.
 ///
-/// Q comes from logits or as log-probabilities; P as probabilities, log-probabilities or logits. The temperature T
-/// divides logits, never a distribution given as (log-)probabilities. The gradient is with respect to what Q comes
-/// from. `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of
-/// elements, as in PyTorch's `kl_div`; row weights that mask or count leave of both what [`RowWeights`] says. `None`
-/// gives one loss per row.
+/// Q comes from logits or as log-probabilities; P as probabilities, log-probabilities or logits. Soft cap and
+/// temperature T are for whichever of the two are logits, never for a distribution given as (log-)probabilities; z-loss
+/// and side outputs are those of Q, from logits. The gradient is with respect to what Q comes from.
+///
+/// `BatchMean` (the default, the divergence as defined) divides by the number of rows, `Mean` by the number of elements,
+/// as in PyTorch's `kl_div`, but the z-loss by the number of rows; row weights that mask or count leave of both what
+/// [`RowWeights`] says. `None` gives one loss per row.
 ///
 /// A row has no value, NaN, where a number of P or Q is NaN or +infinity, or a given probability negative.
+///
+/// ```
+/// # fn main() -> Result<(), surprisal::Error> {
+/// use surprisal::{Engine, Form, Inputs, KlDivergence, Pass, Shape, Side};
+///
+/// // From one capped model to another, with how sure the student is.
+/// let loss = KlDivergence::from_logits(Form::Logits).softcap(30.0).temperature(2.0).side(Side::new().entropy().mean());
+/// let (student, teacher) = ([1e6, 1e6, -1e6], [30.0, 30.0, -1e6]);
+/// let inputs = Inputs::new(&student).targets(&teacher);
+/// let out = Engine::new()?.evaluate(loss, Pass::Forward, Shape::new(1, 3), inputs)?;
+/// assert!(out.values[0].abs() < 1e-6); // both even between their first two classes
+/// assert!((out.side.unwrap().entropy.unwrap()[0] - std::f32::consts::LN_2).abs() < 1e-5);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Divergence<K> {
@@ -27,12 +43,10 @@ pub struct Divergence<K> {
     pub target: Form,
     /// Whether P is given for k classes of a row alone.
     pub top_k: Option<TopK>,
-    /// T > 0; divides whichever of the two are logits.
-    pub temperature: f32,
-    /// Whether loss and gradient are multiplied by T^2, as distillation does (Hinton et al. 2015).
+    /// Maps of the logits, weights of the rows, z-loss and what to return beside the loss.
+    pub rows: RowOptions,
+    /// Whether loss and gradient but for the z-loss are multiplied by T^2, as distillation does (Hinton et al. 2015).
     pub scaled_by_t_squared: bool,
-    /// Whether the inputs bring one weight per row, and what it does to the divisor of a mean.
-    pub row_weights: Option<RowWeights>,
     /// From row losses to the output.
     pub reduction: Reduction,
 }
@@ -49,27 +63,14 @@ impl<K: Default> Divergence<K> {
     }
 
     fn new(input: Form, target: Form) -> Self {
-        let (kind, reduction) = (K::default(), Reduction::BatchMean);
-        Divergence {
-            kind,
-            input,
-            target,
-            top_k: None,
-            temperature: 1.0,
-            scaled_by_t_squared: false,
-            row_weights: None,
-            reduction,
-        }
+        let (kind, rows, reduction) = (K::default(), RowOptions::DEFAULT, Reduction::BatchMean);
+        Divergence { kind, input, target, top_k: None, rows, scaled_by_t_squared: false, reduction }
     }
 }
 
-impl<K> Divergence<K> {
-    /// Sets T.
-    pub fn temperature(mut self, t: f32) -> Self {
-        self.temperature = t;
-        self
-    }
+row_option_builders!(Divergence<K>);
 
+impl<K> Divergence<K> {
     /// Multiplies loss and gradient by T^2, which keeps the gradient's size as T grows.
     pub fn scaled_by_t_squared(mut self) -> Self {
         self.scaled_by_t_squared = true;
@@ -82,8 +83,6 @@ impl<K> Divergence<K> {
         self.top_k = Some(TopK { k, rest });
         self
     }
-
-    row_weights_builder!(row_weights);
 
     /// Sets the reduction.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -145,11 +144,19 @@ impl<K: Kind> Spec for Divergence<K> {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        RowWeights::mean_over_rows(self.row_weights, shape, shape.n_elements())
+        RowWeights::mean_over_rows(self.rows.row_weights, shape, shape.n_elements())
+    }
+    fn row_size(&self, shape: &Shape) -> usize {
+        shape.n_classes
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
-        let t = self.temperature;
-        check_scale("temperature", t)?;
+        let lacks = match self.input {
+            _ if self.family().is_per_class() => Some("one value per row"),
+            Form::Logits => None,
+            _ => Some("logits of ours"),
+        };
+        self.rows.check_unlabelled(self.name(), lacks)?;
+        let t = self.rows.temperature;
         if self.scaled_by_t_squared {
             check_option("temperature", t, "at most 1e19, so that T^2 is finite", t <= 1e19)?;
         }
@@ -161,7 +168,7 @@ impl<K: Kind> Spec for Divergence<K> {
             _ if self.kind.teacher_gradient() && self.family().uses_whole_dloss() => {
                 Err(Error::TeacherGradient { loss: self.name() })
             }
-            _ if self.row_weights.is_some() && self.family().is_per_class() => {
+            _ if self.rows.row_weights.is_some() && self.family().is_per_class() => {
                 Err(Error::NoRowWeights { loss: self.name() })
             }
             _ => self.kind.check(),
@@ -173,17 +180,14 @@ impl<K: Kind> Spec for Divergence<K> {
     fn per_element(&self) -> bool {
         self.kind.per_element()
     }
-    fn row_weights(&self) -> Option<RowWeights> {
-        self.row_weights
+    fn rows(&self) -> &RowOptions {
+        &self.rows
     }
     fn top_k(&self) -> Option<TopK> {
         self.top_k
     }
-    fn temperature(&self) -> f32 {
-        self.temperature
-    }
     fn scale(&self) -> f64 {
-        if self.scaled_by_t_squared { f64::from(self.temperature).powi(2) } else { 1.0 }
+        if self.scaled_by_t_squared { f64::from(self.rows.temperature).powi(2) } else { 1.0 }
     }
     fn loss_args(&self) -> [f32; 4] {
         self.kind.loss_args()

@@ -242,6 +242,10 @@ pub(crate) trait Spec {
     fn reduction(&self) -> Option<Reduction>;
     /// What `Mean` divides by.
     fn mean_divisor(&self, shape: &Shape) -> Divisor;
+    /// What a row counts in the divisor of `Mean`, where it counts for itself.
+    fn row_size(&self, _shape: &Shape) -> usize {
+        1
+    }
     /// Refuses options outside their range.
     fn check(&self, shape: &Shape) -> Result<(), Error>;
 

@@ -1,8 +1,8 @@
 use super::{Divisor, check_option, check_scale};
 use crate::{Error, Shape, Side};
 
-/// What the softmax losses with one value per row share: how logits are mapped, which rows count and for how much.
-/// Their builders set them.
+/// What the softmax losses with one value per row share, against a label or a distribution: how logits are mapped,
+/// which rows count and for how much. Their builders set them.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -70,6 +70,18 @@ impl RowOptions {
         check_option("z_loss", self.z_loss, "finite", self.z_loss.is_finite())?;
         self.side.check()
     }
+
+    /// The same for a loss without labels, whose rows may lack more than that; `lacks` says what.
+    pub(super) fn check_unlabelled(&self, loss: &'static str, lacks: Option<&'static str>) -> Result<(), Error> {
+        self.check()?;
+        let refused = |option, lacks| Err(Error::RowOption { loss, option, lacks });
+        match (self.side.of_target(), lacks) {
+            (Some(option), _) => refused(option, "a label per row"),
+            (_, Some(lacks)) if self.z_loss != 0.0 => refused("z_loss", lacks),
+            (_, Some(lacks)) if self.side.width() > 0 => refused("side outputs", lacks),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl RowWeights {
@@ -115,8 +127,8 @@ pub(super) use row_weights_builder;
 
 /// The builders of [`RowOptions`], for a spec with a field `rows`.
 macro_rules! row_option_builders {
-    ($spec:ident) => {
-        impl $spec {
+    ($spec:ident $(<$kind:ident>)?) => {
+        impl $(<$kind>)? $spec $(<$kind>)? {
             $crate::loss::row_options::row_weights_builder!(rows.row_weights);
 
             /// Logits become `cap tanh(x/cap)`.
@@ -139,7 +151,7 @@ macro_rules! row_option_builders {
             }
 
             /// Asks for side outputs.
-            pub fn side(mut self, side: Side) -> Self {
+            pub fn side(mut self, side: $crate::Side) -> Self {
                 self.rows.side = side;
                 self
             }

@@ -1,7 +1,7 @@
-use super::row_options::row_weights_builder;
+use super::row_options::row_option_builders;
 use super::{
-    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, Reduction, RowWeights, Shares, Spec,
-    Support, TargetKind, Terms, check_class_weights, check_unit,
+    Class, DistributionMaths, Divisor, Family, Form, Gradients, Maths, ONE, Reduction, RowOptions, RowWeights, Shares,
+    Spec, Support, TargetKind, Terms, check_class_weights, check_unit,
 };
 use crate::number::Number;
 use crate::{Error, Shape};
@@ -32,14 +32,16 @@ pub struct SoftCrossEntropy {
     pub class_weights: Option<Vec<f32>>,
     /// `eps` in 0..=1: this share of the target is spread evenly over all classes.
     pub label_smoothing: f32,
-    /// Whether the inputs bring one weight per row, and what it does to the divisor of a mean.
-    pub row_weights: Option<RowWeights>,
+    /// Maps of the logits, weights of the rows, z-loss and what to return beside the loss.
+    pub rows: RowOptions,
     /// From row losses to the output.
     pub reduction: Reduction,
 }
 
+row_option_builders!(SoftCrossEntropy);
+
 impl SoftCrossEntropy {
-    /// No weights, no smoothing, reduction `Mean`.
+    /// No weights, no smoothing, no extras, reduction `Mean`.
     pub fn new() -> Self {
         Self::default()
     }
@@ -55,8 +57,6 @@ impl SoftCrossEntropy {
         self.label_smoothing = eps;
         self
     }
-
-    row_weights_builder!(row_weights);
 
     /// Sets the reduction.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
@@ -88,14 +88,15 @@ impl Spec for SoftCrossEntropy {
         Some(self.reduction)
     }
     fn mean_divisor(&self, shape: &Shape) -> Divisor {
-        RowWeights::mean_over_rows(self.row_weights, shape, shape.n_rows)
+        RowWeights::mean_over_rows(self.rows.row_weights, shape, shape.n_rows)
     }
     fn check(&self, shape: &Shape) -> Result<(), Error> {
         check_unit("label_smoothing", self.label_smoothing)?;
+        self.rows.check_unlabelled(self.name(), None)?;
         check_class_weights(self.class_weights.as_deref(), shape)
     }
-    fn row_weights(&self) -> Option<RowWeights> {
-        self.row_weights
+    fn rows(&self) -> &RowOptions {
+        &self.rows
     }
     fn class_factors(&self) -> &[f32] {
         self.class_weights.as_deref().unwrap_or(ONE)

@@ -4,7 +4,7 @@ use super::{
     TargetKind, check_option,
 };
 use crate::number::Number;
-use crate::{Error, Shape, Side};
+use crate::{Error, Shape};
 
 /// Focal loss through a softmax (Lin et al. 2017, eq. 5), one class index per row.
 ///

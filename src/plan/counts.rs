@@ -32,7 +32,7 @@ impl Builder<'_> {
             Divisor::Number(number) => Divide::By(number as f32),
             Divisor::Input => Divide::ByPartials(Partials::contiguous(Source::Caller(Slot::Divisor), 0, 1)),
             Divisor::Kept { .. } if self.problem.shape.n_rows == 0 => Divide::By(0.0),
-            Divisor::Kept { weighted, .. } => Divide::ByPartials(self.count_kept(weighted, to)),
+            Divisor::Kept { weighted, row_size } => Divide::ByPartials(self.count_kept(weighted, row_size, to)),
         }
     }
 
@@ -44,7 +44,7 @@ impl Builder<'_> {
         }
     }
 
-    fn count_kept(&mut self, weighted: bool, to: Option<(Source, u64)>) -> Partials {
+    fn count_kept(&mut self, weighted: bool, row_size: f64, to: Option<(Source, u64)>) -> Partials {
         let n_rows = self.problem.shape.n_rows as u64;
         let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
         let mut partials = self.partials(n_rows.div_ceil(rows_per_group), to);
@@ -55,7 +55,7 @@ impl Builder<'_> {
         let mut constants = self.constants(1);
         constants.terms_per_lane = LABELS_PER_LANE;
         constants.class_factors &= weighted;
-        self.over_labels(kernel, constants, partials);
+        self.over_labels(kernel, constants, row_size as f32, partials);
         while partials.len > MAX_DIVISORS {
             partials = self.sum_once(Columns::one(partials), to).first;
         }
@@ -66,17 +66,18 @@ impl Builder<'_> {
     pub(super) fn count_errors(&mut self) {
         let constants = Constants { terms_per_lane: LABELS_PER_LANE, ..self.constants(1) };
         let counter = Partials::contiguous(Source::Caller(Slot::Errors), 0, 1);
-        self.over_labels(self.kernel(Program::CountErrors), constants, counter);
+        self.over_labels(self.kernel(Program::CountErrors), constants, 1.0, counter);
     }
 
-    /// Launches a kernel over the labels and row weights; its results are one per workgroup, or a single counter.
-    fn over_labels(&mut self, kernel: Kernel, constants: Constants, results: Partials) {
+    /// Launches a kernel over the labels and row weights, each row of this size; its results are one per workgroup, or a
+    /// single counter.
+    fn over_labels(&mut self, kernel: Kernel, constants: Constants, row_size: f32, results: Partials) {
         let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
         let row = self.problem.element_bytes(Slot::Targets).max(WORD);
         for (first, len) in self.windows(self.problem.shape.n_rows as u64, row, rows_per_group) {
             let groups = len.div_ceil(rows_per_group);
             let grid = self.grid(groups);
-            let mut params = Params { n_rows: len as u32, grid_width: grid.0, ..self.params() };
+            let mut params = Params { n_rows: len as u32, grid_width: grid.0, row_size, ..self.params() };
             let mut regions = Vec::new();
             for binding in kernel.bindings() {
                 let region = match binding.slot {

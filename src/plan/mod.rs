@@ -9,7 +9,7 @@ use rows::Rows;
 
 use crate::inputs::Broadcast;
 use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Variant, Width};
-use crate::loss::{Distillation, Divisor, Family, RowWeights, Shares};
+use crate::loss::{Distillation, Family, RowWeights, Shares, Spec};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
 use crate::{EmptyMean, Error, Storage};
@@ -355,7 +355,6 @@ impl Builder<'_> {
         let factors = spec.class_factors();
         let n_classes = self.problem.shape.n_classes;
         let (shares, rows) = (spec.shares(n_classes), spec.rows());
-        let softcap = rows.softcap.unwrap_or(1.0);
         let class_weight_sum = match factors {
             [all] => f64::from(*all) * n_classes as f64,
             each => each.iter().copied().map(f64::from).sum(),
@@ -363,28 +362,19 @@ impl Builder<'_> {
         Params {
             n_classes: n_classes as u32,
             classes_stride: u32::from(factors.len() > 1),
-            row_size: match self.problem.divisor() {
-                Divisor::Kept { row_size, .. } => row_size as f32,
-                _ => 1.0,
-            },
             ignored: factors.len() as u32,
             n_ignored: spec.ignore_index().len() as u32,
             target_share: shares.target as f32,
             even_share: shares.even as f32,
             even_sum: (shares.even * class_weight_sum) as f32,
-            inv_temperature: (1.0 / f64::from(spec.temperature())) as f32,
-            softcap,
-            inv_softcap: (1.0 / f64::from(softcap)) as f32,
-            z_loss: (f64::from(rows.z_loss) * self.problem.extras_share) as f32,
+            z_loss: (self.problem.z_loss() / spec.scale()) as f32,
             poly1: (f64::from(spec.poly1()) * self.problem.extras_share) as f32,
             side_width: rows.side.width() as u32,
             top_k: rows.side.top_k.unwrap_or(0),
-            scale: spec.scale() as f32,
             part_weight: spec.distillation().map_or(1.0, |parts| parts.hard_weight),
             k: spec.top_k().map_or(0, |top_k| top_k.k) as u32,
             rest: spec.top_k().map_or(0, |top_k| top_k.rest as u32),
-            loss_args: spec.loss_args(),
-            ..Params::default()
+            ..loss_params(spec)
         }
     }
 
@@ -392,12 +382,9 @@ impl Builder<'_> {
     fn soft_params(&self, parts: &Distillation) -> Params {
         let soft = parts.soft.spec();
         Params {
-            inv_temperature: (1.0 / f64::from(soft.temperature())) as f32,
-            scale: soft.scale() as f32,
             part_weight: (f64::from(parts.soft_weight) * self.problem.extras_share) as f32,
             z_loss: parts.hard.spec().rows().z_loss,
-            loss_args: soft.loss_args(),
-            ..Params::default()
+            ..loss_params(soft)
         }
     }
 
@@ -417,5 +404,18 @@ impl Builder<'_> {
         let most = self.room() / stride;
         let window = (most / unit).clamp(1, self.most_groups()) * unit;
         (0..len.div_ceil(window)).map(|k| (k * window, window.min(len - k * window))).collect()
+    }
+}
+
+/// Options of one loss, be it a part of a sum.
+fn loss_params(spec: &dyn Spec) -> Params {
+    let softcap = spec.rows().softcap.unwrap_or(1.0);
+    Params {
+        softcap,
+        inv_softcap: (1.0 / f64::from(softcap)) as f32,
+        inv_temperature: (1.0 / f64::from(spec.temperature())) as f32,
+        scale: spec.scale() as f32,
+        loss_args: spec.loss_args(),
+        ..Params::default()
     }
 }

@@ -1,7 +1,6 @@
-use super::{Row, Tensors, class_factor, is_ignored, kept_class, product, row_softmax};
+use super::{Row, Tensors, class_factor, is_ignored, kept_class, product, row_softmax, side};
 use crate::loss::AnyClassIndex;
 use crate::reference::Real;
-use crate::reference::softmax::Softmax;
 use crate::validate::Problem;
 
 /// Losses of a softmax against one class index. `share` brings terms without class weights to the divisor of the
@@ -49,28 +48,11 @@ pub(super) fn row(
         softmax.through_logit(j, slope * delta_minus_p + (softmax.p(j).times(even) - spread(j)))
     };
     let row = Row::new(vec![value], (0..n_classes).map(gradient).collect(), vec![softmax.m, softmax.excess]);
-    Some(Row { side: side(problem, &softmax, t), ..row })
+    Some(Row { side: side(problem, &softmax, Some(t)), ..row })
 }
 
 /// A row that adds nothing to the loss.
 fn silent(problem: &Problem, gradient: Real, state: [Real; 2]) -> Row {
     let row = Row::new(vec![Real::ZERO], vec![gradient; problem.shape.n_classes], state.to_vec());
     Row { side: vec![Real::ZERO; problem.spec().rows().side.width()], ..row }
-}
-
-/// The side outputs wanted, in order.
-fn side(problem: &Problem, softmax: &Softmax, t: usize) -> Vec<Real> {
-    let side = &problem.spec().rows().side;
-    let above = softmax.n_above(t);
-    let hit = |k: u32| if above < k as usize { Real::ONE } else { Real::ZERO };
-    let all = [
-        softmax.lse(),
-        softmax.entropy(),
-        softmax.log_p(t),
-        softmax.p(t),
-        Real::from(softmax.argmax() as f64),
-        hit(1),
-        hit(side.top_k.unwrap_or(0)),
-    ];
-    all.into_iter().zip(side.wanted()).filter_map(|(output, wanted)| wanted.then_some(output)).collect()
 }

@@ -1,4 +1,6 @@
-use super::{Row, Softmax, Tensors, class_factor, dloss_values, logit_map, logits, row_softmax, target_values, top_k};
+use super::{
+    Row, Softmax, Tensors, class_factor, dloss_values, logit_map, logits, row_softmax, side, target_values, top_k,
+};
 use crate::loss::{AnyDistribution, Class, Family, Form, Gradients, Shares, Support, Terms};
 use crate::reference::Real;
 use crate::validate::Problem;
@@ -98,13 +100,16 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
         true => -Real::ONE,
         false => Real::sum((0..n_classes).map(slope)),
     };
-    let gradient = |c: usize| match student {
+    // z-loss, which T^2 does not scale.
+    let z = problem.z_loss() / spec.scale();
+    let lse = student_softmax.as_ref().filter(|_| z != 0.0).map_or(Real::ZERO, Softmax::lse);
+    let gradient = |c: usize| match &student_softmax {
         // An infinite slope is in the whole row.
         _ if slopes.value.is_infinite() => Real::NAN,
-        Form::Logits => (slope(c) - classes[c].q * slopes) / spec.temperature(),
+        Some(softmax) => softmax.through_logit(c, slope(c) - classes[c].q * (slopes - lse * (2.0 * z))),
         // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
-        _ if terms == Terms::MeanUnderStudent => slope(c) + classes[c].q,
-        _ => slope(c),
+        None if terms == Terms::MeanUnderStudent => slope(c) + classes[c].q,
+        None => slope(c),
     };
     let mut state = Vec::new();
     state.extend([&student_softmax, &teacher_softmax].into_iter().flatten().flat_map(|s| [s.m, s.excess]));
@@ -116,12 +121,15 @@ pub(super) fn row(problem: &Problem, inputs: &Tensors<'_>, n: usize, loss: &dyn 
         let divergence = Real::sum(values.iter().copied());
         state.push(if divergence.value.is_infinite() { Real::NAN } else { divergence });
     }
+    let mut side = student_softmax.as_ref().map_or_else(Vec::new, |softmax| side(problem, softmax, None));
     if slopes.value.is_infinite() {
         state.fill(Real::NAN);
+        side.fill(Real::NAN);
     }
-    let values = values.into_iter().map(|value| value * spec.scale()).collect();
+    let with_z = |value: Real| if z == 0.0 { value } else { value + lse * lse * z };
+    let values = values.into_iter().map(|value| with_z(value) * spec.scale()).collect();
     let gradient = (0..n_classes).map(|c| gradient(c) * spec.scale()).collect();
-    Some(Row::new(values, gradient, state))
+    Some(Row { side, ..Row::new(values, gradient, state) })
 }
 
 /// The gradient of `sum_c p_c h_c`, `h = log p - log q`, with respect to what P comes from.
@@ -132,16 +140,16 @@ pub(super) fn teacher_gradient(
     loss: &dyn AnyDistribution,
 ) -> Option<Vec<Real>> {
     let Family::Distribution { teacher, .. } = problem.spec().family() else { return None };
-    let classes = pair(problem, inputs, n, loss)?.classes;
+    let Pair { teacher_softmax, classes, .. } = pair(problem, inputs, n, loss)?;
     let h = classes.iter().map(|c| loss.teacher_log_ratio(c)).collect::<Option<Vec<_>>>()?;
     let divergence = Real::sum(classes.iter().zip(&h).map(|(c, &h)| c.p.times(h)));
-    let slope = |(c, h): (&Class<Real>, Real)| match teacher {
-        Form::Logits if divergence.value.is_infinite() => Real::NAN,
-        Form::Logits => c.p.times(h - divergence) / problem.spec().temperature(),
-        Form::LogProbs => c.p.times(h + 1.0),
+    let slope = |(i, (c, h)): (usize, (&Class<Real>, Real))| match &teacher_softmax {
+        Some(_) if divergence.value.is_infinite() => Real::NAN,
+        Some(softmax) => softmax.through_logit(i, c.p.times(h - divergence)),
+        None if teacher == Form::LogProbs => c.p.times(h + 1.0),
         // Neither has the class.
-        Form::Probs if c.p.value == 0.0 && c.log_q.value == f64::NEG_INFINITY => Real::ZERO,
-        Form::Probs => h + 1.0,
+        None if c.p.value == 0.0 && c.log_q.value == f64::NEG_INFINITY => Real::ZERO,
+        None => h + 1.0,
     };
-    Some(classes.iter().zip(h).map(|pair| slope(pair) * problem.spec().scale()).collect())
+    Some(classes.iter().zip(h).enumerate().map(|class| slope(class) * problem.spec().scale()).collect())
 }

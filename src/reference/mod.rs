@@ -318,6 +318,26 @@ fn logit_map(problem: &Problem) -> LogitMap {
     LogitMap { softcap: problem.spec().rows().softcap, temperature: problem.spec().temperature() }
 }
 
+/// The side outputs wanted, in order; of a row without a target, those that tell of one are not.
+fn side(problem: &Problem, softmax: &Softmax, target: Option<usize>) -> Vec<Real> {
+    let side = &problem.spec().rows().side;
+    let of_target = |number: fn(&Softmax, usize) -> Real| target.map_or(Real::NAN, |t| number(softmax, t));
+    let hit = |k: u32| {
+        let is_hit = target.is_some_and(|t| softmax.n_above(t) < k as usize);
+        if is_hit { Real::ONE } else { Real::ZERO }
+    };
+    let all = [
+        softmax.lse(),
+        softmax.entropy(),
+        of_target(Softmax::log_p),
+        of_target(Softmax::p),
+        Real::from(softmax.argmax() as f64),
+        hit(1),
+        hit(side.top_k.unwrap_or(0)),
+    ];
+    all.into_iter().zip(side.wanted()).filter_map(|(output, wanted)| wanted.then_some(output)).collect()
+}
+
 /// Factor number `c` of a vector that has one for all classes or one per class.
 fn class_factor(spec: &dyn Spec, c: usize) -> f32 {
     match spec.class_factors() {

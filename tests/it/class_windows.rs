@@ -31,6 +31,11 @@ fn mapped() -> CrossEntropy {
     CrossEntropy::new().softcap(3.5).temperature(1.5).z_loss(0.125).poly1(0.5).side(side)
 }
 
+/// Side outputs that ask for no label.
+fn unlabelled() -> Side {
+    Side::new().lse().entropy().argmax()
+}
+
 fn smoothed() -> CrossEntropy {
     CrossEntropy::new().ignore_index(-100).class_weights(CLASS_WEIGHTS).label_smoothing(0.125)
 }
@@ -72,6 +77,9 @@ fn losses() -> Vec<Loss> {
         distillation(KlDivergence::from_logits(Form::LogProbs).temperature(3.0).top_k(3, Rest::Spread)),
         distillation(ReverseKlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)),
         distillation(JensenShannon::from_logits(Form::Probs).top_k(3, Rest::Renormalised)),
+        SoftCrossEntropy::new().softcap(3.5).z_loss(0.125).side(unlabelled()).row_weights(RowWeights::Count).into(),
+        KlDivergence::from_logits(Form::Logits).softcap(3.5).z_loss(0.125).teacher_gradient().side(unlabelled()).into(),
+        JensenShannon::from_logits(Form::Probs).z_loss(0.125).top_k(3, Rest::Dropped).side(unlabelled()).into(),
     ]
 }
 

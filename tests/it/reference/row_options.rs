@@ -192,6 +192,55 @@ fn z_loss_and_poly1_have_a_divisor_of_their_own() {
     assert_close(&all.name, &all.gradient(), &sum(Case::gradient), BOUND);
 }
 
+/// Of logits that are capped beforehand, and of a teacher's, which has the cap in common.
+#[test]
+fn a_soft_cap_bends_the_logits_of_both_distributions() {
+    let teacher: Vec<f32> = LOGITS.iter().rev().copied().collect();
+    let kl = KlDivergence::from_logits(Form::Logits).softcap(3.0).temperature(2.0).reduction(Reduction::None);
+    let capped = case(kl, 4, &LOGITS).values(&teacher);
+    let map = |x: &[f32]| softmax(&x.iter().map(|&x| 3.0 * (f64::from(x) / 3.0).tanh() / 2.0).collect::<Vec<_>>());
+    let expected = LOGITS
+        .chunks(4)
+        .zip(teacher.chunks(4))
+        .map(|(x, z)| map(z).iter().zip(map(x)).map(|(p, q)| p * (p / q).ln()).sum::<f64>());
+    assert_close(&capped.name, &capped.losses(), &expected.collect::<Vec<_>>(), BOUND);
+}
+
+/// Whatever the divergence is divided by and T^2 makes of it.
+#[rstest]
+#[case(Reduction::Mean)]
+#[case(Reduction::BatchMean)]
+fn z_loss_beside_a_divergence_is_a_mean_over_rows(#[case] reduction: Reduction) {
+    let teacher: Vec<f32> = LOGITS.iter().rev().copied().collect();
+    let of = |loss: KlDivergence| case(loss.reduction(reduction), 4, &LOGITS).values(&teacher);
+    let kl = KlDivergence::from_logits(Form::Logits).temperature(2.0).scaled_by_t_squared();
+    let (with, without) = (of(kl.clone().z_loss(0.25)), of(kl));
+    let lse = |x: &[f64]| x.iter().map(|x| (x / 2.0).exp()).sum::<f64>().ln();
+    let mean = rows().map(|(x, _)| 0.25 * lse(&x).powi(2)).sum::<f64>() / 3.0;
+    assert_close(&with.name, &with.losses(), &[without.losses()[0] + mean], BOUND);
+    let slope = rows().flat_map(|(x, _)| {
+        let halves: Vec<f64> = x.iter().map(|x| x / 2.0).collect();
+        let z = 2.0 * 0.25 * lse(&x) / 2.0 / 3.0;
+        softmax(&halves).into_iter().map(move |q| z * q)
+    });
+    let expected: Vec<f64> = without.gradient().iter().zip(slope).map(|(g, z)| g + z).collect();
+    assert_close(&with.name, &with.gradient(), &expected, BOUND);
+}
+
+/// The same numbers as beside a label, and their means over rows, whatever the loss's own divisor.
+#[test]
+fn side_outputs_beside_a_distribution_are_those_beside_a_label() {
+    let wanted = Side::new().lse().entropy().argmax();
+    let of = |side: Side| {
+        let kl = KlDivergence::from_logits(Form::Logits).reduction(Reduction::Mean).row_weights(RowWeights::Mask);
+        let case = case(kl.side(side), 4, &LOGITS).values(&LOGITS).row_weights(&[1.0, 1.0, 1.0]);
+        numbers(&case.evaluate(Pass::Forward).side.expect("side outputs were asked for").1)
+    };
+    assert_eq!(of(wanted), side(wanted, &LABELS));
+    let means = Side::new().lse().entropy().mean();
+    assert_close("means", &of(means), &side(means, &LABELS), BOUND);
+}
+
 fn side(side: Side, labels: &[i32]) -> Vec<f64> {
     let case = case(ce().ignore_index(-1).side(side), 4, &LOGITS).labels(labels);
     numbers(&case.evaluate(Pass::Forward).side.expect("side outputs were asked for").1)

@@ -189,7 +189,14 @@ pub fn distillations() -> Vec<Loss> {
     .into_iter()
     .chain(top_k_distillations())
     .chain(focal_distillations())
+    .chain([capped_distillation()])
     .collect()
+}
+
+/// Both parts with the cap that they have in common.
+fn capped_distillation() -> Loss {
+    let soft = KlDivergence::from_logits(Form::Logits).softcap(2.5).temperature(2.0).scaled_by_t_squared();
+    Distillation::new(CrossEntropy::new().softcap(2.5).temperature(0.75).z_loss(0.25), soft).weights(0.25, 0.75).into()
 }
 
 /// A focal loss beside a teacher of either kind.
@@ -258,7 +265,42 @@ pub fn with_row_options() -> Vec<Loss> {
     losses.push(ReverseKlDivergence::from_log_probs(Form::Probs).row_weights(RowWeights::Mask).into());
     losses.push(JensenShannon::from_logits(Form::LogProbs).row_weights(RowWeights::Count).into());
     losses.push(TotalVariation::from_logits(Form::Logits).row_weights(RowWeights::Mask).into());
+    losses.extend(distributions_with_row_options());
     losses
+}
+
+/// Side outputs that ask for no label.
+fn unlabelled() -> Side {
+    Side::new().lse().entropy().argmax()
+}
+
+/// The same for losses against a distribution: each family of teachers, and where a soft cap is in a gradient.
+fn distributions_with_row_options() -> Vec<Loss> {
+    let soft = || SoftCrossEntropy::new().class_weights(CLASS_WEIGHTS).label_smoothing(0.125);
+    let hinton = KlDivergence::from_logits(Form::Logits).temperature(3.0).scaled_by_t_squared();
+    let capped = || KlDivergence::from_logits(Form::Logits).softcap(2.5);
+    let means = Side::new().lse().entropy().mean();
+    vec![
+        SoftCrossEntropy::new().softcap(2.5).temperature(0.75).into(),
+        SoftCrossEntropy::new().z_loss(0.25).side(means).row_weights(RowWeights::Mask).into(),
+        soft().z_loss(0.25).side(unlabelled()).into(),
+        soft().softcap(2.5).z_loss(-0.25).side(unlabelled()).row_weights(RowWeights::Count).into(),
+        capped().into(),
+        hinton.clone().z_loss(0.25).side(unlabelled()).into(),
+        hinton.softcap(2.5).z_loss(0.25).teacher_gradient().side(unlabelled()).into(),
+        capped().per_element().into(),
+        KlDivergence::from_log_probs(Form::Logits).softcap(2.5).teacher_gradient().into(),
+        KlDivergence::from_logits(Form::Probs).z_loss(0.25).side(means).row_weights(RowWeights::Count).into(),
+        ReverseKlDivergence::from_logits(Form::Logits).softcap(2.5).z_loss(0.25).side(unlabelled()).into(),
+        JensenShannon::from_logits(Form::LogProbs).softcap(2.5).side(means).row_weights(RowWeights::Mask).into(),
+        TotalVariation::from_logits(Form::Probs).temperature(0.75).z_loss(0.25).side(unlabelled()).into(),
+        KlDivergence::from_logits(Form::Probs)
+            .softcap(2.5)
+            .z_loss(0.25)
+            .top_k(3, Rest::Spread)
+            .side(unlabelled())
+            .into(),
+    ]
 }
 
 /// What a weight per row does, where the inputs bring one.
@@ -266,11 +308,11 @@ pub fn row_weights(loss: &Loss) -> Option<RowWeights> {
     match loss {
         Loss::CrossEntropy(spec) => spec.rows.row_weights,
         Loss::NegativeLogLikelihood(spec) => spec.row_weights,
-        Loss::SoftCrossEntropy(spec) => spec.row_weights,
-        Loss::KlDivergence(spec) => spec.row_weights,
-        Loss::ReverseKlDivergence(spec) => spec.row_weights,
-        Loss::JensenShannon(spec) => spec.row_weights,
-        Loss::TotalVariation(spec) => spec.row_weights,
+        Loss::SoftCrossEntropy(spec) => spec.rows.row_weights,
+        Loss::KlDivergence(spec) => spec.rows.row_weights,
+        Loss::ReverseKlDivergence(spec) => spec.rows.row_weights,
+        Loss::JensenShannon(spec) => spec.rows.row_weights,
+        Loss::TotalVariation(spec) => spec.rows.row_weights,
         Loss::SoftmaxFocal(spec) => spec.rows.row_weights,
         Loss::Entropy(spec) => spec.row_weights,
         _ => None,
@@ -326,6 +368,14 @@ pub fn representatives() -> Vec<Loss> {
     let mapped = CrossEntropy::new().softcap(3.5).temperature(1.5).z_loss(0.125).poly1(0.5);
     losses.push(mapped.clone().class_weights(CLASS_WEIGHTS).row_weights(RowWeights::Count).side(side).into());
     losses.push(SoftmaxFocal::new(2.0).z_loss(0.125).ignore_index(-100).side(side).into());
+    losses.push(SoftCrossEntropy::new().softcap(3.5).z_loss(0.125).side(unlabelled()).into());
+    let capped = KlDivergence::from_logits(Form::Logits).softcap(3.5).temperature(1.5).z_loss(0.125);
+    losses.push(capped.clone().teacher_gradient().side(unlabelled()).into());
+    losses.push(capped.per_element().z_loss(0.0).into());
+    losses.push(JensenShannon::from_logits(Form::Probs).softcap(3.5).z_loss(0.125).side(unlabelled()).into());
+    let named = ReverseKlDivergence::from_logits(Form::Probs).softcap(3.5).z_loss(0.125).top_k(3, Rest::Spread);
+    losses.push(named.side(unlabelled()).row_weights(RowWeights::Mask).into());
+    losses.push(capped_distillation());
     losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into()]);
     losses.push(BinaryCrossEntropy::of_probs().into());
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);
@@ -440,7 +490,7 @@ pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
 /// A divergence's own factor: T^2 where it is scaled by that.
 pub fn factor(loss: &Loss) -> f64 {
     fn of<K>(spec: &Divergence<K>) -> f64 {
-        if spec.scaled_by_t_squared { f64::from(spec.temperature).powi(2) } else { 1.0 }
+        if spec.scaled_by_t_squared { f64::from(spec.rows.temperature).powi(2) } else { 1.0 }
     }
     match loss {
         Loss::KlDivergence(spec) => of(spec),

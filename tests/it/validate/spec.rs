@@ -153,6 +153,8 @@ fn sizes_at_the_limits_pass(#[case] shape: Shape) {
 #[case(SoftmaxFocal::new(2.0).temperature(NAN), "expected temperature in 1e-37..=1e37, found NaN")]
 #[case(CrossEntropy::new().softcap(0.0), "expected softcap in 1e-37..=1e37, found 0")]
 #[case(SoftmaxFocal::new(2.0).softcap(-1.0), "expected softcap in 1e-37..=1e37, found -1")]
+#[case(SoftCrossEntropy::new().softcap(0.0), "expected softcap in 1e-37..=1e37, found 0")]
+#[case(kl().z_loss(INF), "expected z_loss finite, found inf")]
 #[case(CrossEntropy::new().z_loss(NAN), "expected z_loss finite, found NaN")]
 #[case(CrossEntropy::new().poly1(INF), "expected poly1 finite, found inf")]
 #[case(kl().temperature(0.0), "expected temperature in 1e-37..=1e37, found 0")]
@@ -286,9 +288,30 @@ fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static s
 }
 
 #[rstest]
+#[case(SoftCrossEntropy::new().side(Side::new().lse().log_prob()), "soft_cross_entropy takes log_prob only with a label per row")]
+#[case(kl().side(Side::new().prob().top_1()), "kl_divergence takes prob only with a label per row")]
+#[case(kl().side(Side::new().top_1()), "kl_divergence takes top_1 only with a label per row")]
+#[case(kl().side(Side::new().top_k(5)), "kl_divergence takes top_k only with a label per row")]
+#[case(KlDivergence::from_log_probs(Form::Probs).z_loss(0.5), "kl_divergence takes z_loss only with logits of ours")]
+#[case(
+    KlDivergence::from_log_probs(Form::Logits).side(Side::new().lse()),
+    "kl_divergence takes side outputs only with logits of ours"
+)]
+#[case(
+    kl().per_element().reduction(Reduction::None).z_loss(0.5),
+    "kl_divergence takes z_loss only with one value per row"
+)]
+fn what_a_row_against_a_distribution_lacks_is_refused(#[case] loss: impl Into<Loss>, #[case] message: &str) {
+    assert_eq!(refused(loss, SHAPE).to_string(), message);
+}
+
+#[rstest]
 #[case(CrossEntropy::new().row_weights(RowWeights::Mask), kl(), "row_weights of the loss against labels")]
 #[case(CrossEntropy::new().side(Side::new().lse()), kl(), "side outputs of the loss against labels")]
-#[case(CrossEntropy::new().softcap(2.0), kl(), "softcap of the loss against labels, which the divergence lacks")]
+#[case(CrossEntropy::new().softcap(2.0), kl(), "softcap of one of the two: both map the same logits")]
+#[case(CrossEntropy::new(), kl().softcap(2.0), "softcap of one of the two: both map the same logits")]
+#[case(CrossEntropy::new(), kl().z_loss(0.5), "z_loss of the divergence, which the loss against labels has")]
+#[case(CrossEntropy::new(), kl().side(Side::new().lse()), "side outputs of the divergence")]
 #[case(CrossEntropy::new(), kl().row_weights(RowWeights::Mask), "row_weights of the divergence")]
 #[case(CrossEntropy::new(), kl().reduction(Reduction::Sum), "a reduction of the divergence")]
 #[case(CrossEntropy::new(), KlDivergence::from_log_probs(Form::Probs), "log-probabilities of the student")]

@@ -141,10 +141,13 @@ fn kept_sums(family: Family) -> &'static [Fragment] {
 
 /// What the second part of a sum brings of the way through the data.
 pub(super) fn reads_of_part(divergence: Family, entry: Entry) -> &'static [Fragment] {
+    let reads_twice = matches!(divergence, Family::Distribution { terms: Terms::Normalised, .. });
     match entry {
         Entry::Backward => &[],
         Entry::Accumulate => kept_sums(divergence),
         Entry::AddTerms => &[LANE_TERMS],
+        // What a lane keeps of a sum is for both parts.
+        Entry::Forward | Entry::ForwardBackward if reads_twice => &[LANE_TERMS, SECOND_READ],
         _ => reads(divergence, entry),
     }
 }
@@ -154,7 +157,9 @@ fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
     match family {
         Family::Distillation { .. } => &[],
         _ if entry == Entry::FinishTerms => &[SAVED_TERMS],
-        Family::Distribution { terms: Terms::Normalised, .. } => &[LANE_TERMS, SECOND_READ],
+        Family::Distribution { terms: Terms::Normalised, .. } => {
+            &[LANE_TERMS, fragment!("distribution/kept_terms.wgsl")]
+        }
         _ => &[fragment!("rows/one_read.wgsl")],
     }
 }

@@ -213,6 +213,34 @@ impl Engine {
         Ok(())
     }
 
+    /// Times the ways to lay out this work on the engine's device (how many lanes share a row, how many make a workgroup,
+    /// what they share through) and remembers the fastest: plans and calls that follow take it for this loss, pass and
+    /// storage, this number of classes and layout, whatever the number of rows. None on the CPU, where there is no choice.
+    ///
+    /// It takes buffers of the whole shape from the device for as long as it runs, some tens of calls and the making of
+    /// their pipelines; do it when the app starts, and expect little of it where [`Engine::backend`] is a GPU that others
+    /// use too. What was forced by [`Options`] stays. Row by row, results still depend on nothing but the row, but a tuned
+    /// engine's may differ in their last bits from another's.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), surprisal::Error> {
+    /// use surprisal::{CrossEntropy, Engine, Pass, Shape};
+    ///
+    /// let engine = Engine::new()?;
+    /// match engine.tune(CrossEntropy::new(), Pass::ForwardBackward, Shape::new(64, 100))? {
+    ///     Some(tuning) => println!("{tuning}"), // e.g. subgroup, 64 lanes, 8 to a row: 20 us instead of 27 us
+    ///     None => println!("nothing to tune"),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tune(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Option<crate::Tuning>, Error> {
+        match &self.gpu {
+            Some(gpu) => gpu.tune(loss, pass, shape).map(Some),
+            None => Problem::new(loss, pass, shape).map(|_| None),
+        }
+    }
+
     /// Lets finished GPU work resolve its futures; never waits.
     pub fn poll(&self) {
         if let Some(gpu) = &self.gpu {

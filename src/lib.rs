@@ -22,6 +22,8 @@ mod validate;
 
 pub use engine::{Backend, Engine};
 pub use error::Error;
+#[cfg(not(target_arch = "wasm32"))]
+pub use gpu::Tuning;
 pub use gpu::{Bound, Buffers, Description, DispatchDescription, GpuEngine, Options, Pending, Plan};
 pub use half;
 pub use inputs::{Broadcast, Inputs, Labels, Numbers, Output, Targets};

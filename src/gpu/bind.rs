@@ -4,7 +4,7 @@ use super::scratch::Scratch;
 use super::{Buffers, Description, GpuEngine, slices};
 use crate::kernel::{Access, PARAMS_BINDING, SOFT_PARAMS_BINDING, Slot};
 use crate::params::Params;
-use crate::plan::{Placement, Schedule, Source, Step, schedule};
+use crate::plan::{Caps, Placement, Schedule, Source, Step, schedule};
 use crate::span::span;
 use crate::{Error, Loss, Problem};
 
@@ -32,6 +32,7 @@ const DEFAULTED: [Slot; 5] = [Slot::Weights, Slot::RowWeights, Slot::Dloss, Slot
 pub struct Plan {
     engine: GpuEngine,
     problem: Problem,
+    caps: Caps,
     /// The number 1 for each slot of `DEFAULTED`, one alignment apart, then the class factors and the ignored labels.
     constants: wgpu::Buffer,
 }
@@ -67,8 +68,9 @@ struct Dispatch {
 
 impl Plan {
     pub(super) fn new(engine: &GpuEngine, problem: Problem) -> Result<Plan, Error> {
+        let caps = engine.shared.tuned.get(&problem).unwrap_or_else(|| engine.shared.caps.clone());
         let device = &engine.shared.device;
-        let stride = engine.shared.caps.alignment as usize;
+        let stride = caps.alignment as usize;
         let mut bytes = vec![0; DEFAULTED.len() * stride];
         for one in bytes.chunks_mut(stride) {
             one[..4].copy_from_slice(&1.0_f32.to_ne_bytes());
@@ -76,7 +78,18 @@ impl Plan {
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().class_factors()));
         bytes.extend_from_slice(bytemuck::cast_slice(problem.spec().ignore_index()));
         let constants = buffer_of(device, "constants", &bytes, wgpu::BufferUsages::STORAGE)?;
-        Ok(Plan { engine: engine.clone(), problem, constants })
+        Ok(Plan { engine: engine.clone(), problem, caps, constants })
+    }
+
+    /// The same laid out in another way.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn with_caps(self, caps: Caps) -> Plan {
+        Plan { caps, ..self }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn caps(&self) -> &Caps {
+        &self.caps
     }
 
     /// The loss as it is computed.
@@ -116,10 +129,10 @@ impl Plan {
     /// # Ok(()) }
     /// ```
     pub fn warm(&self) -> Result<(), Error> {
-        let Plan { engine, problem, .. } = self;
+        let Plan { engine, problem, caps, .. } = self;
         let given = problem.needs_dloss().then_some((Slot::Dloss, 0));
         let placement = Placement { offsets: given.into_iter().collect(), ..Placement::default() };
-        let schedule = schedule(problem, &engine.shared.caps, &placement)?;
+        let schedule = schedule(problem, caps, &placement)?;
         let make = |step: &Step| engine.shared.pipelines.get(&engine.shared.device, step.kernel, step.constants);
         schedule.steps.iter().try_for_each(|step| make(step).map(drop))
     }
@@ -159,12 +172,12 @@ impl Plan {
     /// # Ok(()) }
     /// ```
     pub fn describe(&self, buffers: &Buffers<'_>) -> Result<Description, Error> {
-        Ok(Description::new(&schedule_for(self, buffers)?, self.engine.shared.caps.alignment))
+        Ok(Description::new(&schedule_for(self, buffers)?, self.caps.alignment))
     }
 
     fn constant_offset(&self, slot: Slot) -> u64 {
         let place = DEFAULTED.iter().position(|&s| s == slot).unwrap_or(DEFAULTED.len());
-        place as u64 * self.engine.shared.caps.alignment
+        place as u64 * self.caps.alignment
     }
 }
 
@@ -226,10 +239,10 @@ impl Dispatch {
 }
 
 /// What is launched for these slices. Fails where they are no good.
-fn schedule_for(plan: &Plan, buffers: &Buffers<'_>) -> Result<Schedule, Error> {
-    let Plan { engine, problem, .. } = plan;
+pub(super) fn schedule_for(plan: &Plan, buffers: &Buffers<'_>) -> Result<Schedule, Error> {
+    let Plan { engine, problem, caps, .. } = plan;
     slices::check(engine, problem, buffers)?;
-    let mut schedule = schedule(problem, &engine.shared.caps, &slices::placement(buffers))?;
+    let mut schedule = schedule(problem, caps, &slices::placement(buffers))?;
     for step in schedule.steps.iter_mut().filter(|step| slices::meet(step, buffers)) {
         step.kernel.access = Access::Arena;
     }

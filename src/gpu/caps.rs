@@ -5,7 +5,7 @@ use crate::plan::Caps;
 use super::Options;
 
 /// Lanes in a workgroup: WebGPU's default limit on invocations.
-const WORKGROUP_SIZE: u32 = 256;
+pub(super) const WORKGROUP_SIZE: u32 = 256;
 /// Tiles of four classes that a lane goes through in one read on a software adapter: Mesa's llvmpipe ends the loops of
 /// an invocation after 65535 steps in all, and a kernel reads a row up to three times.
 const SOFTWARE_TILES: usize = 12288;
@@ -43,14 +43,13 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
             (size, size, 8, false)
         }
         (Some(_), _) => return Err(Error::Variant { reason: "it needs a workgroup size of 32, 64, 128 or 256" }),
-        (None, wgpu::DeviceType::Cpu) => (info.subgroup_max_size.clamp(32, WORKGROUP_SIZE), 8, 128, words_of_64),
+        (None, wgpu::DeviceType::Cpu) => (info.subgroup_max_size.clamp(32, WORKGROUP_SIZE), 8, 2048, words_of_64),
         (None, _) => (WORKGROUP_SIZE, WORKGROUP_SIZE, 8, false),
     };
-    let subgroup_sizes = (info.subgroup_min_size, info.subgroup_max_size);
-    let subgroups = device.features().contains(wgpu::Features::SUBGROUP)
-        && subgroup_sizes.0.is_power_of_two()
-        && subgroup_sizes.1 <= workgroup_size;
-    let variant = match (options.variant, subgroups) {
+    if options.lanes.is_some_and(|lanes| !lanes.is_power_of_two() || lanes > workgroup_size) {
+        return Err(Error::Variant { reason: "it needs lanes that are a power of two, at most a workgroup of them" });
+    }
+    let variant = match (options.variant, has_subgroups(device, workgroup_size)) {
         (Some(Variant::Subgroup), false) => {
             return Err(Error::Variant {
                 reason: "it needs wgpu::Features::SUBGROUP, with subgroups no larger than a workgroup",
@@ -62,14 +61,23 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
     };
     Ok(Caps {
         variant,
-        subgroup_sizes,
+        subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
         workgroup_size,
-        max_lanes,
+        max_lanes: if options.lanes.is_some() { workgroup_size } else { max_lanes },
         tiles_per_lane,
+        lanes: options.lanes,
         max_tiles: if is_software { SOFTWARE_TILES } else { usize::MAX },
         pairs: pairs && variant == Variant::Subgroup,
         max_binding: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,
     })
+}
+
+/// Whether lanes of such workgroups can share through subgroups.
+pub(super) fn has_subgroups(device: &wgpu::Device, workgroup_size: u32) -> bool {
+    let info = device.adapter_info();
+    device.features().contains(wgpu::Features::SUBGROUP)
+        && info.subgroup_min_size.is_power_of_two()
+        && info.subgroup_max_size <= workgroup_size
 }

@@ -5,6 +5,9 @@ use super::pending::Transfer;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::runs::runs;
+#[cfg(not(target_arch = "wasm32"))]
+use super::tune::{Tuning, tune};
+use super::tuned::Tuned;
 use super::{Pending, Plan, caps};
 use crate::kernel::Variant;
 use crate::plan::Caps;
@@ -37,6 +40,11 @@ pub(super) struct Shared {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub caps: Caps,
+    /// What made them.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser's engine is not timed"))]
+    pub options: Options,
+    /// What timing has found better.
+    pub tuned: Tuned,
     pub pipelines: Pipelines,
     pub pool: Pool,
 }
@@ -65,6 +73,9 @@ pub struct Options {
     pub variant: Option<Variant>,
     /// Forces the lanes of a workgroup, 32, 64, 128 or 256, all of which may then share a row.
     pub workgroup_size: Option<u32>,
+    /// Forces the lanes that share a row: a power of two, at most a workgroup of them. Where rows are too long for so
+    /// few on a software adapter, or neighbours too many, it is as many as can be.
+    pub lanes: Option<u32>,
     /// Keeps run-time checks in the kernels: slower, for tests.
     pub checked: bool,
     /// Where the driver looks for pipelines it made before, and leaves those it makes: the app's, which loads and saves
@@ -91,6 +102,12 @@ impl Options {
         self
     }
 
+    /// Forces the lanes that share a row.
+    pub fn lanes(mut self, lanes: u32) -> Self {
+        self.lanes = Some(lanes);
+        self
+    }
+
     /// Names the app's pipeline cache.
     pub fn pipeline_cache(mut self, cache: wgpu::PipelineCache) -> Self {
         self.pipeline_cache = Some(cache);
@@ -113,7 +130,9 @@ impl GpuEngine {
             device: device.clone(),
             queue: queue.clone(),
             caps,
-            pipelines: Pipelines::new(options.checked, options.pipeline_cache),
+            pipelines: Pipelines::new(options.checked, options.pipeline_cache.clone()),
+            options,
+            tuned: Tuned::default(),
             pool: Pool::default(),
         };
         let engine = GpuEngine { shared: Arc::new(shared), policy: Policy::new() };
@@ -176,6 +195,13 @@ impl GpuEngine {
     /// and where the device has no room for the loss's own class vectors.
     pub fn plan(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Plan, Error> {
         Plan::new(self, Problem::new(loss, pass, shape)?.policy(self.policy))
+    }
+
+    /// Times the ways to lay out a loss's work on this device, and has the plans and calls that follow take the fastest:
+    /// see [`crate::Engine::tune`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn tune(&self, loss: impl Into<Loss>, pass: Pass, shape: Shape) -> Result<Tuning, Error> {
+        tune(self, &Problem::new(loss, pass, shape)?.policy(self.policy))
     }
 
     /// Uploads host slices, submits, and returns a future of the output: see [`crate::Engine::begin`]. What exceeds a

@@ -14,9 +14,14 @@ mod pool;
 mod runs;
 mod scratch;
 mod slices;
+#[cfg(not(target_arch = "wasm32"))]
+mod tune;
+mod tuned;
 
 pub use bind::{Bound, Plan};
 pub use buffers::Buffers;
 pub use description::{Description, DispatchDescription};
 pub use engine::{GpuEngine, Options};
 pub use pending::Pending;
+#[cfg(not(target_arch = "wasm32"))]
+pub use tune::Tuning;

@@ -335,12 +335,13 @@ impl Transfer {
     }
 }
 
-fn take(engine: &GpuEngine, what: &'static str, size: u64) -> Result<Pooled, Error> {
+/// A buffer of the pool, for a tensor.
+pub(super) fn take(engine: &GpuEngine, what: &'static str, size: u64) -> Result<Pooled, Error> {
     let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
     engine.shared.pool.take(&engine.shared.device, what, size, usage)
 }
 
-fn upload(engine: &GpuEngine, what: &'static str, bytes: &[u8]) -> Result<Pooled, Error> {
+pub(super) fn upload(engine: &GpuEngine, what: &'static str, bytes: &[u8]) -> Result<Pooled, Error> {
     let buffer = take(engine, what, bytes.len() as u64)?;
     // Copies are of whole words; 16-bit numbers may leave half of one.
     let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % WORD as usize);

@@ -47,28 +47,44 @@ pub(super) fn placement(buffers: &Buffers<'_>) -> Placement {
     }
 }
 
+/// Whether a call needs a slice, and whether it would use one.
+fn wants(problem: &Problem, slot: Slot, in_place: bool) -> (bool, bool) {
+    let both = |needed| (needed, needed);
+    match slot {
+        Slot::Logits => both(true),
+        Slot::Targets => both(problem.spec().targets() != TargetKind::None),
+        Slot::Teacher => both(problem.takes_teacher()),
+        Slot::TeacherIds => both(problem.takes_teacher_ids()),
+        Slot::TargetProbs => both(problem.takes_target_probs()),
+        Slot::Weights => (false, problem.takes_weights()),
+        Slot::RowWeights => both(problem.takes_row_weights()),
+        Slot::Side => both(problem.writes_side()),
+        Slot::Errors => (false, problem.spec().targets() == TargetKind::ClassIndex),
+        Slot::Dloss => (problem.needs_dloss(), problem.uses_dloss()),
+        Slot::Divisor => both(problem.divisor() == crate::loss::Divisor::Input),
+        Slot::RowState => (problem.reads_state(), problem.reads_state() || problem.writes_state()),
+        Slot::Values => both(problem.writes_values()),
+        Slot::Dlogits => both(problem.writes_dlogits() && !in_place),
+        Slot::Dtargets => both(problem.writes_dtargets()),
+        Slot::Classes | Slot::Terms | Slot::SavedSums | Slot::SavedTerms | Slot::Truths => both(false),
+    }
+}
+
+/// The slices that a call with a gradient of its own cannot do without, and their bytes.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn needed(problem: &Problem) -> impl Iterator<Item = (Slot, u64)> + '_ {
+    let bytes = |slot| needed_len(problem, slot, None) as u64 * problem.element_bytes(slot);
+    let is_needed = |&slot: &Slot| wants(problem, slot, false).0;
+    Slot::ALL.into_iter().filter(is_needed).map(move |slot| (slot, bytes(slot)))
+}
+
 /// Refuses slices that are missing or that nothing would read.
 fn check_presence(problem: &Problem, buffers: &Buffers<'_>) -> Result<(), Error> {
-    let check =
-        |slot: Slot, needed, used| problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used);
-    let targets = problem.spec().targets() != TargetKind::None;
-    let divided = problem.divisor() == crate::loss::Divisor::Input;
-    let dlogits = problem.writes_dlogits();
-    check(Slot::Targets, targets, targets)?;
-    check(Slot::Teacher, problem.takes_teacher(), problem.takes_teacher())?;
-    check(Slot::TeacherIds, problem.takes_teacher_ids(), problem.takes_teacher_ids())?;
-    check(Slot::TargetProbs, problem.takes_target_probs(), problem.takes_target_probs())?;
-    check(Slot::Weights, false, problem.takes_weights())?;
-    check(Slot::RowWeights, problem.takes_row_weights(), problem.takes_row_weights())?;
-    check(Slot::Side, problem.writes_side(), problem.writes_side())?;
-    check(Slot::Errors, false, problem.spec().targets() == TargetKind::ClassIndex)?;
-    check(Slot::Dloss, problem.needs_dloss(), problem.uses_dloss())?;
-    check(Slot::Divisor, divided, divided)?;
-    check(Slot::RowState, problem.reads_state(), problem.reads_state() || problem.writes_state())?;
-    check(Slot::Values, problem.writes_values(), problem.writes_values())?;
-    check(Slot::Dlogits, dlogits && !buffers.in_place, dlogits && !buffers.in_place)?;
-    check(Slot::Dtargets, problem.writes_dtargets(), problem.writes_dtargets())?;
-    problem.check_presence("dlogits_in_place", buffers.in_place, false, dlogits)
+    for slot in Slot::ALL {
+        let (needed, used) = wants(problem, slot, buffers.in_place);
+        problem.check_presence(slot.name(), buffers.get(slot).is_some(), needed, used)?;
+    }
+    problem.check_presence("dlogits_in_place", buffers.in_place, false, problem.writes_dlogits())
 }
 
 fn check_slice(tensor: &'static str, slice: wgpu::BufferSlice<'_>, element: u64, len: u64) -> Result<(), Error> {

@@ -28,6 +28,8 @@ pub struct Caps {
     /// Lanes that may share a row, and tiles of four classes a lane has before another joins.
     pub max_lanes: u32,
     pub tiles_per_lane: usize,
+    /// Lanes that share a row whatever its length, where that was forced or found by timing.
+    pub lanes: Option<u32>,
     /// Tiles a lane may go through in one read of a row.
     pub max_tiles: usize,
     /// Whether f32 are best moved two at a time, as one word of 64 bits.
@@ -148,7 +150,7 @@ const ROWS_ABREAST: usize = 32;
 pub fn lanes(n_classes: usize, inner: usize, caps: &Caps) -> u32 {
     let tiles = n_classes.div_ceil(4);
     let lanes_of = |tiles_each| u32::try_from(tiles.div_ceil(tiles_each).next_power_of_two()).unwrap_or(u32::MAX);
-    let wanted = lanes_of(caps.tiles_per_lane).min(caps.max_lanes);
+    let wanted = caps.lanes.unwrap_or_else(|| lanes_of(caps.tiles_per_lane)).min(caps.max_lanes);
     let abreast = inner.min(ROWS_ABREAST).next_power_of_two() as u32;
     wanted.max(lanes_of(caps.max_tiles)).min(caps.workgroup_size / abreast)
 }

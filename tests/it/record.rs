@@ -12,3 +12,4 @@ mod scratch;
 mod startup;
 mod threads;
 mod timed;
+mod tuned;

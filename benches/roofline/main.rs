@@ -7,7 +7,8 @@
 //! and drawn.
 //!
 //! `cargo bench --bench roofline`, `cargo bench --bench roofline -- --operations kl_divergence --mib 256`; with
-//! `SURPRISAL_ADAPTER=software` on a software GPU.
+//! `SURPRISAL_ADAPTER=software` on a software GPU. With `--tune` the engine times its choices first, and the table says
+//! how much slower its own would have been.
 
 mod baselines;
 #[path = "../support/check.rs"]
@@ -50,6 +51,9 @@ struct Args {
     /// MiB of logits: several times the last cache, or it is the cache's speed that counts.
     #[arg(long, default_value_t = 64)]
     mib: usize,
+    /// Lets the engine time its choices first, and says what that gained.
+    #[arg(long)]
+    tune: bool,
     /// Where the plot goes.
     #[arg(long, default_value = "target/roofline.svg")]
     out: PathBuf,
@@ -65,7 +69,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
     let operations = chosen(&args.operations)?;
     let Some(engine) = device::open() else { return Ok(()) };
-    let machine = Machine { clock: Clock::new(engine.device(), engine.queue()), engine };
+    let machine = Machine { clock: Clock::new(engine.device(), engine.queue()), engine, tunes: args.tune };
     println!("{}\n", machine.clock);
     let (n_elements, rounds) = if mode::is_test() { (1 << 14, 1) } else { (args.mib << 18, 5) };
     println!("{}", Point::HEADINGS);

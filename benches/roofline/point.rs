@@ -16,6 +16,8 @@ const MEASUREMENT: Duration = Duration::from_millis(10);
 pub struct Machine {
     pub engine: GpuEngine,
     pub clock: Clock,
+    /// Whether the engine times its choices first.
+    pub tunes: bool,
 }
 
 /// An operation at one number of classes.
@@ -32,12 +34,17 @@ pub struct Point {
     pub fraction: f64,
     kernel: String,
     lanes: u32,
+    /// How much longer the engine's own choice takes, as a part of the time, where choices were timed.
+    slower: Option<f64>,
 }
 
 impl Machine {
     /// The operation and its baselines, in turns.
     pub fn measure(&self, operation: &Operation, pass: Pass, tensors: &Tensors, rounds: usize) -> Result<Point, Error> {
         let case = Case { operation, pass, tensors };
+        let tune = || self.engine.tune(&operation.loss, pass, tensors.shape);
+        let tuning = self.tunes.then(tune).transpose()?;
+        let slower = tuning.map(|tuning| tuning.time_before.as_secs_f64() / tuning.time.as_secs_f64() - 1.0);
         let bound = case.bind(&self.engine)?;
         check(&self.engine, &case, 0.0, |compute| bound.record_in(compute));
         let baselines = Baselines::new(self.engine.device(), &tensors.logits, &tensors.dlogits);
@@ -65,6 +72,7 @@ impl Machine {
             fraction: median(fractions),
             kernel: main.kernel.clone(),
             lanes: main.lanes,
+            slower,
         })
     }
 
@@ -93,8 +101,8 @@ fn median(mut numbers: Vec<f64>) -> f64 {
 
 impl Point {
     pub const HEADINGS: &'static str =
-        "| operation | pass | C | N | ms | GB/s | of the memory's | kernel | lanes a row |
-|---|---|---|---|---|---|---|---|---|";
+        "| operation | pass | C | N | ms | GB/s | of the memory's | kernel | lanes a row | untuned slower by |
+|---|---|---|---|---|---|---|---|---|---|";
 
     pub fn pass_name(&self) -> &'static str {
         if self.pass == Pass::Forward { "loss" } else { "loss and gradient" }
@@ -103,12 +111,13 @@ impl Point {
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Point { operation, n_classes, n_rows, time, kernel, lanes, .. } = self;
+        let Point { operation, n_classes, n_rows, time, kernel, lanes, slower, .. } = self;
         let (ms, speed, percent) = (time * 1e3, self.floor as f64 / time / 1e9, self.fraction * 100.0);
         let pass = self.pass_name();
-        write!(
-            f,
-            "| {operation} | {pass} | {n_classes} | {n_rows} | {ms:.3} | {speed:.2} | {percent:.1} % | {kernel} | {lanes} |"
-        )
+        write!(f, "| {operation} | {pass} | {n_classes} | {n_rows} | {ms:.3} | {speed:.2} | {percent:.1} % ")?;
+        match slower {
+            Some(slower) => write!(f, "| {kernel} | {lanes} | {:.0} % |", slower * 100.0),
+            None => write!(f, "| {kernel} | {lanes} | |"),
+        }
     }
 }

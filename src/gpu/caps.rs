@@ -9,6 +9,9 @@ pub(super) const WORKGROUP_SIZE: u32 = 256;
 /// Tiles of four classes that a lane goes through in one read on a software adapter: Mesa's llvmpipe ends the loops of
 /// an invocation after 65535 steps in all, and a kernel reads a row up to three times.
 const SOFTWARE_TILES: usize = 12288;
+/// Rows of at most so many classes come in workgroups of so many lanes on a software adapter: a workgroup costs as much as
+/// several of them.
+const SOFTWARE_SHORT_ROWS: (usize, u32) = (32, 256);
 /// Bytes of a binding at most, whatever the device grants: kernels count elements in u32.
 const MAX_BINDING: u64 = u32::MAX as u64;
 /// Storage buffers the largest kernel binds: WebGPU's default limit.
@@ -63,6 +66,7 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         variant,
         subgroup_sizes: (info.subgroup_min_size, info.subgroup_max_size),
         workgroup_size,
+        short_rows: (is_software && options.workgroup_size.is_none()).then_some(SOFTWARE_SHORT_ROWS),
         max_lanes: if options.lanes.is_some() { workgroup_size } else { max_lanes },
         tiles_per_lane,
         lanes: options.lanes,

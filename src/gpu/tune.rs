@@ -8,7 +8,7 @@ use super::pending::{take, upload};
 use super::pool::Pooled;
 use super::{Bound, Buffers, GpuEngine, Options, Plan, slices};
 use crate::kernel::{Slot, Variant};
-use crate::plan::{Caps, Schedule};
+use crate::plan::{Caps, Schedule, suited};
 use crate::{Error, LabelStorage, Problem};
 
 /// Submissions of each candidate, in turns; the fastest counts.
@@ -73,12 +73,13 @@ pub(super) fn tune(engine: &GpuEngine, problem: &Problem) -> Result<Tuning, Erro
     let plan = |caps: &Caps| Ok::<_, Error>(Plan::new(engine, problem.clone())?.with_caps(caps.clone()));
     let candidate = |caps: &Caps| Candidate::new(&plan(caps)?, &buffers);
 
-    let mut own = candidate(&engine.shared.caps)?;
+    let usual = suited(problem, &engine.shared.caps);
+    let mut own = candidate(&usual)?;
     // Pipelines are made by now, but drivers put off what they can.
     run(engine, &own.bound, 1)?;
     let once = run(engine, &own.bound, 1)?;
     let calls = (LONG_ENOUGH.as_secs_f64() / once.as_secs_f64().max(1e-9)).ceil().clamp(1.0, MOST_CALLS.into()) as u32;
-    let mut best = candidate(&engine.shared.caps)?;
+    let mut best = candidate(&usual)?;
     let mut settled = None;
     for choice in CHOICES {
         if settled == Some(choice) {

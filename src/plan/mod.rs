@@ -25,6 +25,8 @@ pub struct Caps {
     /// Smallest and largest subgroup.
     pub subgroup_sizes: (u32, u32),
     pub workgroup_size: u32,
+    /// Where short rows come in workgroups of their own size: classes at most, and lanes.
+    pub short_rows: Option<(usize, u32)>,
     /// Lanes that may share a row, and tiles of four classes a lane has before another joins.
     pub max_lanes: u32,
     pub tiles_per_lane: usize,
@@ -158,14 +160,8 @@ pub fn lanes(n_classes: usize, inner: usize, caps: &Caps) -> u32 {
 /// The schedule of a problem for slices placed so.
 pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result<Schedule, Error> {
     let (row_state, side) = (Source::Caller(Slot::RowState), Source::Caller(Slot::Side));
-    let family = problem.spec().family();
-    let most = family.most_lanes();
-    let caps = &Caps {
-        workgroup_size: caps.workgroup_size.min(most),
-        max_lanes: caps.max_lanes.min(most),
-        max_tiles: caps.max_tiles / loops_per_tile(problem),
-        ..caps.clone()
-    };
+    let caps = suited(problem, caps);
+    let caps = &Caps { max_tiles: caps.max_tiles / loops_per_tile(problem), ..caps };
     let mut builder = Builder {
         problem,
         caps,
@@ -204,6 +200,18 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
         builder.sum_side(divisors.kept);
     }
     Ok(builder.schedule)
+}
+
+/// What suits a device for this problem: on it a function of the loss, of C and of `inner` alone.
+pub fn suited(problem: &Problem, caps: &Caps) -> Caps {
+    let (family, shape) = (problem.spec().family(), &problem.shape);
+    let most = family.most_lanes();
+    let is_short = |classes: usize| shape.n_classes <= classes && shape.inner == 1 && family != Family::Elementwise;
+    let size = match caps.short_rows {
+        Some((classes, size)) if is_short(classes) => size,
+        _ => caps.workgroup_size,
+    };
+    Caps { workgroup_size: size.min(most), short_rows: None, max_lanes: caps.max_lanes.min(most), ..caps.clone() }
 }
 
 /// Steps of loops in one read that a tile of classes stands for: its own and, of a top-k teacher, those over ids,

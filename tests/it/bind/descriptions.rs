@@ -68,9 +68,9 @@ fn distillation(hard: CrossEntropy) -> Distillation {
 fn a_description_tells_what_is_launched_and_moved() {
     let description = described(CrossEntropy::new().ignore_index(-100), Batch::new(300, 6), APART);
     let expected = "\
-target_weights/sum/workgroup/f32: 1 x 1 x 1 workgroups of 128, 1 to a row; 1260 bytes in, 4 out
-cross_entropy/forward_backward/workgroup/f32: 3 x 1 x 1 workgroups of 128, 1 to a row; 8516 bytes in, 7260 out
-values/sum/workgroup/f32: 1 x 1 x 1 workgroups of 128, 1 to a row; 16 bytes in, 52 out
+target_weights/sum/workgroup/f32: 1 x 1 x 1 workgroups of 256, 1 to a row; 1260 bytes in, 4 out
+cross_entropy/forward_backward/workgroup/f32: 2 x 1 x 1 workgroups of 256, 1 to a row; 8516 bytes in, 7256 out
+values/sum/workgroup/f32: 1 x 1 x 1 workgroups of 256, 1 to a row; 12 bytes in, 52 out
 512 bytes of scratch";
     assert_eq!(description.to_string(), expected);
     assert_eq!(description.scratch_bytes, 512);

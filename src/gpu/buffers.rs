@@ -82,7 +82,9 @@ impl<'a> Buffers<'a> {
         self.with(Slot::Weights, slice)
     }
 
-    /// One weight per row `[N]`, f32. A weight that is no number makes its row's loss and gradient NaN.
+    /// One weight per row `[N]`, f32. A weight that is no number makes its row's loss and gradient NaN. Where only the
+    /// GPU knows how many rows are valid, 1 up to there and 0 after it, written by the app's kernel, is that number:
+    /// with [`crate::RowWeights::Mask`] it is what a mean divides by, and rows after it are not read.
     pub fn row_weights(self, slice: wgpu::BufferSlice<'a>) -> Self {
         self.with(Slot::RowWeights, slice)
     }

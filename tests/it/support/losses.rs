@@ -370,12 +370,10 @@ pub fn representatives() -> Vec<Loss> {
     losses.push(SoftmaxFocal::new(2.0).z_loss(0.125).ignore_index(-100).side(side).into());
     losses.push(SoftCrossEntropy::new().softcap(3.5).z_loss(0.125).side(unlabelled()).into());
     let capped = KlDivergence::from_logits(Form::Logits).softcap(3.5).temperature(1.5).z_loss(0.125);
-    losses.push(capped.clone().teacher_gradient().side(unlabelled()).into());
-    losses.push(capped.per_element().z_loss(0.0).into());
+    losses.push(capped.teacher_gradient().side(unlabelled()).into());
     losses.push(JensenShannon::from_logits(Form::Probs).softcap(3.5).z_loss(0.125).side(unlabelled()).into());
     let named = ReverseKlDivergence::from_logits(Form::Probs).softcap(3.5).z_loss(0.125).top_k(3, Rest::Spread);
     losses.push(named.side(unlabelled()).row_weights(RowWeights::Mask).into());
-    losses.push(capped_distillation());
     losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::new().pos_weight(CLASS_WEIGHTS).into()]);
     losses.push(BinaryCrossEntropy::of_probs().into());
     losses.extend([SigmoidFocal::new(2.0).alpha(0.25).into(), SigmoidFocal::new(0.5).into()]);

@@ -20,7 +20,7 @@ const MOST_CALLS: u32 = 256;
 /// A candidate has to take less than this part of the time: fewer changes for the sake of noise.
 const BETTER: f64 = 0.97;
 
-/// What [`crate::Engine::tune`] found. Forced by [`crate::Options`] in another run, these choices are the same.
+/// What [`crate::Engine::tune`] found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Tuning {
@@ -101,7 +101,7 @@ pub(super) fn tune(engine: &GpuEngine, problem: &Problem) -> Result<Tuning, Erro
     }
     race(engine, [&mut own, &mut best].into_iter(), calls)?;
     let time_before = own.time;
-    if best.time >= own.time.mul_f64(BETTER) {
+    if best.schedule == own.schedule || best.time >= own.time.mul_f64(BETTER) {
         best = own;
     }
     let (lanes, &Caps { variant, workgroup_size, .. }) = (best.lanes(), &best.caps);

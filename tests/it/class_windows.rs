@@ -12,8 +12,9 @@ use crate::storage::layouts::{self, LAYOUTS};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
 use crate::support::device::{default_gpus, with_limits};
-use crate::support::losses::{reduction_of, with_reduction};
+use crate::support::losses::unlabelled;
 use crate::support::planes::in_planes;
+use crate::support::spec::{reduction_of, with_reduction};
 use crate::support::staged::{APART, Bits, Staged, plan, run, run_with_scratch, saved_state};
 
 const CLASS_WEIGHTS: [f32; 6] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
@@ -29,11 +30,6 @@ fn narrow() -> Vec<GpuEngine> {
 fn mapped() -> CrossEntropy {
     let side = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
     CrossEntropy::new().softcap(3.5).temperature(1.5).z_loss(0.125).poly1(0.5).side(side)
-}
-
-/// Side outputs that ask for no label.
-fn unlabelled() -> Side {
-    Side::new().lse().entropy().argmax()
 }
 
 fn smoothed() -> CrossEntropy {

@@ -9,8 +9,9 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, cases_on, every_third, random_case, representative_cases, with_random_dloss};
 use crate::support::compare::assert_close;
 use crate::support::device::{fresh_engines, whose_turn, with_limits};
-use crate::support::losses::{all, reduction_of};
+use crate::support::losses::all;
 use crate::support::planes::{in_planes, in_rows};
+use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Bits, Layout, Staged, plan, run, saved_state};
 use crate::windows::assert_same_bits;
 

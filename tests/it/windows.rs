@@ -8,7 +8,8 @@ use crate::support::cases::{
     Batch, cases_on, every_third, padded_by, random_case, representative_cases, with_random_dloss,
 };
 use crate::support::device::{default_gpus, fresh_variants, with_limits};
-use crate::support::losses::{reduction_of, representatives};
+use crate::support::losses::representatives;
+use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_state};
 
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];

@@ -7,7 +7,8 @@ use super::evaluate;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
 use crate::support::device::{cpu, every_engine, fresh_shapes};
-use crate::support::losses::{each_divergence, forms, of_softmax, representatives, with_reduction};
+use crate::support::losses::{each_divergence, of_softmax, representatives};
+use crate::support::spec::{forms, with_reduction};
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()

@@ -10,7 +10,8 @@ use surprisal::{
 use crate::losses;
 use crate::support::case::{Case, case};
 use crate::support::device::variants;
-use crate::support::losses::{each_divergence, with_reduction};
+use crate::support::losses::each_divergence;
+use crate::support::spec::with_reduction;
 
 const INF: f32 = f32::INFINITY;
 const NEG_INF: f32 = f32::NEG_INFINITY;

@@ -13,7 +13,7 @@ use super::evaluate;
 use crate::support::case::{Case, case};
 use crate::support::compare::{UNITS, assert_within, numbers};
 use crate::support::device::every_engine;
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 
 const N_ROWS: usize = 4;
 const N_CLASSES: usize = 7;

@@ -12,7 +12,7 @@ use crate::losses;
 use crate::support::case::{Case, case};
 use crate::support::compare::assert_close;
 use crate::support::device::variants;
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;

@@ -12,8 +12,9 @@ use crate::support::case::case;
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::assert_relative;
 use crate::support::device::{engines, every_engine};
-use crate::support::losses::{each_divergence, of_softmax, with_reduction};
+use crate::support::losses::{each_divergence, of_softmax};
 use crate::support::random::Random;
+use crate::support::spec::with_reduction;
 
 /// f32 values as doubles.
 fn doubles(values: &[f32]) -> Vec<f64> {

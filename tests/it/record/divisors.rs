@@ -8,7 +8,7 @@ use surprisal::{
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::assert_matches;
 use crate::support::device::gpus;
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 use crate::support::staged::{APART, ARENA, run};
 
 const WEIGHTS: [f32; 3] = [0.3, 1.7, 0.9];

@@ -10,7 +10,7 @@ use crate::losses;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case};
 use crate::support::device::{default_gpus, engines, gpus};
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 
 const NAN: u32 = 0x7fc0_0000;

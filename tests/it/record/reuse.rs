@@ -5,7 +5,7 @@ use surprisal::{CrossEntropy, Error, KlDivergence, Loss, Pass, Reduction, Sigmoi
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases, with_random_dloss};
 use crate::support::device::default_gpus;
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 use crate::support::staged::{APART, ARENA, Staged, bind, plan, run, saved_state};
 
 /// `Mean` over counted targets has the most dispatches: count, rows, sum.

@@ -5,7 +5,7 @@ use surprisal::{Buffers, CrossEntropy, Description, GpuEngine, Pass, Plan, Shape
 
 use crate::support::cases::{Batch, random_case, representative_cases};
 use crate::support::device::default_gpus;
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 use crate::support::staged::{APART, Staged, download, plan, run, run_with_scratch, saved_state};
 
 fn describe(plan: &Plan, buffers: &Buffers<'_>) -> Description {

@@ -11,8 +11,9 @@ use surprisal::{
 use crate::support::case::{Case, case};
 use crate::support::cases::cases;
 use crate::support::compare::{assert_close, assert_relative};
-use crate::support::losses::{each_divergence, softmax_focals, with_reduction};
+use crate::support::losses::{each_divergence, softmax_focals};
 use crate::support::random::Random;
+use crate::support::spec::with_reduction;
 
 /// A few roundings of f64.
 const ULPS: f64 = 4.0 * f64::EPSILON;

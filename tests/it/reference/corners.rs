@@ -11,7 +11,8 @@ use surprisal::{
 
 use crate::support::case::{Case, case};
 use crate::support::compare::{assert_close, numbers};
-use crate::support::losses::{each_divergence, ignored, with_reduction};
+use crate::support::losses::each_divergence;
+use crate::support::spec::{ignored, with_reduction};
 
 const INF: f32 = f32::INFINITY;
 const NEG_INF: f32 = f32::NEG_INFINITY;

@@ -6,7 +6,8 @@ use surprisal::{Distillation, Loss, Pass, Reduction, RowWeights, SoftPart};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, with_random_dloss};
 use crate::support::compare::{assert_close, numbers};
-use crate::support::losses::{distillations, hard_part, hard_without_z, ignored, with_reduction};
+use crate::support::losses::distillations;
+use crate::support::spec::{hard_part, hard_without_z, ignored, with_reduction};
 
 /// The divergence by itself, of the rows that are not ignored.
 fn divergence(loss: &Distillation, reduction: Reduction) -> Loss {

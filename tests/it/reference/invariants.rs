@@ -12,6 +12,7 @@ use crate::support::cases::cases;
 use crate::support::compare::{assert_close, assert_within, numbers};
 use crate::support::losses;
 use crate::support::random::Random;
+use crate::support::spec;
 
 /// Each row's logits moved by a shift of its own.
 fn shifted(values: &[f32], n_classes: usize, shifts: &[i32]) -> Vec<f32> {
@@ -24,7 +25,7 @@ fn shifted_case(case: &Case, shifts: &[i32]) -> Case {
     let mut moved = case.clone();
     moved.name = format!("{} shifted by {shifts:?}", case.name);
     moved.logits = shifted(&case.logits, case.shape.n_classes, shifts);
-    if losses::forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
+    if spec::forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
         moved.values = case.values.as_ref().map(|values| shifted(values, case.shape.n_classes, shifts));
     }
     moved
@@ -64,7 +65,7 @@ fn gradient_rows_of_softmax_losses_sum_to_zero() {
 #[test]
 fn ignored_rows_are_zero_whatever_their_logits() {
     for loss in losses::all() {
-        if losses::ignored(&loss).is_some_and(|ignored| !ignored.is_empty()) {
+        if spec::ignored(&loss).is_some_and(|ignored| !ignored.is_empty()) {
             cases(std::slice::from_ref(&loss)).iter().for_each(assert_row_1_is_ignored);
         }
     }
@@ -132,7 +133,7 @@ proptest! {
 fn exchanged(loss: &Loss, swapped: &Loss) -> (Case, Case) {
     let [a, b] = [10, 11].map(|seed| Random::new(seed).grid(60, -8, 8));
     let of = |loss: &Loss, student: &[f32], teacher: &[f32]| {
-        case(losses::with_reduction(loss, Reduction::None), 6, student).values(teacher)
+        case(spec::with_reduction(loss, Reduction::None), 6, student).values(teacher)
     };
     (of(loss, &a, &b), of(swapped, &b, &a))
 }

@@ -9,8 +9,8 @@ use super::{MIXES, Mix, PASSES, every_third, mixed_cases};
 use crate::support::case::Case;
 use crate::support::cases::{self, Batch, padded, padded_by, random_case, representative_cases, with_random_dloss};
 use crate::support::device::{fresh_engines, gpus, with_limits};
-use crate::support::losses::reduction_of;
 use crate::support::planes::in_planes;
+use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 use crate::windows::assert_same_bits;
 

@@ -4,7 +4,7 @@ use surprisal::{
 };
 
 use crate::support::case::{Case, case};
-use crate::support::losses::with_reduction;
+use crate::support::spec::with_reduction;
 
 /// A paragraph of a suite's file: lines of a key and what follows it.
 pub struct Paragraph<'a>(Vec<(&'a str, &'a str)>);

@@ -1,10 +1,9 @@
 use surprisal::{Broadcast, Form, Loss, Reduction, TopK};
 
 use super::case::{Case, case};
-use super::losses::{
-    N_CLASSES, forms, ignored, reduced, representatives, row_weights, sized, teacher_form, top_k, with_reduction,
-};
+use super::losses::{N_CLASSES, representatives};
 use super::random::Random;
+use super::spec::{forms, ignored, reduced, row_weights, sized, teacher_form, top_k, with_reduction};
 
 const N_ROWS: usize = 5;
 const LABELS: [i32; N_ROWS] = [3, 1, 0, 4, 2];

@@ -2,7 +2,7 @@ use surprisal::reference::{Evaluation, Real};
 use surprisal::{Output, SideOutputs, Storage};
 
 use super::case::Case;
-use super::losses::factor;
+use super::spec::factor;
 
 /// The doubles in a slice of [`Real`].
 pub fn numbers(reals: &[Real]) -> Vec<f64> {

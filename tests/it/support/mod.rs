@@ -8,5 +8,6 @@ pub mod losses;
 pub mod planes;
 pub mod random;
 pub mod shader;
+pub mod spec;
 pub mod staged;
 pub mod stored;

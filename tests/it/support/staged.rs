@@ -5,7 +5,7 @@ use surprisal::{Bound, Buffers, GpuEngine, Labels, Numbers, Pass, Plan, Storage,
 use wgpu::util::DeviceExt;
 
 use super::case::Case;
-use super::losses::has_teacher_gradient;
+use super::spec::has_teacher_gradient;
 
 /// Words around slices, and words where results are due: NaN, so that reading them is found out too.
 pub const GUARD: u32 = 0x7fc0_beef;

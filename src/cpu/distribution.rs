@@ -1,5 +1,5 @@
 use super::functions::{exp, ln};
-use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, vectorised, whole_vectors};
+use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, total, vectorised, whole_vectors};
 use super::rows::{PerRow, Reader, RowOut, Rows, Scratch, Standing};
 use super::side;
 use super::softmax::{LogitMap, Softmax};
@@ -283,11 +283,11 @@ impl<M: DistributionMaths> Task for PairOf<'_, M> {
                     (gaps[i], has_gaps) = (gap, true);
                 }
             }
-            sums.terms += terms[..n].iter().sum::<f64>();
-            sums.slopes += slopes[..n].iter().sum::<f64>();
-            sums.mass += p[..n].iter().sum::<f64>();
+            sums.terms += total(&terms[..n]);
+            sums.slopes += total(&slopes[..n]);
+            sums.mass += total(&p[..n]);
             if has_gaps {
-                sums.gaps = Some(sums.gaps.unwrap_or(0.0) + gaps[..n].iter().sum::<f64>());
+                sums.gaps = Some(sums.gaps.unwrap_or(0.0) + total(&gaps[..n]));
             }
             if !slopes_out.is_empty() {
                 slopes_out[first..][..n].copy_from_slice(&slopes[..n]);

@@ -1,4 +1,4 @@
-use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, vectorised, whole_vectors};
+use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, total, vectorised, whole_vectors};
 use super::rows::{PerRow, Reader, RowOut, Rows, Scratch};
 use super::softmax::Softmax;
 use crate::inputs::{Broadcast, Inputs, Numbers, Targets};
@@ -106,21 +106,19 @@ impl<M: ElementwiseMaths> Task for ElementsOf<'_, M> {
                     each => to.iter_mut().zip(&each[first..]).for_each(|(to, &from)| *to = from.into()),
                 }
             }
-            if !values.is_empty() {
-                let losses = block.weighed::<M, false>(self.loss, x.len());
-                if sums {
-                    sum += losses[..x.len()].iter().sum::<f64>();
-                } else {
-                    values[first..].iter_mut().zip(losses).take(x.len()).for_each(|(to, loss)| *to = loss as f32);
-                }
+            let [losses, slopes] = match (values.is_empty(), gradient.is_empty()) {
+                (false, true) => block.weighed::<M, true, false>(self.loss, x.len()),
+                (true, _) => block.weighed::<M, false, true>(self.loss, x.len()),
+                (false, false) => block.weighed::<M, true, true>(self.loss, x.len()),
+            };
+            if sums {
+                sum += total(&losses[..x.len()]);
+            } else if !values.is_empty() {
+                values[first..].iter_mut().zip(losses).take(x.len()).for_each(|(to, loss)| *to = loss as f32);
             }
             if !gradient.is_empty() {
-                let slopes = block.weighed::<M, true>(self.loss, x.len());
-                gradient[first..]
-                    .iter_mut()
-                    .zip(slopes)
-                    .take(x.len())
-                    .for_each(|(to, slope)| *to = (slope * factor) as f32);
+                let slopes = slopes.map(|slope| (slope * factor) as f32);
+                gradient[first..][..x.len()].copy_from_slice(&slopes[..x.len()]);
             }
             first += x.len();
         }
@@ -144,17 +142,29 @@ impl Default for Block {
 }
 
 impl Block {
-    /// Losses of `n` elements, or their slopes; NaN where a number is none.
+    /// Losses of `n` elements and their slopes, which have exponentials and logarithms in common; NaN where a number is
+    /// none.
     #[inline(always)]
-    fn weighed<M: ElementwiseMaths, const SLOPES: bool>(&self, loss: &M, n: usize) -> [f64; BLOCK] {
-        let mut results = [0.0; BLOCK];
-        for (i, result) in results.iter_mut().enumerate().take(whole_vectors(n)) {
+    fn weighed<M: ElementwiseMaths, const LOSSES: bool, const SLOPES: bool>(
+        &self,
+        loss: &M,
+        n: usize,
+    ) -> [[f64; BLOCK]; 2] {
+        let (mut losses, mut slopes) = ([0.0; BLOCK], [0.0; BLOCK]);
+        for i in 0..whole_vectors(n) {
             let (x, y, weight, factor) = (self.x[i], self.y[i], self.weights[i], self.factors[i]);
-            let product = weight * if SLOPES { loss.dloss_dx(x, y, factor) } else { loss.loss(x, y, factor) };
-            let product = if weight == 0.0 { 0.0 } else { product };
             let is_number = !x.is_nan() & !y.is_nan() & (weight.abs() < f64::INFINITY);
-            *result = if is_number { product } else { f64::NAN };
+            let weighed = |number: f64| {
+                let product = if weight == 0.0 { 0.0 } else { weight * number };
+                if is_number { product } else { f64::NAN }
+            };
+            if LOSSES {
+                losses[i] = weighed(loss.loss(x, y, factor));
+            }
+            if SLOPES {
+                slopes[i] = weighed(loss.dloss_dx(x, y, factor));
+            }
         }
-        results
+        [losses, slopes]
     }
 }

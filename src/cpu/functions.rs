@@ -9,6 +9,30 @@ use crate::number::Number;
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 /// The bits of `sqrt(1/2)`.
 const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+/// `1/n!`, the coefficients of exp: a division by `n` at each step would take most of its time.
+const INVERSE_FACTORIALS: [f64; 11] = {
+    let (mut inverses, mut factorial, mut n) = ([1.0; 11], 1.0, 1);
+    while n < inverses.len() {
+        factorial *= n as f64;
+        inverses[n] = 1.0 / factorial;
+        n += 1;
+    }
+    inverses
+};
+/// `1/(2n + 1)`, the coefficients of artanh.
+const INVERSE_ODDS: [f64; 9] =
+    [1.0, 1.0 / 3.0, 1.0 / 5.0, 1.0 / 7.0, 1.0 / 9.0, 1.0 / 11.0, 1.0 / 13.0, 1.0 / 15.0, 1.0 / 17.0];
+
+/// A polynomial, its coefficients from the constant one up.
+#[inline(always)]
+fn polynomial(x: f64, coefficients: &[f64]) -> f64 {
+    let (last, others) = coefficients.split_last().unwrap_or((&0.0, &[]));
+    let mut sum = *last;
+    for coefficient in others.iter().rev() {
+        sum = sum * x + coefficient;
+    }
+    sum
+}
 
 /// `e^x`; 0 below -700 and infinity above 700.
 #[inline(always)]
@@ -17,12 +41,8 @@ pub(super) fn exp(x: f64) -> f64 {
     let within = if within > 700.0 { 700.0 } else { within };
     let rounded = within * LOG2_E + ROUNDER;
     let r = within - (rounded - ROUNDER) * LN_2;
-    // Taylor's series: |r| <= log(2)/2 leaves 1e-13.
-    let mut sum = 1.0;
-    for n in [11.0, 10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0] {
-        sum = sum * (r / n) + 1.0;
-    }
-    let e = sum * f64::from_bits((rounded.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
+    // Taylor's series: |r| <= log(2)/2 leaves 3e-13.
+    let e = polynomial(r, &INVERSE_FACTORIALS) * f64::from_bits((rounded.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
     let e = if x < -700.0 { 0.0 } else { e };
     if x > 700.0 { f64::INFINITY } else { e }
 }
@@ -72,11 +92,7 @@ fn split(x: f64) -> (f64, f64) {
 fn ln_1p_fraction(f: f64) -> f64 {
     let s = f / (2.0 + f);
     let z = s * s;
-    let mut sum = 1.0 / 17.0;
-    for n in [15.0, 13.0, 11.0, 9.0, 7.0, 5.0, 3.0, 1.0] {
-        sum = sum * z + 1.0 / n;
-    }
-    2.0 * s * sum
+    2.0 * s * polynomial(z, &INVERSE_ODDS)
 }
 
 /// A logarithm of `x`, or what it is where `x` is no positive number.
@@ -108,11 +124,7 @@ impl Number for f64 {
 
     #[inline(always)]
     fn exp_m1_less_self(self) -> Self {
-        let mut sum = 1.0;
-        for n in [10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0] {
-            sum = sum * (self / n) + 1.0;
-        }
-        self * self * 0.5 * sum
+        self * self * polynomial(self, &INVERSE_FACTORIALS[2..])
     }
 
     #[inline(always)]

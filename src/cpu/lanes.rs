@@ -148,6 +148,17 @@ pub(super) fn wide_sum<const K: usize>(x: [&[f32]; K], f: impl Fn([f64; K]) -> f
     across(lanes, |a, b| a + b)
 }
 
+/// A block's numbers added up, those sixteen apart first.
+#[inline(always)]
+pub(super) fn total(numbers: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = numbers.as_chunks::<LANES>();
+    for chunk in chunks.iter().map(|chunk| &chunk[..]).chain([rest]) {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, x)| *lane += x);
+    }
+    across(lanes, |a, b| a + b)
+}
+
 /// All lanes as one: the upper half joins the lower, until one is left.
 #[inline(always)]
 fn across<T: Copy>(x: [T; LANES], join: impl Fn(T, T) -> T) -> T {

@@ -130,7 +130,7 @@ impl ElementwiseMaths for SigmoidFocal {
         } else if y.value() == 1.0 {
             -(q.powf(gamma) * sigmoid(x))
         } else {
-            q.powf(gamma - 1.0) * sigmoid(x) * sigmoid(-x) * (N::from(1.0) - y * 2.0)
+            q.powf(gamma) / q * sigmoid(x) * sigmoid(-x) * (N::from(1.0) - y * 2.0)
         };
         self.balance(y) * ((dq * gamma).times(CE.loss(x, y, 1.0)) + q.powf(gamma) * CE.dloss_dx(x, y, 1.0))
     }

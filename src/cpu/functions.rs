@@ -42,7 +42,8 @@ pub(super) fn exp(x: f64) -> f64 {
     let rounded = within * LOG2_E + ROUNDER;
     let r = within - (rounded - ROUNDER) * LN_2;
     // Taylor's series: |r| <= log(2)/2 leaves 3e-13.
-    let e = polynomial(r, &INVERSE_FACTORIALS) * f64::from_bits((rounded.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
+    let e =
+        polynomial(r, &INVERSE_FACTORIALS) * f64::from_bits((rounded.to_bits() << 52).wrapping_add(1.0_f64.to_bits()));
     let e = if x < -700.0 { 0.0 } else { e };
     if x > 700.0 { f64::INFINITY } else { e }
 }

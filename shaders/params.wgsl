@@ -86,9 +86,9 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-override WORKGROUP_SIZE: u32 = 128u;
+override WORKGROUP_SIZE: u32 = 64u;
 /// Lanes that share a row: a power of two, at most WORKGROUP_SIZE.
-override LANES: u32 = 128u;
+override LANES: u32 = 64u;
 /// One value per row rather than one per workgroup.
 override PER_ROW: bool = true;
 /// Whether classes holds more than the factor 1.

@@ -236,6 +236,17 @@ impl Problem {
         self.spec().row_weights().is_some()
     }
 
+    /// Whether the rows of a sum of losses have weights.
+    pub(crate) fn weighs_sum(&self) -> bool {
+        self.takes_row_weights() && self.spec().distillation().is_some()
+    }
+
+    /// Whether a sum of losses has row weights or side outputs.
+    pub(crate) fn has_sum_extras(&self) -> bool {
+        let has_side = self.spec().rows().side.width() > 0;
+        self.spec().distillation().is_some() && (has_side || self.takes_row_weights())
+    }
+
     /// Whether `tensor` takes part in this pass.
     pub(crate) fn uses_dloss(&self) -> bool {
         self.pass != Pass::Forward
@@ -317,7 +328,8 @@ impl Problem {
     /// Whether loss and gradient are a dispatch each, with the row state between them: one kernel would bind nine
     /// buffers.
     pub(crate) fn passes_take_turns(&self) -> bool {
-        let has_nine = !self.spec().family().is_fused() || (self.writes_side() && self.takes_row_weights());
+        let both = self.writes_side() && self.takes_row_weights();
+        let has_nine = !self.spec().family().is_fused() || both || self.has_sum_extras();
         self.pass == Pass::ForwardBackward && has_nine
     }
 

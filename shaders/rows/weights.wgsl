@@ -22,7 +22,7 @@ fn weighed(row: Row, weight: u32) -> Row {
 }
 
 /// A value's bits times the weight; a row may have an infinite value and no gradient.
-fn weighed_value(row: Row, weight: u32, value: u32) -> u32 {
+fn weighed_bits(row: Row, weight: u32, value: u32) -> u32 {
     let weighed = bits_of(times_Total(total_of(value), bitcast<f32>(weight)));
     return select(select(weighed, NAN, is_no_number(weight)), 0u, row.ignored);
 }

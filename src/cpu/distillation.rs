@@ -2,6 +2,7 @@ use super::class_index::ClassIndex;
 use super::distribution::Distribution;
 use super::functions::ln_1p;
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
+use super::side;
 use super::softmax::{LogitMap, Softmax};
 use crate::Side;
 use crate::validate::Problem;
@@ -15,6 +16,7 @@ pub(super) struct Distillation<'a> {
     z_loss: f64,
     /// Of the loss against the label.
     map: LogitMap,
+    side: Side,
 }
 
 impl<'a> Distillation<'a> {
@@ -25,40 +27,41 @@ impl<'a> Distillation<'a> {
         let weights = [f64::from(sum.hard_weight), f64::from(sum.soft_weight) * problem.extras_share];
         let hard_spec = sum.hard.spec();
         let map = LogitMap::new(hard_spec.rows().softcap, hard_spec.temperature());
-        Some(Distillation { per_row, hard, soft, weights, z_loss: hard_spec.rows().z_loss.into(), map })
+        let (z_loss, side) = (hard_spec.rows().z_loss.into(), hard_spec.rows().side);
+        Some(Distillation { per_row, hard, soft, weights, z_loss, map, side })
     }
 }
 
 impl Rows for Distillation<'_> {
     #[inline(always)]
     fn row(&self, n: usize, x: &[f32], _found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>) {
-        let t = match self.per_row.standing(n) {
-            Standing::Kept { class, .. } => class,
-            Standing::Poisoned => return out.poison(&Side::NONE),
-            Standing::Silent | Standing::Ignored => return silence(out),
+        let (row_weight, t) = match self.per_row.standing(n) {
+            Standing::Kept { weight, class } => (weight, class),
+            Standing::Poisoned => return out.poison(&self.side),
+            Standing::Silent => return out.silence(&[]),
+            Standing::Ignored => return silence(out),
         };
         let mut soft_gradient = std::mem::take(&mut scratch.soft_gradient);
         soft_gradient.resize(out.dlogits.len(), 0.0);
         let ([mut hard, mut softmax], mut soft) = ([[0.0; 2]; 2], [0.0]);
         let (hard_state, soft_state) = out.state.split_at_mut(out.state.len().min(2));
-        let part = |values, dlogits, state| RowOut {
-            values,
-            parts: &mut [],
-            dlogits,
-            dtargets: &mut [],
-            state,
-            side: &mut [],
-        };
-        self.hard.row(n, x, None, scratch, part(&mut hard, &mut *out.dlogits, &mut softmax));
+        // Each part brings the row's weight.
+        let part =
+            |values, dlogits, state, side| RowOut { values, parts: &mut [], dlogits, dtargets: &mut [], state, side };
+        self.hard.row(n, x, None, scratch, part(&mut hard, &mut *out.dlogits, &mut softmax, &mut *out.side));
         let width = soft_state.len().saturating_sub(2);
         let (soft_state, label) = soft_state.split_at_mut(width);
-        self.soft.row(n, x, None, scratch, part(&mut soft, &mut soft_gradient, soft_state));
+        self.soft.row(n, x, None, scratch, part(&mut soft, &mut soft_gradient, &mut *soft_state, &mut []));
 
         let ([hard, without_z], [soft]) = (hard, soft);
         // A poisoned row has no m; a loss may be NaN by its factors alone.
         if softmax[0].is_nan() || soft.is_nan() {
             scratch.soft_gradient = soft_gradient;
-            return out.poison(&Side::NONE);
+            return out.poison(&self.side);
+        }
+        // A divergence may be infinite without a gradient.
+        if soft_state.iter().chain(&soft_gradient).next().is_some_and(|number| number.is_nan()) {
+            side::poison(&self.side, out.side);
         }
         hard_state.iter_mut().zip(softmax).for_each(|(place, number)| *place = number);
         // The class counted from 1, as bits.
@@ -72,7 +75,7 @@ impl Rows for Distillation<'_> {
         if let [hard_part, soft_part, z_part] = out.parts {
             let [m, excess] = softmax;
             let lse = f64::from(self.map.cap(m)) * f64::from(self.map.inv_t) + ln_1p(excess.into());
-            let z = if self.z_loss == 0.0 { 0.0 } else { self.z_loss * lse * lse };
+            let z = if self.z_loss == 0.0 { 0.0 } else { row_weight * self.z_loss * lse * lse };
             (*hard_part, *soft_part, *z_part) = (without_z, soft, z as f32);
         }
         for (g, soft) in out.dlogits.iter_mut().zip(&soft_gradient) {

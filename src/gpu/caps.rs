@@ -14,7 +14,7 @@ const SOFTWARE_TILES: usize = 12288;
 const SOFTWARE_SHORT_ROWS: (usize, u32) = (32, 256);
 /// Bytes of a binding at most, whatever the device grants: kernels count elements in u32.
 const MAX_BINDING: u64 = u32::MAX as u64;
-/// Storage buffers the largest kernel binds: WebGPU's default limit.
+/// Storage buffers that kernels bind, but for some of a sum of losses: WebGPU's default limit.
 const STORAGE_BUFFERS: u32 = 8;
 
 /// What to ask of an adapter: subgroups, timestamps and a pipeline cache where it has them, 64-bit words where it is
@@ -72,6 +72,7 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         lanes: options.lanes,
         max_tiles: if is_software { SOFTWARE_TILES } else { usize::MAX },
         pairs: pairs && variant == Variant::Subgroup,
+        storage_buffers: limits.max_storage_buffers_per_shader_stage,
         max_binding: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,

@@ -126,11 +126,12 @@ impl Kernel {
     }
 
     /// Whether rows have weights. Beside side outputs and a gradient their binding would be the ninth: a plan then runs
-    /// forward and backward one after the other.
+    /// forward and backward one after the other. Those of a sum of losses are for devices that have more.
     pub(crate) fn weighs_rows(&self) -> bool {
         match self.program {
             Program::Loss { entry: Entry::ForwardBackward, values: Values::SumsAndSide, .. } => false,
             Program::Loss { entry: Entry::AddTerms, .. } => false,
+            Program::Loss { family: Family::Distillation { .. }, values, .. } => values == Values::SumsAndSide,
             Program::Loss { family, .. } => family.weighs_rows(),
             Program::SumValues | Program::GatherTruths => false,
             Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => true,
@@ -145,6 +146,7 @@ impl Kernel {
             Program::Loss { family: Family::Softmax | Family::RowEntropy, .. } => 4,
             Program::Loss { family: Family::Distribution { .. }, values: Values::SumsAndSide, .. } => 12,
             Program::Loss { family: Family::Distribution { .. }, .. } => 10,
+            Program::Loss { family: Family::Distillation { .. }, values: Values::SumsAndSide, .. } => 18,
             Program::Loss { family: Family::Distillation { .. }, .. } => 16,
             _ => 0,
         }
@@ -173,8 +175,11 @@ impl Kernel {
         }
         match self.program {
             Program::Loss { family: Family::Elementwise, .. } => names.push("ELEMENT_WEIGHTS"),
+            Program::Loss { family: Family::Distillation { .. }, entry, values, .. } => {
+                names.push("soft_TEMPERATURE");
+                names.extend((values == Values::SumsAndSide && !entry.reads_state()).then_some("hard_SIDE"));
+            }
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
-            Program::Loss { family: Family::Distillation { .. }, .. } => names.push("soft_TEMPERATURE"),
             Program::Loss { .. } | Program::GatherTruths => {}
             Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
             Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),

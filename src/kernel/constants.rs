@@ -60,7 +60,7 @@ impl Constants {
             "SOFTCAP" => u32::from(self.softcap).into(),
             "soft_TEMPERATURE" => u32::from(self.soft_temperature).into(),
             "ROW_EXTRAS" => u32::from(self.row_extras).into(),
-            "SIDE" => self.side.into(),
+            "SIDE" | "hard_SIDE" => self.side.into(),
             "ROW_COUNT" => self.row_count.into(),
             "FINAL" => u32::from(self.last_sum).into(),
             "EMPTY_MEAN_IS_ZERO" => u32::from(self.empty_mean_is_zero).into(),

@@ -18,6 +18,8 @@ const NO_KEPT: Fragment = fragment!("scale/no_kept.wgsl");
 const LOGIT_OF_TARGET: Fragment = fragment!("class_index/logit_of_target.wgsl");
 const GATHERED: Fragment = fragment!("class_index/gathered.wgsl");
 const NO_SIDE: Fragment = fragment!("side/silent.wgsl");
+const SIDE_OF_HARD: Fragment = fragment!("distillation/side.wgsl");
+const WRITE_SIDE_OF_HARD: Fragment = fragment!("distillation/write_side.wgsl");
 const NO_CLASS_FACTORS: Fragment = fragment!("no_class_factors.wgsl");
 const SOFTMAX_MOMENT: Fragment = fragment!("softmax_moment.wgsl");
 const NO_TRUTH: Fragment = fragment!("rows/no_truth.wgsl");
@@ -117,8 +119,14 @@ fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment>
         }
     };
     let mut list = vec![dtargets];
-    if values != Values::SumsAndSide && !entry.reads_state() {
-        list.push(NO_SIDE);
+    match (values, family) {
+        _ if entry.reads_state() => {}
+        (Values::SumsAndSide, Family::Distillation { .. }) if entry.writes_values() => {
+            list.extend([SIDE_OF_HARD, WRITE_SIDE_OF_HARD]);
+        }
+        (Values::SumsAndSide, Family::Distillation { .. }) => list.push(SIDE_OF_HARD),
+        (Values::SumsAndSide, _) => {}
+        _ => list.push(NO_SIDE),
     }
     list.extend(way);
     list

@@ -45,7 +45,7 @@ impl Program {
                     }
                 }
                 for entry in entries {
-                    let kinds = if entry.reads_state() { &[Values::Sums] } else { output_kinds(family, loss) };
+                    let kinds = output_kinds(family, loss, entry);
                     programs.extend(kinds.iter().map(|&values| program((entry, values))));
                 }
             }
@@ -113,9 +113,12 @@ fn has_terms(family: Family, loss: &str, pass: Pass) -> bool {
     }
 }
 
-/// What a loss may put out: elementwise losses with targets both, by their reduction.
-fn output_kinds(family: Family, loss: &str) -> &'static [Values] {
+/// What a loss may put out: elementwise losses with targets both, by their reduction. Side outputs and row weights of a
+/// sum of losses go by a forward and a backward pass.
+fn output_kinds(family: Family, loss: &str, entry: Entry) -> &'static [Values] {
     match family {
+        Family::Distillation { .. } if entry != Entry::ForwardBackward => &[Values::Sums, Values::SumsAndSide],
+        _ if entry.reads_state() => &[Values::Sums],
         Family::Softmax | Family::Distribution { terms: Terms::PerElement, .. } => &[Values::PerElement],
         Family::Elementwise if reads_targets(loss) => &[Values::PerElement, Values::Sums],
         Family::ClassIndex | Family::Distribution { student: Form::Logits, .. } => &[Values::Sums, Values::SumsAndSide],

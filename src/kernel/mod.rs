@@ -184,7 +184,7 @@ pub enum Values {
     PerElement,
     /// One per row, or one per workgroup for a later sum.
     Sums,
-    /// The same, and side outputs per row.
+    /// The same, and side outputs per row; of a sum of losses, its row weights with them, in a backward pass those alone.
     SumsAndSide,
 }
 

@@ -38,31 +38,31 @@ const SOFT_NAMES: &[(&str, &str)] = &[
 impl Kernel {
     /// The parts of a sum of losses.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let Program::Loss { family: sum @ Family::Distillation { hard, soft, .. }, entry, .. } = self.program else {
+        let Program::Loss { family: sum @ Family::Distillation { hard, soft, .. }, entry, values, .. } = self.program else {
             return Vec::new();
         };
         let Some(divergence) = sum.soft_part() else { return Vec::new() };
         let shuffled = self.variant == Variant::Subgroup && entry != Entry::Backward;
-        let hard = (Family::ClassIndex, hard);
-        let part = |(family, loss)| {
+        let values = if entry.reads_state() { Values::Sums } else { values };
+        let part = |family, loss, values| {
             let mut list = vec![SOFTMAX_STATE];
             if entry.reads_labels(sum) {
                 list.extend(truth_fragments(family, entry));
             }
-            list.extend(row_maths(family, loss, entry, Values::Sums));
+            list.extend(row_maths(family, loss, entry, values));
             if !entry.is_finish() {
                 list.extend(load_fragments(family));
             }
             if shuffled {
-                list.extend(shuffles(family, Values::Sums));
+                list.extend(shuffles(family, values));
             }
             list.push(loss_fragment(loss));
             list
         };
-        let mut soft_fragments = part((divergence, soft));
+        let mut soft_fragments = part(divergence, soft, Values::Sums);
         soft_fragments.extend(reads_of_part(divergence, entry));
         vec![
-            Part { name: "hard", outside: &[], fragments: part(hard) },
+            Part { name: "hard", outside: &[], fragments: part(Family::ClassIndex, hard, values) },
             Part { name: "soft", outside: SOFT_NAMES, fragments: soft_fragments },
         ]
     }

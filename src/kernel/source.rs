@@ -159,6 +159,9 @@ impl Kernel {
                 list.extend(family_fragments(family, loss, entry, values));
                 if self.weighs_rows() {
                     list.push(ROW_WEIGHTS);
+                    if entry.writes_values() {
+                        list.push(if self.has_soft_params() { WEIGHED_PARTS } else { WEIGHED });
+                    }
                 } else if family.weighs_rows() || self.has_soft_params() {
                     list.push(NO_ROW_WEIGHTS);
                     if entry.writes_values() {
@@ -192,6 +195,8 @@ const SCALE_INVERSE: Fragment = fragment!("scale/inverse.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
 const GATHER: Fragment = fragment!("class_index/gather.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
+const WEIGHED: Fragment = fragment!("rows/weighed.wgsl");
+const WEIGHED_PARTS: Fragment = fragment!("distillation/weighed.wgsl");
 const UNWEIGHED: Fragment = fragment!("rows/unweighed.wgsl");
 const ROW_SHARE: Fragment = fragment!("sum/row_share.wgsl");
 const GRADIENT_SEPARATE: Fragment = fragment!("gradient/separate.wgsl");

@@ -9,7 +9,8 @@ use crate::{Error, Shape};
 ///
 /// A row's loss is `hard_weight (hard + z_loss) + soft_weight soft`, hard the loss against the label and soft the
 /// divergence, each with its own temperature; z-loss, poly-1 and smoothing are the hard part's. A soft cap is set in both
-/// alike, and caps the teacher's logits too. Labels are the inputs' `targets`, P is their `teacher` `[N, C]`, in the form
+/// alike, and caps the teacher's logits too. Row weights and side outputs are the hard part's and hold for the sum: a
+/// weight is a factor on a row's loss, parts and gradient, and the outputs tell of the hard part's softmax. Labels are the inputs' `targets`, P is their `teacher` `[N, C]`, in the form
 /// the divergence says, or the `target_probs` `[N, k]` at the classes that `teacher_ids` `[N, k]` name, where it has a
 /// top-k teacher ([`crate::TopK`]). Reduction and `ignore_index` are the hard part's and hold for both: an ignored row is
 /// exactly 0, and `Mean` divides each part by its own count of the rows kept, with class weights for a cross-entropy and
@@ -39,7 +40,8 @@ use crate::{Error, Shape};
 /// A teacher stored as the two likeliest classes of each row, what is left spread over the others; of a row whose label
 /// is ignored, neither ids nor probabilities are looked at. WebGPU promises a kernel eight buffers, and loss and
 /// gradient from such a teacher would take nine: `ForwardBackward` is a forward and a backward pass, one after the
-/// other.
+/// other. So it is with row weights or side outputs, which take a forward pass of nine buffers, of ten beside such a
+/// teacher: they ask for a device whose `max_storage_buffers_per_shader_stage` is as many, and an error says so.
 ///
 /// ```
 /// # fn main() -> Result<(), surprisal::Error> {
@@ -220,8 +222,6 @@ impl Spec for Distillation {
         soft.check(shape)?;
         let refused = |option| Err(Error::PartOption { option });
         match soft.family() {
-            _ if hard.row_weights().is_some() => refused("row_weights of the loss against labels"),
-            _ if hard.rows().side.width() > 0 => refused("side outputs of the loss against labels"),
             _ if hard.rows().softcap != soft.rows().softcap => {
                 refused("softcap of one of the two: both map the same logits")
             }

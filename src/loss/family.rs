@@ -157,9 +157,15 @@ impl Family {
         matches!(self, Family::ClassIndex | Family::Distillation { .. })
     }
 
-    /// Lanes in a workgroup at most, so that what they share fits the 16 KiB that WebGPU promises.
-    pub(crate) fn most_lanes(self) -> u32 {
-        if self.is_top_k() || matches!(self, Family::Distillation { .. }) { 128 } else { u32::MAX }
+    /// Lanes in a workgroup at most, so that what they share fits the 16 KiB that WebGPU promises; `has_extras`: beside
+    /// a sum's row weights or side outputs.
+    pub(crate) fn most_lanes(self, has_extras: bool) -> u32 {
+        match self {
+            Family::Distillation { support: Support::TopK, .. } if has_extras => 64,
+            Family::Distillation { .. } => 128,
+            _ if self.is_top_k() => 128,
+            _ => u32::MAX,
+        }
     }
 
     /// Whether a loss of distributions has one value per class.

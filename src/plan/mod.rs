@@ -36,6 +36,8 @@ pub struct Caps {
     pub max_tiles: usize,
     /// Whether f32 are best moved two at a time, as one word of 64 bits.
     pub pairs: bool,
+    /// Storage buffers that a kernel may bind.
+    pub storage_buffers: u32,
     /// Bytes in a binding at most.
     pub max_binding: u64,
     /// Bytes a binding's offset is a multiple of.
@@ -183,6 +185,9 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     let divisors = builder.count_rows();
     if problem.side_is_mean() {
         builder.side = builder.scratch((problem.shape.n_rows * problem.spec().rows().side.width()) as u64);
+    } else if problem.weighs_sum() && problem.writes_values() && !problem.writes_side() {
+        // Bound with the weights, and not written.
+        builder.side = builder.scratch(1);
     }
     let rows = Rows::new(problem, placement);
     let entries = match problem.pass {
@@ -199,13 +204,21 @@ pub fn schedule(problem: &Problem, caps: &Caps, placement: &Placement) -> Result
     if problem.side_is_mean() {
         builder.sum_side(divisors.kept);
     }
-    Ok(builder.schedule)
+    let buffers = |step: &Step| step.kernel.bindings().len() as u32;
+    match builder.schedule.steps.iter().map(buffers).max() {
+        Some(wanted) if wanted > caps.storage_buffers => {
+            let found = caps.storage_buffers;
+            let what = format!("max_storage_buffers_per_shader_stage of {wanted} (it grants {found})");
+            Err(Error::Device { what })
+        }
+        _ => Ok(builder.schedule),
+    }
 }
 
 /// What suits a device for this problem: on it a function of the loss, of C and of `inner` alone.
 pub fn suited(problem: &Problem, caps: &Caps) -> Caps {
     let (family, shape) = (problem.spec().family(), &problem.shape);
-    let most = family.most_lanes();
+    let most = family.most_lanes(problem.has_sum_extras());
     let is_short = |classes: usize| shape.n_classes <= classes && shape.inner == 1 && family != Family::Elementwise;
     let size = match caps.short_rows {
         Some((classes, size)) if is_short(classes) => size,

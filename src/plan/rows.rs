@@ -255,6 +255,7 @@ impl Builder<'_> {
     pub(super) fn loss_kernel(&self, rows: &Rows, entry: Entry) -> Kernel {
         let problem = self.problem;
         let values = match problem.extent() {
+            _ if problem.weighs_sum() => Values::SumsAndSide,
             _ if entry.reads_state() => Values::Sums,
             Extent::Element => Values::PerElement,
             _ if problem.writes_side() => Values::SumsAndSide,
@@ -328,12 +329,12 @@ impl Builder<'_> {
             },
             Slot::Classes => shared(problem.classes_len()),
             Slot::RowWeights if problem.takes_row_weights() => per_row(1),
-            Slot::Side => per_row(problem.spec().rows().side.width()),
+            Slot::Side if problem.writes_side() => per_row(problem.spec().rows().side.width()),
             // What is kept of a slab serves the next one too.
             Slot::SavedSums => shared(self.sums_width(rows) * n),
             Slot::SavedTerms => shared(TERMS_WIDTH * n),
             Slot::Truths => shared(TRUTH_WIDTH * n),
-            Slot::RowWeights | Slot::Dloss | Slot::Divisor | Slot::Terms | Slot::Errors => shared(1),
+            Slot::RowWeights | Slot::Side | Slot::Dloss | Slot::Divisor | Slot::Terms | Slot::Errors => shared(1),
         }
     }
 

@@ -66,7 +66,13 @@ impl<'a> Parts<'a> {
             product(Real::from(self.weights[0]), hard) + product(share * self.weights[1], soft)
         };
         let both = |hard: &[Real], soft: &[Real]| hard.iter().zip(soft).map(|(&h, &s)| weighted(h, s)).collect();
+        let mut side = hard.side;
+        // A divergence may be infinite without a gradient.
+        if soft.state.iter().any(|number| number.value.is_nan()) {
+            side.fill(Real::NAN);
+        }
         Some(Row {
+            side,
             values: both(&hard.values, &soft.values),
             gradient: both(&hard.gradient, &soft.gradient),
             parts: [without_z, soft.values, vec![z]].concat(),

@@ -81,6 +81,7 @@ impl Row {
     fn silent(problem: &Problem) -> Row {
         Row {
             values: vec![Real::ZERO; row_width(problem)],
+            parts: vec![Real::ZERO; if problem.spec().distillation().is_some() { 3 } else { 0 }],
             gradient: vec![Real::ZERO; problem.shape.n_classes],
             state: vec![Real::ZERO; problem.state_width()],
             side: vec![Real::ZERO; problem.spec().rows().side.width()],
@@ -90,7 +91,7 @@ impl Row {
 
     /// Loss and gradient times the row's weight.
     fn weighed(mut self, weight: f32) -> Row {
-        for number in self.values.iter_mut().chain(&mut self.gradient) {
+        for number in self.values.iter_mut().chain(&mut self.parts).chain(&mut self.gradient) {
             *number = *number * weight;
         }
         self

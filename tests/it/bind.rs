@@ -8,7 +8,8 @@ use surprisal::{GpuEngine, Options, wgpu};
 
 /// An engine on wgpu's device without a driver: it validates everything and dispatches nothing.
 fn noop(variant: Variant) -> GpuEngine {
-    let (device, queue) = noop_device(wgpu::Features::SUBGROUP, |_| {});
+    let (device, queue) =
+        noop_device(wgpu::Features::SUBGROUP, |limits| limits.max_storage_buffers_per_shader_stage = 10);
     GpuEngine::with_options(&device, &queue, Options::default().variant(variant))
         .expect("noop grants what it is asked for")
 }

@@ -2,7 +2,10 @@
 
 use rstest::rstest;
 use surprisal::kernel::Variant;
-use surprisal::{Backend, CrossEntropy, Engine, Error, GpuEngine, Inputs, Options, Pass, Shape, wgpu};
+use surprisal::{
+    Backend, CrossEntropy, Distillation, Engine, Error, Form, GpuEngine, Inputs, KlDivergence, Options, Pass, Rest,
+    RowWeights, Shape, Side, wgpu,
+};
 
 use super::{noop, noop_device};
 use crate::support::cases::{Batch, padded, representative_cases};
@@ -66,6 +69,44 @@ fn a_device_below_webgpus_defaults_is_refused(#[case] change: fn(&mut wgpu::Limi
     let error = engine(&device, &queue, Options::default()).expect_err(message);
     assert!(matches!(error, Error::Device { .. }), "{error:?}");
     assert_eq!(error.to_string(), format!("{message}; request the features and limits that GpuEngine::wanted names"));
+}
+
+/// A sum of losses with row weights or side outputs; a backward pass has buffers to spare but beside a top-k teacher.
+#[rstest]
+#[case(weighed(), kl(), Pass::Forward, 9)]
+#[case(weighed(), kl(), Pass::ForwardBackward, 9)]
+#[case(weighed(), kl(), Pass::Backward, 8)]
+#[case(weighed(), kl().top_k(3, Rest::Spread), Pass::Forward, 10)]
+#[case(weighed(), kl().top_k(3, Rest::Spread), Pass::Backward, 9)]
+#[case(CrossEntropy::new().side(Side::new().lse()), kl(), Pass::ForwardBackward, 9)]
+#[case(CrossEntropy::new().side(Side::new().lse()), kl().top_k(3, Rest::Spread), Pass::Backward, 8)]
+fn a_kernel_of_more_buffers_than_a_device_binds_is_refused_with_numbers(
+    #[case] hard: CrossEntropy,
+    #[case] soft: KlDivergence,
+    #[case] pass: Pass,
+    #[case] wanted: u32,
+) {
+    let loss = Distillation::new(hard, soft);
+    let plan_on = |most: u32| {
+        let change = |limits: &mut wgpu::Limits| limits.max_storage_buffers_per_shader_stage = most;
+        let (device, queue) = noop_device(wgpu::Features::empty(), change);
+        let engine = engine(&device, &queue, Options::default()).expect("eight suffice for an engine");
+        engine.plan(&loss, pass, Shape::new(4, 6)).and_then(|plan| plan.warm()).map_err(|error| error.to_string())
+    };
+    assert_eq!(plan_on(wanted), Ok(()));
+    if wanted > 8 {
+        let message = format!("the device lacks max_storage_buffers_per_shader_stage of {wanted} (it grants 8)");
+        let how = "; request the features and limits that GpuEngine::wanted names";
+        assert_eq!(plan_on(8), Err(message + how));
+    }
+}
+
+fn weighed() -> CrossEntropy {
+    CrossEntropy::new().row_weights(RowWeights::Mask)
+}
+
+fn kl() -> KlDivergence {
+    KlDivergence::from_logits(Form::Probs)
 }
 
 #[test]

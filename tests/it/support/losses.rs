@@ -186,6 +186,7 @@ pub fn distillations() -> Vec<Loss> {
     .chain(top_k_distillations())
     .chain(focal_distillations())
     .chain([capped_distillation()])
+    .chain(weighed_distillations())
     .collect()
 }
 
@@ -193,6 +194,26 @@ pub fn distillations() -> Vec<Loss> {
 fn capped_distillation() -> Loss {
     let soft = KlDivergence::from_logits(Form::Logits).softcap(2.5).temperature(2.0).scaled_by_t_squared();
     Distillation::new(CrossEntropy::new().softcap(2.5).temperature(0.75).z_loss(0.25), soft).weights(0.25, 0.75).into()
+}
+
+/// Row weights and side outputs, which both parts of a sum have in common.
+fn weighed_distillations() -> [Loss; 5] {
+    let ce = CrossEntropy::new;
+    let everything = Side::new().lse().entropy().log_prob().prob().argmax().top_1().top_k(3);
+    let weighted = ce().class_weights(CLASS_WEIGHTS).label_smoothing(0.125).ignore_index(1);
+    let hinton = KlDivergence::from_logits(Form::Logits).temperature(2.0).scaled_by_t_squared();
+    let masked = ce().ignore_index(1).temperature(0.75).z_loss(0.25).row_weights(RowWeights::Mask).side(everything);
+    let spread = KlDivergence::from_logits(Form::LogProbs).top_k(3, Rest::Spread);
+    let renormalised = TotalVariation::from_logits(Form::Probs).top_k(3, Rest::Renormalised);
+    let means = Side::new().lse().entropy().log_prob().prob().top_1().top_k(2).mean();
+    let focal = SoftmaxFocal::new(2.0).side(means);
+    [
+        Distillation::new(masked, hinton).weights(0.25, 0.75).into(),
+        Distillation::new(weighted.row_weights(RowWeights::Count), spread).weights(-0.5, 2.0).into(),
+        Distillation::new(focal, JensenShannon::from_logits(Form::Probs)).into(),
+        Distillation::new(ce().row_weights(RowWeights::Scale), ReverseKlDivergence::from_logits(Form::Probs)).into(),
+        Distillation::new(ce().ignore_index(-100).side(everything), renormalised).weights(0.5, 1.5).into(),
+    ]
 }
 
 /// A focal loss beside a teacher of either kind.
@@ -345,6 +366,7 @@ pub fn representatives() -> Vec<Loss> {
     losses.extend(entropies());
     losses.extend(distillations().into_iter().skip(1).step_by(2).take(4));
     losses.extend(focal_distillations().into_iter().take(1));
+    losses.extend(weighed_distillations().into_iter().take(2));
     losses
 }
 

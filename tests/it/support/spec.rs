@@ -23,6 +23,7 @@ pub fn row_weights(loss: &Loss) -> Option<RowWeights> {
         Loss::TotalVariation(spec) => spec.rows.row_weights,
         Loss::SoftmaxFocal(spec) => spec.rows.row_weights,
         Loss::Entropy(spec) => spec.row_weights,
+        Loss::Distillation(spec) => row_weights(&hard_part(spec)),
         _ => None,
     }
 }

@@ -306,8 +306,6 @@ fn what_a_row_against_a_distribution_lacks_is_refused(#[case] loss: impl Into<Lo
 }
 
 #[rstest]
-#[case(CrossEntropy::new().row_weights(RowWeights::Mask), kl(), "row_weights of the loss against labels")]
-#[case(CrossEntropy::new().side(Side::new().lse()), kl(), "side outputs of the loss against labels")]
 #[case(CrossEntropy::new().softcap(2.0), kl(), "softcap of one of the two: both map the same logits")]
 #[case(CrossEntropy::new(), kl().softcap(2.0), "softcap of one of the two: both map the same logits")]
 #[case(CrossEntropy::new(), kl().z_loss(0.5), "z_loss of the divergence, which the loss against labels has")]

@@ -212,8 +212,8 @@ pub enum Error {
         found: usize,
     },
 
-    /// What holds for both parts of a sum of losses is that of the loss against labels; weigh the upstream gradient instead of
-    /// rows, and run what is refused as a loss of its own.
+    /// What holds for both parts of a sum of losses is that of the loss against labels: set it there, and run what is
+    /// refused as a loss of its own.
     #[error("a part of a distillation takes no options of its own for the whole: {option}")]
     PartOption {
         /// What was set.

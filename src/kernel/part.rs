@@ -38,7 +38,8 @@ const SOFT_NAMES: &[(&str, &str)] = &[
 impl Kernel {
     /// The parts of a sum of losses.
     pub(super) fn parts(&self) -> Vec<Part> {
-        let Program::Loss { family: sum @ Family::Distillation { hard, soft, .. }, entry, values, .. } = self.program else {
+        let Program::Loss { family: sum @ Family::Distillation { hard, soft, .. }, entry, values, .. } = self.program
+        else {
             return Vec::new();
         };
         let Some(divergence) = sum.soft_part() else { return Vec::new() };

@@ -142,7 +142,8 @@ impl Family {
         }
     }
 
-    /// Whether its rows may have weights: one value per row comes of its classes, and a binding is free.
+    /// Whether its rows may have weights in any kernel: one value per row comes of its classes, and a binding is free.
+    /// Those of a sum of losses have them in kernels of their own.
     pub(crate) fn weighs_rows(self) -> bool {
         !matches!(self, Family::Softmax | Family::Elementwise | Family::Distillation { .. }) && !self.is_per_class()
     }

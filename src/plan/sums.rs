@@ -32,7 +32,8 @@ impl Builder<'_> {
     /// The loss of the batch; of a sum of losses also its parts, of which class weights touch the first alone.
     pub(super) fn sum_values(&mut self, sums: Partials, divisors: Divisors) {
         let count = self.problem.spec().family().values_per_loss() as u64;
-        let by_sum = if divisors.sum == divisors.kept { count } else { count.min(2) };
+        let apart = self.problem.counts_terms_apart() && divisors.sum != divisors.kept;
+        let by_sum = if apart { count.min(2) } else { count };
         self.sum_to(Columns::of_table(sums, 0, by_sum), divisors.sum, (Slot::Values, 0));
         if by_sum < count {
             self.sum_to(Columns::of_table(sums, by_sum, count - by_sum), divisors.kept, (Slot::Values, by_sum));

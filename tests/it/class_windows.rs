@@ -76,7 +76,14 @@ fn losses() -> Vec<Loss> {
         SoftCrossEntropy::new().softcap(3.5).z_loss(0.125).side(unlabelled()).row_weights(RowWeights::Count).into(),
         KlDivergence::from_logits(Form::Logits).softcap(3.5).z_loss(0.125).teacher_gradient().side(unlabelled()).into(),
         JensenShannon::from_logits(Form::Probs).z_loss(0.125).top_k(3, Rest::Dropped).side(unlabelled()).into(),
+        weighed(KlDivergence::from_logits(Form::Logits)),
+        weighed(JensenShannon::from_logits(Form::Probs).top_k(3, Rest::Renormalised)),
     ]
+}
+
+fn weighed(soft: impl Into<SoftPart>) -> Loss {
+    let hard = smoothed().row_weights(RowWeights::Count).side(unlabelled().log_prob().top_1());
+    Distillation::new(hard, soft).weights(0.75, 0.5).into()
 }
 
 fn distillation(soft: impl Into<SoftPart>) -> Loss {

@@ -69,7 +69,7 @@ impl Row {
         let n_values = if problem.extent() == Extent::Element { problem.shape.n_classes } else { 1 };
         Row {
             values: vec![Real::NAN; n_values],
-            parts: vec![Real::NAN; if problem.spec().distillation().is_some() { 3 } else { 0 }],
+            parts: vec![Real::NAN; n_parts(problem)],
             gradient: vec![Real::NAN; problem.shape.n_classes],
             state: vec![Real::NAN; problem.state_width()],
             side: vec![Real::NAN; problem.spec().rows().side.width()],
@@ -81,7 +81,7 @@ impl Row {
     fn silent(problem: &Problem) -> Row {
         Row {
             values: vec![Real::ZERO; row_width(problem)],
-            parts: vec![Real::ZERO; if problem.spec().distillation().is_some() { 3 } else { 0 }],
+            parts: vec![Real::ZERO; n_parts(problem)],
             gradient: vec![Real::ZERO; problem.shape.n_classes],
             state: vec![Real::ZERO; problem.state_width()],
             side: vec![Real::ZERO; problem.spec().rows().side.width()],
@@ -260,6 +260,11 @@ fn teacher_gradient(problem: &Problem, inputs: &Tensors<'_>, n: usize) -> Vec<Re
         }
         _ => Vec::new(),
     }
+}
+
+/// Parts of a row's loss that come back beside it.
+fn n_parts(problem: &Problem) -> usize {
+    if problem.spec().distillation().is_some() { 3 } else { 0 }
 }
 
 /// Values a row has before they are summed.

@@ -4,10 +4,13 @@ use super::functions::ln_1p;
 use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
 use super::side;
 use super::softmax::{LogitMap, Softmax};
-use crate::Side;
 use crate::validate::Problem;
+use crate::{Side, loss};
 
-/// Losses against a label and from a teacher, weighted and summed, in passes that start from logits.
+/// The most numbers that a divergence saves of a row: the softmax of either distribution, and the sum of the slopes.
+const SOFT_STATE_WIDTH: usize = 5;
+
+/// Losses against a label and from a teacher, weighted and summed.
 pub(super) struct Distillation<'a> {
     per_row: PerRow<'a>,
     hard: ClassIndex<'a>,
@@ -21,14 +24,33 @@ pub(super) struct Distillation<'a> {
 
 impl<'a> Distillation<'a> {
     /// Of the two parts of a sum, each by itself and undivided.
-    pub fn new(problem: &Problem, per_row: PerRow<'a>, hard: ClassIndex<'a>, soft: Distribution<'a>) -> Option<Self> {
-        let sum = problem.spec().distillation()?;
+    pub fn new(
+        problem: &Problem,
+        sum: &loss::Distillation,
+        per_row: PerRow<'a>,
+        hard: ClassIndex<'a>,
+        soft: Distribution<'a>,
+    ) -> Self {
         // What no class weight touches comes to the divisor of the others.
         let weights = [f64::from(sum.hard_weight), f64::from(sum.soft_weight) * problem.extras_share];
         let hard_spec = sum.hard.spec();
         let map = LogitMap::new(hard_spec.rows().softcap, hard_spec.temperature());
         let (z_loss, side) = (hard_spec.rows().z_loss.into(), hard_spec.rows().side);
-        Some(Distillation { per_row, hard, soft, weights, z_loss, map, side })
+        Distillation { per_row, hard, soft, weights, z_loss, map, side }
+    }
+}
+
+impl Distillation<'_> {
+    /// A row whose label is ignored: what the loss against labels makes of it, no divergence, no label.
+    #[inline(always)]
+    fn ignored(&self, n: usize, x: &[f32], scratch: &mut Scratch, out: RowOut<'_>) {
+        let RowOut { values, parts, dlogits, dtargets, state, side } = out;
+        let (softmax, others) = state.split_at_mut(state.len().min(2));
+        let (soft, label) = others.split_at_mut(others.len().saturating_sub(2));
+        soft.fill(f32::NAN);
+        label.fill(0.0);
+        parts.fill(0.0);
+        self.hard.row(n, x, None, scratch, RowOut { values, parts: &mut [], dlogits, dtargets, state: softmax, side });
     }
 }
 
@@ -39,34 +61,32 @@ impl Rows for Distillation<'_> {
             Standing::Kept { weight, class } => (weight, class),
             Standing::Poisoned => return out.poison(&self.side),
             Standing::Silent => return out.silence(&[]),
-            Standing::Ignored => return silence(out),
+            Standing::Ignored => return self.ignored(n, x, scratch, out),
         };
         let mut soft_gradient = std::mem::take(&mut scratch.soft_gradient);
         soft_gradient.resize(out.dlogits.len(), 0.0);
         let ([mut hard, mut softmax], mut soft) = ([[0.0; 2]; 2], [0.0]);
-        let (hard_state, soft_state) = out.state.split_at_mut(out.state.len().min(2));
+        let mut soft_state = [0.0; SOFT_STATE_WIDTH];
         // Each part brings the row's weight.
         let part =
             |values, dlogits, state, side| RowOut { values, parts: &mut [], dlogits, dtargets: &mut [], state, side };
         self.hard.row(n, x, None, scratch, part(&mut hard, &mut *out.dlogits, &mut softmax, &mut *out.side));
-        let width = soft_state.len().saturating_sub(2);
-        let (soft_state, label) = soft_state.split_at_mut(width);
-        self.soft.row(n, x, None, scratch, part(&mut soft, &mut soft_gradient, &mut *soft_state, &mut []));
+        self.soft.row(n, x, None, scratch, part(&mut soft, &mut soft_gradient, &mut soft_state, &mut []));
 
         let ([hard, without_z], [soft]) = (hard, soft);
-        // A poisoned row has no m; a loss may be NaN by its factors alone.
-        if softmax[0].is_nan() || soft.is_nan() {
+        // A poisoned row has no m. A loss may be NaN by its factors alone, and infinite without a gradient.
+        if softmax[0].is_nan() || (soft.is_nan() && soft_state[0].is_nan()) {
             scratch.soft_gradient = soft_gradient;
             return out.poison(&self.side);
         }
-        // A divergence may be infinite without a gradient.
-        if soft_state.iter().chain(&soft_gradient).next().is_some_and(|number| number.is_nan()) {
+        if soft_state[0].is_nan() {
             side::poison(&self.side, out.side);
         }
-        hard_state.iter_mut().zip(softmax).for_each(|(place, number)| *place = number);
         // The class counted from 1, as bits.
         let truth = [f32::from_bits(t as u32 + 1), x[t]];
-        label.iter_mut().zip(truth).for_each(|(place, number)| *place = number);
+        let soft_width = out.state.len().saturating_sub(softmax.len() + truth.len());
+        let state = softmax.into_iter().chain(soft_state.into_iter().take(soft_width)).chain(truth);
+        out.state.iter_mut().zip(state).for_each(|(place, number)| *place = number);
 
         let [hard_weight, soft_weight] = self.weights;
         if let [value] = out.values {
@@ -92,11 +112,4 @@ fn weighted(weight: f64, x: f64) -> f64 {
     let product = weight * x;
     let nothing = if x.is_nan() { f64::NAN } else { 0.0 };
     if weight == 0.0 { nothing } else { product }
-}
-
-/// A row whose label is ignored: no logit seen (m is the lowest number, D is -1), no divergence, no label.
-fn silence(out: RowOut<'_>) {
-    let (width, state) = (out.state.len(), [f32::MIN, -1.0].into_iter().chain(std::iter::repeat(f32::NAN)));
-    let state = state.take(width.saturating_sub(2)).chain([0.0; 2]);
-    out.silence_with(state);
 }

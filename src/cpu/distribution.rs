@@ -1,18 +1,23 @@
-use super::functions::{exp, ln};
-use super::lanes::{BLOCK_OF_F64 as BLOCK, Task, total, vectorised, whole_vectors};
+use super::pair::{Columns, Pair, Source, Sums, Teacher};
 use super::rows::{PerRow, Reader, RowOut, Rows, Scratch, Standing};
 use super::side;
 use super::softmax::{LogitMap, Softmax};
-use crate::inputs::{Inputs, Targets};
-use crate::loss::{AnyDistribution, Class, DistributionMaths, Family, Form, Gradients, Shares, Support, Terms};
+use super::top_k::NamedClasses;
+use crate::inputs::{Inputs, Numbers, Targets};
+use crate::loss::{AnyDistribution, Family, Form, Shares, Terms};
+use crate::number::Number;
 use crate::validate::Problem;
 
-/// Losses of one distribution against another, each with one number per class.
+/// Losses of one distribution against another.
 pub(super) struct Distribution<'a> {
     problem: &'a Problem,
     per_row: PerRow<'a>,
     loss: &'a dyn AnyDistribution,
     targets: Reader<'a>,
+    /// Of a teacher that names its classes, in the targets' place.
+    named: Option<NamedClasses<'a>>,
+    /// Upstream gradients, where they have a number per class.
+    dloss: Option<Reader<'a>>,
     student: Form,
     teacher: Form,
     terms: Terms,
@@ -21,34 +26,32 @@ pub(super) struct Distribution<'a> {
     factors: &'a [f32],
     /// z-loss, brought to the divisor of the rest.
     z: f64,
+    /// Whether a product of 0 and infinity is NaN, as in PyTorch.
+    minds_products: bool,
 }
 
 impl<'a> Distribution<'a> {
-    /// None for what the reference's rows are left to: values per element, gradients of the teacher, teachers that name
-    /// their classes, and PyTorch's corners.
-    pub fn new(
-        problem: &'a Problem,
-        inputs: &Inputs<'a>,
-        per_row: PerRow<'a>,
-        loss: &'a dyn AnyDistribution,
-    ) -> Option<Self> {
-        let (family, spec) = (problem.spec().family(), problem.spec());
-        let Family::Distribution { student, teacher, support: Support::Dense, terms, gradients: Gradients::Student } =
-            family
-        else {
-            return None;
+    pub fn new(problem: &'a Problem, inputs: &Inputs<'a>, per_row: PerRow<'a>, loss: &'a dyn AnyDistribution) -> Self {
+        let (shape, spec) = (&problem.shape, problem.spec());
+        let Family::Distribution { student, teacher, terms, .. } = spec.family() else {
+            unreachable!("a loss of distributions is of their family")
         };
-        let Targets::Values(numbers) = inputs.targets else { return None };
-        if terms == Terms::PerElement || problem.has_pytorch_corners() {
-            return None;
-        }
-        let targets = Reader { numbers, stride: problem.shape.targets_stride };
+        let named = spec.top_k().and_then(|top_k| NamedClasses::new(inputs, teacher, top_k));
+        let numbers = match inputs.targets {
+            Targets::Values(numbers) => numbers,
+            _ => Numbers::F32(&[]),
+        };
+        let targets = Reader { numbers, stride: shape.targets_stride };
+        let dloss = inputs.dloss.filter(|_| terms == Terms::PerElement);
+        let dloss = dloss.map(|numbers| Reader { numbers, stride: shape.slab_len() });
         let (map, shares) = (LogitMap::of(problem), spec.shares(problem.shape.n_classes));
-        Some(Self {
+        Distribution {
             problem,
             per_row,
             loss,
             targets,
+            named,
+            dloss,
             student,
             teacher,
             terms,
@@ -56,7 +59,10 @@ impl<'a> Distribution<'a> {
             shares,
             factors: spec.class_factors(),
             z: problem.z_loss(),
-        })
+            minds_products: problem.has_pytorch_corners()
+                && spec.top_k().is_none()
+                && matches!(terms, Terms::MeanUnderTeacher | Terms::PerElement),
+        }
     }
 
     /// A row's numbers, and their softmax if they are logits, which are capped then.
@@ -75,14 +81,73 @@ impl<'a> Distribution<'a> {
         }
     }
 
+    /// A teacher's numbers of a row; of one that names its classes none, but P where it is named. None for a row without
+    /// a value.
+    #[inline(always)]
+    fn teacher_row<'b>(
+        &self,
+        n: usize,
+        n_classes: usize,
+        room: &'b mut Vec<f32>,
+        named: &mut Vec<f64>,
+    ) -> Option<&'b [f32]>
+    where
+        'a: 'b,
+    {
+        let Some(teacher) = &self.named else { return Some(self.targets.row(&self.problem.shape, n, room)) };
+        named.resize(n_classes, 0.0);
+        teacher.probabilities(n, named)?;
+        Some(&[])
+    }
+
     /// Whether a teacher's numbers are such as it may have.
     #[inline(always)]
     fn is_defined(&self, y: &[f32]) -> bool {
         let floor = if self.loss.reads_log_p() { 0.0 } else { f32::MIN };
         match self.teacher {
+            _ if self.named.is_some() => true,
             Form::Logits => true,
             Form::LogProbs => below_infinity(y),
             Form::Probs => y.iter().fold(true, |all, &y| all & (y >= floor) & (y < f32::INFINITY)),
+        }
+    }
+
+    /// Whether PyTorch multiplies p = 0 and an infinite logarithm at a class.
+    fn multiplies_infinity(&self, x: f32, y: f32, p: f64) -> bool {
+        let masked = |z: f32| z == f32::NEG_INFINITY;
+        match self.teacher {
+            Form::LogProbs => masked(y),
+            Form::Logits => masked(x) && masked(y),
+            Form::Probs => masked(x) && p == 0.0,
+        }
+    }
+
+    /// A row's loss.
+    fn divergence(&self, sums: &Sums) -> f64 {
+        let mass = if self.teacher == Form::Logits { 1.0 } else { sums.mass };
+        let surplus = if self.terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
+        match sums.gaps {
+            // Without cancellation, but for the last digits of the sum of q: where P has nothing, they would be all.
+            Some(gaps) if self.student == Form::Logits && mass != 0.0 => gaps + surplus,
+            _ => sums.terms,
+        }
+    }
+
+    /// The gradient of `sum_c p_c h_c`, `h = log p - log q`, with respect to what P comes from, capped if it is logits.
+    #[inline(always)]
+    fn teacher_gradient(&self, p: &[f64], h: &[f64], divergence: f64, factor: f64, dtargets: &mut [f32]) {
+        let classes = dtargets.iter_mut().zip(p.iter().zip(h));
+        match self.teacher {
+            Form::Logits if divergence.is_infinite() => classes.for_each(|(g, _)| *g = f32::NAN),
+            Form::Logits => {
+                let factor = factor * f64::from(self.map.inv_t);
+                classes.for_each(|(g, (p, h))| *g = (p.times(h - divergence) * factor) as f32);
+            }
+            Form::LogProbs => classes.for_each(|(g, (p, h))| *g = (p.times(h + 1.0) * factor) as f32),
+            // No number: neither has the class.
+            Form::Probs => {
+                classes.for_each(|(g, (_, h))| *g = if h.is_nan() { 0.0 } else { ((h + 1.0) * factor) as f32 })
+            }
         }
     }
 }
@@ -98,9 +163,9 @@ impl Rows for Distribution<'_> {
         };
         let side = &spec.rows().side;
         let wants_entropy = !out.side.is_empty() && side.entropy;
-        let Scratch { targets, slopes: slopes_room, probs, capped, capped_targets, exponentials, .. } = scratch;
+        let Scratch { targets, columns, named, capped, capped_targets, exponentials, dloss, .. } = scratch;
         exponentials.resize(if wants_entropy { x.len() } else { 0 }, 0.0);
-        let y = self.targets.row(&self.problem.shape, n, targets);
+        let Some(y) = self.teacher_row(n, x.len(), targets, named) else { return out.poison(side) };
         let has_value = self.is_defined(y) && (self.student == Form::Logits || below_infinity(x));
         let ours = self.softmax(self.student, x, self.per_row.saved(n), capped, exponentials);
         let theirs = self.softmax(self.teacher, y, None, capped_targets, &mut []);
@@ -111,35 +176,55 @@ impl Rows for Distribution<'_> {
             let entropy = if wants_entropy { student.entropy(u, exponentials) } else { 0.0 };
             side::write(side, x, student, entropy, None, out.side);
         }
-        for room in [&mut *slopes_room, probs] {
-            room.resize(out.dlogits.len(), 0.0);
-        }
+        let is_per_class = self.terms == Terms::PerElement;
+        let wants_p = self.minds_products || !out.dtargets.is_empty();
+        let n_values = if is_per_class { out.values.len() } else { 0 };
+        let lens =
+            [n_values, out.dlogits.len(), if wants_p { x.len() } else { 0 }, out.dlogits.len(), out.dtargets.len()];
+        columns.iter_mut().zip(lens).for_each(|(column, len)| column.resize(len, 0.0));
+        let [terms, slopes_column, p, q, log_ratios] = columns;
         let pair = Pair {
             x: u,
-            y: v,
+            y: if self.named.is_some() { Teacher::Named(named) } else { Teacher::Given(v) },
             student: Source::of(self.student, student),
             teacher: Source::of(self.teacher, teacher),
             shares: self.shares,
             factors: self.factors,
             needs_log_p: self.loss.reads_log_p(),
+            dloss: self.dloss.map_or(&[], |reader| reader.row(&self.problem.shape, n, dloss)),
         };
-        let sums = self.loss.run(&pair, slopes_room, probs);
+        let sums = self.loss.run(&pair, Columns { terms, slopes: slopes_column, p, q, log_ratios });
 
         let lse = student.filter(|_| self.z != 0.0).map_or(0.0, |student| student.lse());
         let slopes = if self.terms.slopes_known(self.teacher) { -1.0 } else { sums.slopes };
-        if let [value] = out.values {
-            let mass = if self.teacher == Form::Logits { 1.0 } else { sums.mass };
-            let surplus = if self.terms == Terms::MeanUnderTeacher { mass - 1.0 } else { 1.0 - mass };
-            let loss = match sums.gaps {
-                // Without cancellation.
-                Some(gaps) if self.student == Form::Logits => gaps + surplus,
-                _ => sums.terms,
-            };
-            *value = ((loss * spec.scale() + self.z * lse * lse) * weight) as f32;
+        let is_undefined = |c: usize| self.minds_products && self.multiplies_infinity(x[c], y[c], p[c]);
+        let divergence = if (0..x.len()).any(is_undefined) { f64::NAN } else { self.divergence(&sums) };
+        match out.values {
+            values if is_per_class => {
+                let terms = terms.iter().map(|term| term * spec.scale() * weight).enumerate();
+                let terms = terms.map(|(c, term)| if is_undefined(c) { f64::NAN } else { term });
+                values.iter_mut().zip(terms).for_each(|(value, term)| *value = term as f32);
+            }
+            [value] => *value = ((divergence * spec.scale() + self.z * lse * lse) * weight) as f32,
+            _ => {}
         }
         let softmaxes = [student, teacher].into_iter().flatten().flat_map(|s| [s.m_logit, s.excess as f32]);
-        let numbers = softmaxes.chain((!self.terms.slopes_known(self.teacher)).then_some(slopes as f32));
+        // Nothing has come from upstream yet.
+        let saved_slopes = if is_per_class { 0.0 } else { slopes as f32 };
+        let saved_divergence = if divergence.is_infinite() { f32::NAN } else { divergence as f32 };
+        let saved = [(!self.terms.slopes_known(self.teacher)).then_some(saved_slopes), Some(saved_divergence)];
+        let numbers = softmaxes.chain(saved.into_iter().flatten());
         out.state.iter_mut().zip(numbers).for_each(|(place, number)| *place = number);
+
+        let upstream = self.per_row.upstream(n);
+        let factor = spec.scale() * weight * upstream.factor().unwrap_or(1.0);
+        if !out.dtargets.is_empty() {
+            self.teacher_gradient(p, log_ratios, sums.terms, factor, out.dtargets);
+            if self.teacher == Form::Logits {
+                self.map.through(y, out.dtargets);
+            }
+            upstream.finish(out.dtargets);
+        }
         // An infinite slope is in the whole row.
         if slopes.is_infinite() {
             out.state.fill(f32::NAN);
@@ -148,15 +233,13 @@ impl Rows for Distribution<'_> {
             return;
         }
         if !out.dlogits.is_empty() {
-            let upstream = self.per_row.upstream(n);
-            let factor = spec.scale() * weight * upstream.factor().unwrap_or(1.0);
             let (factor, through) = match self.student {
                 Form::Logits => (factor * f64::from(self.map.inv_t), 2.0 * self.z / spec.scale() * lse - slopes),
                 // Free of the sum to 1, d(q h)/dlog q has q dh/dlog q = q as well.
                 _ if self.terms == Terms::MeanUnderStudent => (factor, 1.0),
                 _ => (factor, 0.0),
             };
-            let terms = slopes_room.iter().zip(probs);
+            let terms = slopes_column.iter().zip(q);
             out.dlogits.iter_mut().zip(terms).for_each(|(g, (slope, q))| *g = ((slope + *q * through) * factor) as f32);
             if self.student == Form::Logits {
                 self.map.through(x, out.dlogits);
@@ -170,129 +253,4 @@ impl Rows for Distribution<'_> {
 #[inline(always)]
 fn below_infinity(z: &[f32]) -> bool {
     z.iter().fold(true, |all, &z| all & (z < f32::INFINITY))
-}
-
-/// P and Q of a row, and where they come from.
-pub(crate) struct Pair<'a> {
-    x: &'a [f32],
-    y: &'a [f32],
-    student: Source,
-    teacher: Source,
-    /// Label smoothing and class weights of a teacher's probabilities.
-    shares: Shares,
-    factors: &'a [f32],
-    needs_log_p: bool,
-}
-
-/// How a number becomes a probability.
-#[derive(Clone, Copy)]
-enum Source {
-    /// `log p = (x - m)/T - log sum`
-    Logits {
-        m: f64,
-        inv_t: f64,
-        log_sum: f64,
-    },
-    LogProbs,
-    Probs,
-}
-
-impl Source {
-    fn of(form: Form, softmax: Option<Softmax>) -> Source {
-        match (form, softmax) {
-            (_, Some(Softmax { m, inv_t, log_sum, .. })) => {
-                Source::Logits { m: m.into(), inv_t: inv_t.into(), log_sum }
-            }
-            (Form::Probs, None) => Source::Probs,
-            _ => Source::LogProbs,
-        }
-    }
-}
-
-/// What a row comes to.
-#[derive(Default)]
-pub(crate) struct Sums {
-    terms: f64,
-    slopes: f64,
-    /// Of P
-    mass: f64,
-    /// Of a mean of log-ratios
-    gaps: Option<f64>,
-}
-
-impl Pair<'_> {
-    /// The sums over the classes; leaves slopes and q where there is room for them.
-    pub fn run<M: DistributionMaths>(&self, loss: &M, slopes: &mut [f64], q: &mut [f64]) -> Sums {
-        let mut sums = Sums::default();
-        vectorised(PairOf { loss, pair: self, slopes, q, sums: &mut sums });
-        sums
-    }
-
-    /// log P or log Q, and P or Q, of a block.
-    #[inline(always)]
-    fn read(&self, source: Source, z: &[f32], first: usize, log: &mut [f64; BLOCK], p: &mut [f64; BLOCK]) {
-        match source {
-            Source::Logits { m, inv_t, log_sum } => {
-                log.iter_mut().zip(z).for_each(|(log, &z)| *log = (f64::from(z) - m) * inv_t - log_sum);
-                p.iter_mut().zip(log).for_each(|(p, log)| *p = exp(*log));
-            }
-            Source::LogProbs => {
-                log.iter_mut().zip(z).for_each(|(log, &z)| *log = z.into());
-                p.iter_mut().zip(log).for_each(|(p, log)| *p = exp(*log));
-            }
-            Source::Probs => {
-                let Shares { target, even } = self.shares;
-                p.iter_mut().zip(z).for_each(|(p, &z)| *p = f64::from(z) * target + even);
-                match self.factors {
-                    [1.0] => {}
-                    [all] => p.iter_mut().for_each(|p| *p *= f64::from(*all)),
-                    each => p.iter_mut().zip(&each[first..]).for_each(|(p, &w)| *p *= f64::from(w)),
-                }
-                if self.needs_log_p {
-                    log.iter_mut().zip(p).for_each(|(log, p)| *log = ln(*p));
-                }
-            }
-        }
-    }
-}
-
-struct PairOf<'a, M> {
-    loss: &'a M,
-    pair: &'a Pair<'a>,
-    slopes: &'a mut [f64],
-    q: &'a mut [f64],
-    sums: &'a mut Sums,
-}
-
-impl<M: DistributionMaths> Task for PairOf<'_, M> {
-    #[inline(always)]
-    fn run(self) {
-        let PairOf { loss, pair, slopes: slopes_out, q: q_out, sums } = self;
-        let [mut p, mut q, mut log_p, mut log_q] = [[0.0; BLOCK]; 4];
-        let [mut terms, mut slopes, mut gaps] = [[0.0; BLOCK]; 3];
-        let mut has_gaps = false;
-        for (b, (x, y)) in pair.x.chunks(BLOCK).zip(pair.y.chunks(BLOCK)).enumerate() {
-            let (first, n) = (b * BLOCK, x.len());
-            pair.read(pair.student, x, first, &mut log_q, &mut q);
-            pair.read(pair.teacher, y, first, &mut log_p, &mut p);
-            for i in 0..whole_vectors(n) {
-                let class = Class { p: p[i], q: q[i], log_p: log_p[i], log_q: log_q[i] };
-                terms[i] = loss.loss_term(&class);
-                slopes[i] = loss.slope(&class);
-                if let Some(gap) = loss.gap(&class) {
-                    (gaps[i], has_gaps) = (gap, true);
-                }
-            }
-            sums.terms += total(&terms[..n]);
-            sums.slopes += total(&slopes[..n]);
-            sums.mass += total(&p[..n]);
-            if has_gaps {
-                sums.gaps = Some(sums.gaps.unwrap_or(0.0) + total(&gaps[..n]));
-            }
-            if !slopes_out.is_empty() {
-                slopes_out[first..][..n].copy_from_slice(&slopes[..n]);
-                q_out[first..][..n].copy_from_slice(&q[..n]);
-            }
-        }
-    }
 }

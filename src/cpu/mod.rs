@@ -1,5 +1,4 @@
-//! The CPU engine: f32 storage, rows in parallel, classes in vectors. What has no loops here is left to the rows of the
-//! reference.
+//! The CPU engine: f32 storage, rows in parallel, classes in vectors.
 
 mod class_index;
 mod distillation;
@@ -8,8 +7,8 @@ mod elementwise;
 mod functions;
 mod given_log_prob;
 mod lanes;
+mod pair;
 mod per_class;
-mod reference_rows;
 mod results;
 mod row_entropy;
 mod rows;
@@ -17,18 +16,19 @@ mod run;
 mod side;
 mod softmax;
 mod softmax_values;
+mod top_k;
 
 use crate::inputs::{Inputs, Output, Targets};
-use crate::loss::{Maths, Pass};
+use crate::loss::Maths;
 use crate::reference;
 use crate::validate::Problem;
 use class_index::ClassIndex;
 use distillation::Distillation;
 use distribution::Distribution;
-pub(crate) use distribution::{Pair, Sums};
 pub(crate) use elementwise::Elements;
 use elementwise::Elementwise;
 use given_log_prob::GivenLogProb;
+pub(crate) use pair::{Columns, Pair, Sums};
 use results::Results;
 use row_entropy::RowEntropy;
 use rows::{PerRow, Reader};
@@ -45,36 +45,27 @@ pub(crate) fn evaluate(problem: &Problem, inputs: &Inputs<'_>, output: &mut Outp
         Maths::Softmax(output) => results.compute(&SoftmaxValues::new(problem, inputs, per_row, output), logits),
         Maths::ClassIndex(loss) => results.compute(&ClassIndex::new(problem, per_row, loss), logits),
         Maths::GivenLogProb => results.compute(&GivenLogProb::new(problem, per_row), logits),
-        Maths::Distribution(loss) => match Distribution::new(problem, inputs, per_row, loss) {
-            Some(rows) => results.compute(&rows, logits),
-            None => results.compute(&reference::Batch::new(problem, inputs), logits),
-        },
+        Maths::Distribution(loss) => results.compute(&Distribution::new(problem, inputs, per_row, loss), logits),
         Maths::RowEntropy => results.compute(&RowEntropy::new(problem, per_row), logits),
         Maths::Elementwise(loss) => results.compute(&Elementwise::new(problem, inputs, per_row, loss), logits),
-        Maths::Distillation => distill(problem, inputs, &mut results, logits),
+        Maths::Distillation => distill(problem, inputs, per_row, &mut results, logits),
     }
     results.reduce();
 }
 
-/// A sum of two losses: by their own rows, or by the reference's from saved row state, from a teacher that names its
-/// classes, and with PyTorch's corners.
-fn distill(problem: &Problem, inputs: &Inputs<'_>, results: &mut Results<'_>, logits: Reader<'_>) {
+/// A sum of two losses by their own rows.
+fn distill(problem: &Problem, inputs: &Inputs<'_>, per_row: PerRow<'_>, results: &mut Results<'_>, logits: Reader<'_>) {
     let Some(sum) = problem.spec().distillation() else { return };
     let (hard_problem, soft_problem) = (problem.part(sum.hard.loss()), problem.part(sum.soft.loss()));
-    let targets = inputs.teacher.map_or(Targets::None, Targets::Values);
-    let soft_inputs = Inputs { targets, ..*inputs };
-    let is_plain = problem.pass != Pass::Backward && !problem.has_pytorch_corners();
-    let rows = match (hard_problem.spec().maths(), soft_problem.spec().maths()) {
-        (Maths::ClassIndex(hard), Maths::Distribution(soft)) if is_plain => {
-            let rows = |inputs| PerRow::new(problem, inputs).undivided();
-            let hard = ClassIndex::new(&hard_problem, rows(inputs), hard);
-            let soft = Distribution::new(&soft_problem, &soft_inputs, rows(&soft_inputs), soft);
-            soft.and_then(|soft| Distillation::new(problem, PerRow::new(problem, inputs), hard, soft))
-        }
-        _ => None,
+    let soft_inputs = Inputs { targets: inputs.teacher.map_or(Targets::None, Targets::Values), ..*inputs };
+    let (Maths::ClassIndex(hard), Maths::Distribution(soft)) =
+        (hard_problem.spec().maths(), soft_problem.spec().maths())
+    else {
+        return;
     };
-    match rows {
-        Some(rows) => results.compute(&rows, logits),
-        None => results.compute(&reference::Batch::new(problem, inputs), logits),
-    }
+    let rows = |inputs| PerRow::new(problem, inputs).undivided();
+    let soft_rows = rows(&soft_inputs).saved_from(hard_problem.state_width());
+    let hard = ClassIndex::new(&hard_problem, rows(inputs), hard);
+    let soft = Distribution::new(&soft_problem, &soft_inputs, soft_rows, soft);
+    results.compute(&Distillation::new(problem, sum, per_row, hard, soft), logits);
 }

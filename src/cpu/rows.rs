@@ -66,9 +66,10 @@ pub(super) struct Scratch {
     pub exponentials: Vec<f32>,
     /// Rows of other tensors, where they do not lie side by side.
     pub targets: Vec<f32>,
-    /// The slopes of a divergence, and the student's probabilities.
-    pub slopes: Vec<f64>,
-    pub probs: Vec<f64>,
+    /// What is kept of each class of a divergence, as [`super::Columns`] has it.
+    pub columns: [Vec<f64>; 5],
+    /// P of a teacher that names its classes.
+    pub named: Vec<f64>,
     pub weights: Vec<f32>,
     pub dloss: Vec<f32>,
     /// The second gradient of a sum.
@@ -113,8 +114,10 @@ pub(super) struct PerRow<'a> {
     row_weights: Option<&'a [f32]>,
     /// Labels of rows that do not count.
     ignored: &'a [i32],
-    /// What a forward pass saved, for a pass that starts from it: so many numbers a row.
+    /// What a forward pass saved, for a pass that starts from it: so many numbers a row, those of the first part of a sum
+    /// before those of the second.
     row_state: Option<(&'a [f32], usize)>,
+    first_saved: usize,
     dloss: Dloss<'a>,
     /// Whether corners are as in PyTorch.
     pub pytorch: bool,
@@ -144,7 +147,7 @@ impl<'a> PerRow<'a> {
     /// Of a problem whose divisors are numbers.
     pub fn new(problem: &'a Problem, inputs: &Inputs<'a>) -> Self {
         let labels = match inputs.targets {
-            Targets::ClassIndex(labels) => labels.read(),
+            Targets::ClassIndex(labels) if problem.spec().family().has_labels() => labels.read(),
             _ => Cow::default(),
         };
         let upstream = Upstream::new(1.0, known(problem.divisor()), problem.has_pytorch_corners());
@@ -159,6 +162,7 @@ impl<'a> PerRow<'a> {
             row_weights: inputs.row_weights,
             ignored: problem.spec().ignore_index(),
             row_state: inputs.row_state.filter(|_| problem.reads_state()).map(|state| (state, problem.state_width())),
+            first_saved: 0,
             dloss,
             pytorch: problem.has_pytorch_corners(),
         }
@@ -180,7 +184,12 @@ impl<'a> PerRow<'a> {
     /// What a forward pass saved of a row, if it starts from that.
     #[inline(always)]
     pub fn saved(&self, n: usize) -> Option<&'a [f32]> {
-        self.row_state.map(|(state, width)| &state[n * width..][..width])
+        self.row_state.map(|(state, width)| &state[n * width..][self.first_saved..width])
+    }
+
+    /// The same for the part of a sum whose saved numbers start there.
+    pub fn saved_from(self, first_saved: usize) -> Self {
+        PerRow { first_saved, ..self }
     }
 
     /// The same with 1 from upstream and nothing to divide by: for the parts of a sum.

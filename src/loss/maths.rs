@@ -1,4 +1,4 @@
-use crate::cpu::{Elements, Pair, SoftmaxRow, Sums};
+use crate::cpu::{Columns, Elements, Pair, SoftmaxRow, Sums};
 use crate::number::Number;
 use crate::reference::Real;
 
@@ -113,7 +113,7 @@ pub(crate) trait AnyDistribution: Sync {
     fn teacher_log_ratio(&self, c: &Class<Real>) -> Option<Real>;
     fn gap(&self, c: &Class<Real>) -> Option<Real>;
     /// Every class of a row.
-    fn run(&self, pair: &Pair<'_>, slopes: &mut [f64], q: &mut [f64]) -> Sums;
+    fn run(&self, pair: &Pair<'_>, columns: Columns<'_>) -> Sums;
 }
 
 impl<M: DistributionMaths> AnyDistribution for M {
@@ -132,8 +132,8 @@ impl<M: DistributionMaths> AnyDistribution for M {
     fn gap(&self, c: &Class<Real>) -> Option<Real> {
         DistributionMaths::gap(self, c)
     }
-    fn run(&self, pair: &Pair<'_>, slopes: &mut [f64], q: &mut [f64]) -> Sums {
-        pair.run(self, slopes, q)
+    fn run(&self, pair: &Pair<'_>, columns: Columns<'_>) -> Sums {
+        pair.run(self, columns)
     }
 }
 

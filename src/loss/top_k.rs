@@ -1,3 +1,5 @@
+use super::Form;
+use crate::number::Number;
 use crate::{Error, Shape};
 
 /// A teacher given by k classes of each row, as distillation pipelines store it: `targets` are their ids `[N, k]`,
@@ -79,5 +81,19 @@ impl TopK {
     pub(super) fn check(self, shape: &Shape) -> Result<(), Error> {
         let (found, limit) = (self.k, shape.n_classes.min(TopK::MAX));
         if (1..=limit).contains(&found) { Ok(()) } else { Err(Error::TopK { found, limit }) }
+    }
+
+    /// What a slot holds in this form as a mass; none for what is no number. What is above 0 stays among the normal
+    /// numbers of f32.
+    pub(crate) fn mass<N: Number>(number: f32, form: Form) -> Option<N> {
+        let exact = |number: f32| N::from(f64::from(number));
+        match form {
+            _ if number.is_nan() || number == f32::INFINITY => None,
+            Form::LogProbs if number == f32::NEG_INFINITY => Some(exact(0.0)),
+            Form::LogProbs => Some(exact(number.max(-87.0)).exp()),
+            _ if number < 0.0 => None,
+            _ if number == 0.0 => Some(exact(0.0)),
+            _ => Some(exact(number.max(f32::MIN_POSITIVE))),
+        }
     }
 }

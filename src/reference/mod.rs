@@ -46,7 +46,7 @@ pub struct Evaluation {
 
 /// One row before reduction; from a family also before upstream gradient and divisor.
 #[derive(Default)]
-pub(crate) struct Row {
+struct Row {
     /// One value for the row, or one per class.
     pub values: Vec<Real>,
     /// The parts of a sum.
@@ -146,7 +146,7 @@ pub fn evaluate(problem: &Problem, inputs: &Inputs<'_>) -> Evaluation {
 }
 
 /// What all rows of a batch have in common.
-pub(crate) struct Batch<'a> {
+struct Batch<'a> {
     problem: &'a Problem,
     inputs: Tensors<'a>,
     divisor: Real,
@@ -163,11 +163,6 @@ impl<'a> Batch<'a> {
         let share = extras_share(problem, divisor, kept);
         let sum = problem.spec().distillation().map(|parts| Parts::new(problem, parts, &inputs));
         Batch { problem, inputs, divisor, kept, share, sum }
-    }
-
-    /// The side outputs wanted.
-    pub fn side(&self) -> Side {
-        self.problem.spec().rows().side
     }
 
     /// A row's results, with upstream gradient and divisor in its gradients.
@@ -211,7 +206,7 @@ impl From<Evaluation> for Output {
 }
 
 /// The words of side outputs: bits of f32, and a class for the argmax.
-pub(crate) fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
+fn side_words(side: &Side, reals: &[Real]) -> Vec<u32> {
     let argmax = side.wanted()[..4].iter().filter(|wanted| **wanted).count();
     let word = |(i, real): (usize, &Real)| match side.argmax && i % side.width() == argmax {
         true if real.value.is_nan() => u32::MAX,

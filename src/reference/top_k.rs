@@ -10,7 +10,7 @@ pub(super) fn probabilities(problem: &Problem, inputs: &Tensors<'_>, n: usize, f
     let mut masses = vec![None; n_classes];
     for (&id, &number) in ids.iter().zip(numbers).filter(|(id, _)| **id >= 0) {
         let named: &mut Option<Real> = masses.get_mut(id as usize)?;
-        let mass = mass(number, form)?;
+        let mass = TopK::mass(number, form)?;
         *named = Some(named.map_or(mass, |other| other + mass));
     }
     let given = || masses.iter().flatten().copied();
@@ -46,16 +46,4 @@ fn rest_of(masses: impl Iterator<Item = Real>) -> Real {
     }
     let value: f64 = rest + tail;
     Real { value, rounding: inherited + 2.0 * value.abs() }
-}
-
-/// None for what is no number. What is above 0 stays among the normal numbers of f32.
-fn mass(number: f32, form: Form) -> Option<Real> {
-    match form {
-        _ if number.is_nan() || number == f32::INFINITY => None,
-        Form::LogProbs if number == f32::NEG_INFINITY => Some(Real::ZERO),
-        Form::LogProbs => Some(Real::from(number.max(-87.0)).exp()),
-        _ if number < 0.0 => None,
-        _ if number == 0.0 => Some(Real::ZERO),
-        _ => Some(number.max(f32::MIN_POSITIVE).into()),
-    }
 }

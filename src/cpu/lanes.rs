@@ -226,7 +226,7 @@ fn add_exponentials(
 }
 
 /// Classes of a row at most that is short: sixteen of those are computed side by side.
-pub(super) const SHORT: usize = 32;
+pub(super) const SHORT: usize = 64;
 
 /// [`largest`] and [`exponentials`] of as many as sixteen short rows, a row a lane.
 pub(super) struct ShortRows {

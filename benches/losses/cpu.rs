@@ -1,5 +1,5 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
-use surprisal::{Engine, Output, Pass, Shape};
+use surprisal::{Engine, Output, Pass, Shape, Storage};
 
 use crate::check::compare;
 use crate::operations::Operation;
@@ -68,9 +68,9 @@ fn check(engine: &Engine, operation: &Operation, pass: Pass, few: &Rows) {
     let found = engine.evaluate(&operation.loss, pass, shape, operation.inputs(pass, few));
     let found = found.unwrap_or_else(|error| panic!("{}: {error}", operation.name()));
     let oracle = operation.oracle(pass, few);
-    compare(operation.name(), "values", &found.values, &oracle.values, 0.0);
+    compare(operation.name(), "values", &found.values, &oracle.values, Storage::F32, 0.0);
     if let (Some(found), Some(expected)) = (found.dlogits, oracle.dlogits) {
-        compare(operation.name(), "dlogits", &found, &expected, 0.0);
+        compare(operation.name(), "dlogits", &found, &expected, Storage::F32, 0.0);
     }
 }
 

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
-use surprisal::{GpuEngine, Pass, wgpu};
+use surprisal::{GpuEngine, Pass, Storage, wgpu};
 
 use check::check;
 use composed::Composed;
@@ -49,7 +49,7 @@ fn main() {
     let Some(engine) = device::open() else { return };
     let clock = Clock::new(engine.device(), engine.queue());
     println!("{clock}");
-    let tensors = SHAPES.map(|(n_rows, n_classes)| Tensors::new(engine.device(), n_rows / divisor, n_classes));
+    let tensors = SHAPES.map(|(n, c)| Tensors::new(engine.device(), n / divisor, c, Storage::F32));
     let mut bench = Bench { engine, clock, tensors, criterion: criterion() };
 
     bench.copy();

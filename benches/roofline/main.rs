@@ -6,8 +6,8 @@
 //! on one queue; results are held against the f64 reference before. Printed as a table, with the kernel the plan chose,
 //! and drawn.
 //!
-//! `cargo bench --bench roofline`, `cargo bench --bench roofline -- --operations kl_divergence --mib 256`; with
-//! `SURPRISAL_ADAPTER=software` on a software GPU. With `--tune` the engine times its choices first, and the table says
+//! `cargo bench --bench roofline`, `cargo bench --bench roofline -- --operations kl_divergence --mib 256`, or `--storage
+//! bf16`; with `SURPRISAL_ADAPTER=software` on a software GPU. With `--tune` the engine times its choices first, and the table says
 //! how much slower its own would have been.
 
 mod baselines;
@@ -29,7 +29,7 @@ mod tensors;
 use std::path::PathBuf;
 
 use clap::Parser;
-use surprisal::Pass;
+use surprisal::{Pass, Storage};
 
 use gpu_time::Clock;
 use operations::Operation;
@@ -48,6 +48,9 @@ struct Args {
     /// Least and most classes.
     #[arg(long, num_args = 2, default_values_t = [2, 262_145])]
     classes: Vec<usize>,
+    /// How tensors are stored: f32, bf16 or f16.
+    #[arg(long, default_value = "f32", value_parser = storage)]
+    storage: Storage,
     /// MiB of logits: several times the last cache, or it is the cache's speed that counts.
     #[arg(long, default_value_t = 64)]
     mib: usize,
@@ -71,13 +74,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Some(engine) = device::open() else { return Ok(()) };
     let machine = Machine { clock: Clock::new(engine.device(), engine.queue()), engine, tunes: args.tune };
     println!("{}\n", machine.clock);
-    let (n_elements, rounds) = if mode::is_test() { (1 << 14, 1) } else { (args.mib << 18, 5) };
+    let (n_bytes, rounds) = if mode::is_test() { (1 << 16, 1) } else { (args.mib << 20, 5) };
+    let n_elements = n_bytes / args.storage.bytes();
     println!("{}", Point::HEADINGS);
     let mut points = Vec::new();
     for n_classes in class_counts(&args.classes) {
         // Rows repeat, a power of two of them.
         let n_rows = 1 << (n_elements / n_classes).max(1).ilog2();
-        let tensors = Tensors::new(machine.engine.device(), n_rows, n_classes);
+        let tensors = Tensors::new(machine.engine.device(), n_rows, n_classes, args.storage);
         for operation in &operations {
             for pass in [Pass::Forward, Pass::ForwardBackward] {
                 let point = machine.measure(operation, pass, &tensors, rounds)?;
@@ -104,6 +108,14 @@ fn chosen(names: &[String]) -> Result<Vec<Operation>, String> {
         }
         None => Ok(known().filter(|operation| names.iter().any(|name| operation.name() == name)).collect()),
     }
+}
+
+fn storage(name: &str) -> Result<Storage, String> {
+    let known = [Storage::F32, Storage::Bf16, Storage::F16];
+    known
+        .into_iter()
+        .find(|storage| storage.name() == name)
+        .ok_or_else(|| format!("expected f32, bf16 or f16, found {name}"))
 }
 
 fn class_counts(bounds: &[usize]) -> impl Iterator<Item = usize> {

@@ -1,6 +1,7 @@
+use surprisal::half::{bf16, f16};
 use surprisal::reference::{Evaluation, Real};
 use surprisal::wgpu::{self, util::DownloadBuffer};
-use surprisal::{GpuEngine, Pass};
+use surprisal::{GpuEngine, Pass, Storage};
 
 use crate::operations::Case;
 
@@ -19,18 +20,18 @@ pub fn check(engine: &GpuEngine, case: &Case<'_>, forgiven: f64, record: impl Fn
     encoder.clear_buffer(&case.tensors.dlogits, 0, None);
     record(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
     engine.queue().submit([encoder.finish()]);
-    let oracle = case.oracle();
+    let (oracle, name) = (case.oracle(), case.to_string());
     if case.pass != Pass::Backward {
-        let values = read(engine, &case.tensors.values, case.n_values());
-        compare(&case.to_string(), "values", &values, &expected_values(&oracle), forgiven * UNIT);
+        let storage = case.values_storage();
+        let values = read(engine, &case.tensors.values, case.n_values(), storage);
+        compare(&name, "values", &values, &expected_values(&oracle), storage, forgiven * UNIT);
     }
     if case.has_gradient() {
-        let mut gradient = read(engine, &case.tensors.dlogits, case.tensors.shape.n_elements());
-        let scale = gradient_scale(case);
-        gradient.iter_mut().for_each(|g| *g *= scale);
-        let expected = oracle.dlogits.expect("asked for");
-        let allowance = forgiven * UNIT / case.tensors.host.n_rows as f64;
-        compare(&case.to_string(), "dlogits", &gradient, &expected, allowance);
+        let storage = case.tensors.shape.dlogits_storage;
+        let gradient = read(engine, &case.tensors.dlogits, case.tensors.shape.n_elements(), storage);
+        let expected = expected_gradient(case, &oracle);
+        let allowance = forgiven * UNIT / case.tensors.shape.n_rows as f64;
+        compare(&name, "dlogits", &gradient, &expected, storage, allowance);
     }
 }
 
@@ -43,29 +44,42 @@ fn expected_values(oracle: &Evaluation) -> Vec<Real> {
 }
 
 /// A mean divides by the rows of the batch, the reference's by the distinct ones: a power of two between them.
-fn gradient_scale(case: &Case<'_>) -> f32 {
+fn expected_gradient(case: &Case<'_>, oracle: &Evaluation) -> Vec<Real> {
     let Case { operation, tensors, .. } = case;
-    if operation.is_softmax() { 1.0 } else { (tensors.shape.n_rows / tensors.host.n_rows) as f32 }
+    let n_repeats = if operation.is_softmax() { 1 } else { tensors.shape.n_rows / tensors.host.n_rows };
+    let shared = |x: &Real| Real { value: x.value / n_repeats as f64, rounding: x.rounding / n_repeats as f64 };
+    oracle.dlogits.iter().flatten().map(shared).collect()
 }
 
-/// Holds every number against the expected ones, which repeat.
-pub fn compare(case: &str, what: &str, found: &[f32], expected: &[Real], allowance: f64) {
+/// Holds every number against the expected ones, which repeat: it has to be what is stored of a number close to them.
+pub fn compare(case: &str, what: &str, found: &[f32], expected: &[Real], storage: Storage, allowance: f64) {
+    assert!(!expected.is_empty(), "{case}: no {what} to be compared with");
     for (i, (&found, expected)) in found.iter().zip(expected.iter().cycle()).enumerate() {
         let allowed = UNIT * (UNITS * expected.rounding + expected.value.abs()) + FLUSHED + allowance;
         // Written so that NaN fails.
-        let agrees = (f64::from(found) - expected.value).abs() <= allowed;
+        let agrees =
+            found >= storage.round(expected.value - allowed) && found <= storage.round(expected.value + allowed);
         assert!(agrees, "{case}: {what}[{i}] is {found:e}, the reference says {:e}", expected.value);
     }
 }
 
 /// The first `n` numbers of a buffer.
-fn read(engine: &GpuEngine, buffer: &wgpu::Buffer, n: usize) -> Vec<f32> {
+fn read(engine: &GpuEngine, buffer: &wgpu::Buffer, n: usize, storage: Storage) -> Vec<f32> {
     let (sender, receiver) = std::sync::mpsc::channel();
-    let slice = buffer.slice(..(n * size_of::<f32>()) as u64);
+    let slice = buffer.slice(..(n * storage.bytes()).next_multiple_of(size_of::<u32>()) as u64);
     DownloadBuffer::read_buffer(engine.device(), engine.queue(), &slice, move |view| {
-        let floats = view.map(|view| bytemuck::pod_collect_to_vec(&view));
+        let floats = view.map(|view| widened(&view[..n * storage.bytes()], storage));
         sender.send(floats).expect("`read` waits for them");
     });
     engine.device().poll(wgpu::PollType::wait_indefinitely()).expect("the device is not lost");
     receiver.recv().expect("polled until it was called").expect("the buffer was free to be mapped")
+}
+
+/// Stored bytes as f32, exactly.
+fn widened(bytes: &[u8], storage: Storage) -> Vec<f32> {
+    match storage {
+        Storage::F32 => bytemuck::pod_collect_to_vec(bytes),
+        Storage::Bf16 => bytemuck::pod_collect_to_vec::<_, bf16>(bytes).into_iter().map(bf16::to_f32).collect(),
+        Storage::F16 => bytemuck::pod_collect_to_vec::<_, f16>(bytes).into_iter().map(f16::to_f32).collect(),
+    }
 }

@@ -2,13 +2,10 @@ use surprisal::reference::{self, Evaluation};
 use surprisal::{
     BinaryCrossEntropy, Bound, Buffers, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, Inputs,
     JensenShannon, KlDivergence, Loss, NegativeLogLikelihood, Pass, Plan, Problem, ReverseKlDivergence, Shape,
-    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation, wgpu,
+    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, Storage, TotalVariation, wgpu,
 };
 
 use crate::tensors::{Rows, Tensors};
-
-/// Bytes of an f32 or an i32.
-const WORD: u64 = 4;
 
 /// What is timed, with the tensors it reads.
 pub struct Operation {
@@ -173,13 +170,18 @@ impl Case<'_> {
         if self.pass == Pass::Backward { 0 } else { n_losses * self.operation.values_per_loss() }
     }
 
+    /// Losses are f32, whatever tensors are.
+    pub fn values_storage(&self) -> Storage {
+        if self.operation.is_softmax() { self.tensors.shape.values_storage } else { Storage::F32 }
+    }
+
     /// Bytes that have to move: each input once, each output once. The few of a row state are left out, and of given
     /// log-probabilities with labels each row has to be touched for one number.
     pub fn floor(&self) -> u64 {
         let Tensors { labels, probs, others, dlogits, shape, .. } = self.tensors;
         let logits = match self.operation.loss {
             Loss::NegativeLogLikelihood(_) if self.pass == Pass::Backward => 0,
-            Loss::NegativeLogLikelihood(_) => shape.n_rows as u64 * WORD,
+            Loss::NegativeLogLikelihood(_) => (shape.n_rows * shape.logits_storage.bytes()) as u64,
             _ => self.logits().size(),
         };
         let targets = match self.operation.targets {
@@ -191,7 +193,7 @@ impl Case<'_> {
         };
         let dloss = if self.reads_dloss() { others.size() } else { 0 };
         let dlogits = if self.has_gradient() { dlogits.size() } else { 0 };
-        logits + targets + dloss + dlogits + self.n_values() as u64 * WORD
+        logits + targets + dloss + dlogits + (self.n_values() * self.values_storage().bytes()) as u64
     }
 
     pub fn has_gradient(&self) -> bool {

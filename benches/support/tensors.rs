@@ -1,13 +1,17 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use surprisal::Shape;
+use surprisal::half::{bf16, f16};
 use surprisal::wgpu::{self, BufferUsages};
+use surprisal::{Shape, Storage};
 
 /// Elements of a tensor that differ: as many as the reference does in a blink.
 const DISTINCT: usize = 1 << 18;
 
 /// Numbers of row state that any operation has, at most.
 const STATE_WIDTH: usize = 8;
+
+/// Bytes of what buffers are made of.
+const WORD: usize = 4;
 
 /// The device's tensors of one shape, `[N, C]` but for the labels `[N]`.
 ///
@@ -29,7 +33,7 @@ pub struct Tensors {
     pub row_state: wgpu::Buffer,
 }
 
-/// The rows that repeat.
+/// The rows that repeat, as numbers that can be stored.
 pub struct Rows {
     /// A power of two.
     pub n_rows: usize,
@@ -42,25 +46,26 @@ pub struct Rows {
 
 impl Tensors {
     /// `n_rows` is a power of two.
-    pub fn new(device: &wgpu::Device, n_rows: usize, n_classes: usize) -> Tensors {
-        let shape = Shape::new(n_rows, n_classes);
-        let host = Rows::distinct(n_rows, n_classes);
+    pub fn new(device: &wgpu::Device, n_rows: usize, n_classes: usize, storage: Storage) -> Tensors {
+        let shape = Shape::new(n_rows, n_classes).storage(storage);
+        let host = Rows::distinct(n_rows, n_classes).rounded(storage);
         let n_repeats = n_rows / host.n_rows;
-        let output = |label, len: usize| {
-            let size = (len * size_of::<f32>()) as u64;
+        let tensor = |label, numbers: &[f32]| repeated(device, label, &stored(numbers, storage), n_repeats);
+        let output = |label, bytes: usize| {
+            let size = bytes.next_multiple_of(WORD) as u64;
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
             device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
         };
         Tensors {
             shape,
-            logits: repeated(device, "logits", &host.logits, n_repeats),
-            labels: repeated(device, "labels", &host.labels, n_repeats),
-            probs: repeated(device, "probs", &host.probs, n_repeats),
-            log_probs: repeated(device, "log_probs", &host.log_probs, n_repeats),
-            others: repeated(device, "others", &host.others, n_repeats),
-            values: output("values", shape.n_elements()),
-            dlogits: output("dlogits", shape.n_elements()),
-            row_state: output("row_state", shape.n_rows * STATE_WIDTH),
+            logits: tensor("logits", &host.logits),
+            labels: repeated(device, "labels", bytemuck::cast_slice(&host.labels), n_repeats),
+            probs: tensor("probs", &host.probs),
+            log_probs: tensor("log_probs", &host.log_probs),
+            others: tensor("others", &host.others),
+            values: output("values", shape.n_elements() * storage.bytes()),
+            dlogits: output("dlogits", shape.n_elements() * storage.bytes()),
+            row_state: output("row_state", shape.n_rows * STATE_WIDTH * WORD),
             host,
         }
     }
@@ -85,14 +90,31 @@ impl Rows {
         let log_probs = probs.iter().map(|p| p.ln()).collect();
         Rows { n_rows, logits, labels, probs, log_probs, others }
     }
+
+    /// The nearest that can be stored.
+    fn rounded(mut self, storage: Storage) -> Rows {
+        for tensor in [&mut self.logits, &mut self.probs, &mut self.log_probs, &mut self.others] {
+            tensor.iter_mut().for_each(|x| *x = storage.round((*x).into()));
+        }
+        self
+    }
 }
 
-/// These values, over and over.
-fn repeated<T: bytemuck::NoUninit>(device: &wgpu::Device, label: &str, values: &[T], n_repeats: usize) -> wgpu::Buffer {
-    let bytes: &[u8] = bytemuck::cast_slice(values);
+/// Numbers that can be stored, as they are then.
+fn stored(numbers: &[f32], storage: Storage) -> Vec<u8> {
+    let numbers = numbers.iter().copied();
+    match storage {
+        Storage::F32 => numbers.flat_map(f32::to_ne_bytes).collect(),
+        Storage::Bf16 => numbers.flat_map(|x| bf16::from_f32(x).to_ne_bytes()).collect(),
+        Storage::F16 => numbers.flat_map(|x| f16::from_f32(x).to_ne_bytes()).collect(),
+    }
+}
+
+/// These bytes, over and over.
+fn repeated(device: &wgpu::Device, label: &str, bytes: &[u8], n_repeats: usize) -> wgpu::Buffer {
     let buffer = device.create_buffer(&wgpu::BufferDescriptor {
         label: Some(label),
-        size: (bytes.len() * n_repeats) as u64,
+        size: (bytes.len() * n_repeats).next_multiple_of(WORD) as u64,
         usage: BufferUsages::STORAGE | BufferUsages::COPY_SRC,
         mapped_at_creation: true,
     });

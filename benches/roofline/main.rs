@@ -7,8 +7,8 @@
 //! and drawn.
 //!
 //! `cargo bench --bench roofline`, `cargo bench --bench roofline -- --operations kl_divergence --mib 256`, or `--storage
-//! bf16`; with `SURPRISAL_ADAPTER=software` on a software GPU. With `--tune` the engine times its choices first, and the table says
-//! how much slower its own would have been.
+//! bf16`; with `SURPRISAL_ADAPTER=software` on a software GPU. With `--tune` the engine times its choices first, and the
+//! table says how much slower its own would have been.
 
 mod baselines;
 #[path = "../support/check.rs"]

@@ -53,7 +53,6 @@ impl Source {
 }
 
 /// What is kept of each class, where there is room for it.
-#[derive(Default)]
 pub(crate) struct Columns<'a> {
     pub terms: &'a mut [f64],
     pub slopes: &'a mut [f64],

@@ -23,15 +23,11 @@ pub(super) struct RowOut<'a> {
 impl RowOut<'_> {
     /// A row that adds nothing to the loss, with this state.
     pub fn silence(self, state: &[f32]) {
-        self.silence_with(state.iter().copied().chain(std::iter::repeat(0.0)));
-    }
-
-    /// The same with the state from an iterator.
-    pub fn silence_with(self, state: impl Iterator<Item = f32>) {
         for slice in [self.values, self.parts, self.dlogits, self.dtargets] {
             slice.fill(0.0);
         }
         self.side.fill(0);
+        let state = state.iter().copied().chain(std::iter::repeat(0.0));
         self.state.iter_mut().zip(state).for_each(|(place, number)| *place = number);
     }
 

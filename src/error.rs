@@ -263,11 +263,13 @@ pub enum Error {
     },
 
     /// Correct the label, or name it as `ignore_index`; of a top-k teacher, give a slot without a class a negative id.
-    #[error("expected a class index in 0..{n_classes}, found {found} in row {row}")]
+    #[error("expected {tensor} to be class indices in 0..{n_classes}, found {found} in row {row}")]
     TargetRange {
-        /// The first row whose label is out of range.
+        /// The tensor's name: `targets`, or `teacher_ids` beside labels.
+        tensor: &'static str,
+        /// The first row with a class that does not exist.
         row: usize,
-        /// Its label.
+        /// The number in the class's place.
         found: i64,
         /// The number of classes.
         n_classes: usize,

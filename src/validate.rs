@@ -417,7 +417,7 @@ impl Problem {
         check_len(tensor, ids.len(), shape.n_rows * k)?;
         let labels = if let Targets::ClassIndex(labels) = labels { labels.read() } else { Default::default() };
         let is_ignored = |label: &i32| self.spec().ignore_index().contains(label);
-        check_ids(ids, k, shape.n_classes, |row| !labels.get(row).is_some_and(is_ignored))
+        check_ids(tensor, ids, k, shape.n_classes, |row| !labels.get(row).is_some_and(is_ignored))
     }
 }
 
@@ -517,17 +517,23 @@ fn check_row_weights(row_weights: &[f32]) -> Result<(), Error> {
 fn check_labels(labels: &Labels<'_>, n_classes: usize, ignore_index: &[i32]) -> Result<(), Error> {
     let in_range = |label: i32| usize::try_from(label).is_ok_and(|t| t < n_classes) || ignore_index.contains(&label);
     match labels.read().iter().position(|&label| !in_range(label)) {
-        Some(row) => Err(Error::TargetRange { row, found: labels.number(row), n_classes }),
+        Some(row) => Err(Error::TargetRange { tensor: "targets", row, found: labels.number(row), n_classes }),
         None => Ok(()),
     }
 }
 
 /// Negative ids are slots that are not used.
-fn check_ids(ids: &Labels<'_>, k: usize, n_classes: usize, counts: impl Fn(usize) -> bool) -> Result<(), Error> {
+fn check_ids(
+    tensor: &'static str,
+    ids: &Labels<'_>,
+    k: usize,
+    n_classes: usize,
+    counts: impl Fn(usize) -> bool,
+) -> Result<(), Error> {
     let read = ids.read();
     for (row, named) in read.chunks(k).enumerate().filter(|&(row, _)| counts(row)) {
         if let Some(i) = named.iter().position(|&id| usize::try_from(id).is_ok_and(|id| id >= n_classes)) {
-            return Err(Error::TargetRange { row, found: ids.number(row * k + i), n_classes });
+            return Err(Error::TargetRange { tensor, row, found: ids.number(row * k + i), n_classes });
         }
         let mut used: Vec<i32> = named.iter().copied().filter(|&id| id >= 0).collect();
         used.sort_unstable();

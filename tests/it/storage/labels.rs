@@ -69,7 +69,7 @@ fn a_label_beyond_32_bits_is_refused_with_its_number() {
     for label in [(1_i64 << 32) + 1, -(1_i64 << 32) - 100, i64::MAX, i64::MIN] {
         let inputs = Inputs::new(&LOGITS);
         let error = evaluate(&Engine::cpu(), inputs.targets(&[0, label]), LabelStorage::I64).expect_err("out of range");
-        assert_eq!(error, Error::TargetRange { row: 1, found: label, n_classes: 3 });
+        assert_eq!(error, Error::TargetRange { tensor: "targets", row: 1, found: label, n_classes: 3 });
     }
 }
 

@@ -215,8 +215,8 @@ fn a_top_k_teacher_names_its_classes() {
 }
 
 #[rstest]
-#[case([0, 3, 1, 2], "expected a class index in 0..3, found 3 in row 0")]
-#[case([0, -1, 1, i32::MAX], "expected a class index in 0..3, found 2147483647 in row 1")]
+#[case([0, 3, 1, 2], "expected targets to be class indices in 0..3, found 3 in row 0")]
+#[case([0, -1, 1, i32::MAX], "expected targets to be class indices in 0..3, found 2147483647 in row 1")]
 #[case([0, 1, 2, 2], "expected a top-k teacher to name a class once, found 2 twice in row 1")]
 fn classes_that_cannot_be_named_are_refused(#[case] ids: [i32; 4], #[case] message: &str) {
     let error = refused(top_2(), Forward, logits().targets(&ids).target_probs(&[0.25; 4]));
@@ -230,7 +230,10 @@ fn of_a_teacher_beside_labels_rows_that_are_not_ignored_are_looked_at() {
         let inputs = logits().targets(&[-100, 0]).teacher_ids(ids).target_probs(&[f32::NAN, -1.0, 0.5, 0.25]);
         Engine::cpu().evaluate(both(), ForwardBackward, SHAPE, inputs).map_err(|error| error.to_string())
     };
-    assert_eq!(refused(&[0, 1, 0, 3]), Err("expected a class index in 0..3, found 3 in row 1".to_string()));
+    assert_eq!(
+        refused(&[0, 1, 0, 3]),
+        Err("expected teacher_ids to be class indices in 0..3, found 3 in row 1".to_string())
+    );
     let twice = "expected a top-k teacher to name a class once, found 2 twice in row 1";
     assert_eq!(refused(&[0, 0, 2, 2]), Err(twice.to_string()));
     for ids in [[0, 0, 1, 2], [3, -7, 1, 2], [i32::MAX, 0, 1, 2]] {
@@ -318,11 +321,11 @@ fn a_divisor_that_is_no_number_is_refused(#[values(f32::NAN, f32::INFINITY)] div
 }
 
 #[rstest]
-#[case([0, 3], &[], "expected a class index in 0..3, found 3 in row 1")]
-#[case([-1, 7], &[], "expected a class index in 0..3, found -1 in row 0")]
-#[case([-100, 0], &[], "expected a class index in 0..3, found -100 in row 0")]
-#[case([-100, -99], &[5, -100], "expected a class index in 0..3, found -99 in row 1")]
-#[case([i32::MAX, 0], &[i32::MIN], "expected a class index in 0..3, found 2147483647 in row 0")]
+#[case([0, 3], &[], "expected targets to be class indices in 0..3, found 3 in row 1")]
+#[case([-1, 7], &[], "expected targets to be class indices in 0..3, found -1 in row 0")]
+#[case([-100, 0], &[], "expected targets to be class indices in 0..3, found -100 in row 0")]
+#[case([-100, -99], &[5, -100], "expected targets to be class indices in 0..3, found -99 in row 1")]
+#[case([i32::MAX, 0], &[i32::MIN], "expected targets to be class indices in 0..3, found 2147483647 in row 0")]
 fn labels_out_of_range_are_refused(#[case] labels: [i32; 2], #[case] ignore_index: &[i32], #[case] message: &str) {
     let (mut ce, mut focal) = (CrossEntropy::new(), SoftmaxFocal::new(2.0));
     (ce.ignore_index, focal.ignore_index) = (ignore_index.to_vec(), ignore_index.to_vec());

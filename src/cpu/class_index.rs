@@ -1,7 +1,9 @@
-use super::lanes::wide_sum;
-use super::rows::{PerRow, RowOut, Rows, Scratch, Standing};
+use super::labelled::{Formula, Labelled, Outcome};
+use super::lanes::{LANES, wide_sum};
+use super::rows::{Group, GroupOut, PerRow, RowOut, Rows, Scratch, Standing};
+use super::short_rows::ShortRows;
 use super::side;
-use super::softmax::{LogitMap, Softmax};
+use super::softmax::{LogitMap, Softmax, Truth};
 use crate::Side;
 use crate::loss::AnyClassIndex;
 use crate::number::Number;
@@ -16,14 +18,7 @@ pub(super) struct ClassIndex<'a> {
     side: Side,
     /// One factor per class, or one for all.
     factors: &'a [f32],
-    /// The target's share of the loss, and what label smoothing has at every class.
-    target: f64,
-    even: f64,
-    /// `sum_c w_c even`
-    sum_spread: f64,
-    /// z-loss and poly-1, brought to the divisor of the others.
-    z: f64,
-    e1: f64,
+    formula: Formula,
 }
 
 impl<'a> ClassIndex<'a> {
@@ -34,18 +29,15 @@ impl<'a> ClassIndex<'a> {
             [all] => f64::from(*all) * n_classes as f64,
             each => each.iter().copied().map(f64::from).sum(),
         };
-        ClassIndex {
-            per_row,
-            loss,
-            map: LogitMap::of(problem),
-            side: spec.rows().side,
-            factors,
+        let formula = Formula {
             target: shares.target,
             even: shares.even,
             sum_spread: sum_factors * shares.even,
             z: f64::from(spec.rows().z_loss).times(problem.extras_share),
             e1: f64::from(spec.poly1()).times(problem.extras_share),
-        }
+            pytorch: per_row.pytorch,
+        };
+        ClassIndex { per_row, loss, map: LogitMap::of(problem), side: spec.rows().side, factors, formula }
     }
 }
 
@@ -72,16 +64,13 @@ impl Rows for ClassIndex<'_> {
             return out.poison(&self.side);
         };
 
-        let (lse, inv_sum, truth) = (softmax.lse(), softmax.inv_sum, softmax.class(u[t], e.get(t).copied()));
-        let hard = self.factor(t) * self.target;
-        let [loss, dloss_dlog_p] = self.loss.both(truth.log_p, truth.q);
-
+        let truth = softmax.class(u[t], e.get(t).copied());
+        let both = self.loss.both(truth.log_p, truth.q);
+        let row = Labelled { weight, factor: self.factor(t), both, smooth: self.smooth(u, &softmax) };
+        let outcome = self.formula.outcome(&row, &softmax, &truth);
         if let [value, apart @ ..] = out.values {
-            let poly1 = if self.e1 == 0.0 { 0.0 } else { self.e1 * truth.q };
-            let without_z = self.product(hard, loss) + self.smooth(u, &softmax) + poly1;
-            let z_loss = if self.z == 0.0 { 0.0 } else { self.z * lse * lse };
-            *value = (weight * (without_z + z_loss)) as f32;
-            apart.fill((weight * without_z) as f32);
+            *value = outcome.loss as f32;
+            apart.fill(outcome.without_z as f32);
         }
         if let [m, excess] = out.state {
             (*m, *excess) = (softmax.m_logit, softmax.excess as f32);
@@ -91,17 +80,66 @@ impl Rows for ClassIndex<'_> {
             side::write(&self.side, x, &softmax, entropy, Some((t, &truth)), out.side);
         }
         if !out.dlogits.is_empty() {
-            let slope = hard.times(dloss_dlog_p) - truth.p * self.e1;
-            let even = self.sum_spread + 2.0 * self.z * lse;
-            let spread = if self.even == 0.0 { 0.0 } else { self.factor(t) * self.even };
-            let at_t = slope * truth.q + (truth.p.times(even) - spread);
-            self.gradient(n, x, t, [(even - slope) * inv_sum, at_t].map(|g| g * weight), weight, out.dlogits);
+            self.gradient(n, x, t, &outcome, weight, out.dlogits);
         }
     }
 
     fn begins_with_softmax(&self) -> Option<f32> {
         let is_plain = self.map.softcap.is_none() && !self.side.entropy && !self.per_row.reads_state();
         is_plain.then_some(self.map.inv_t)
+    }
+
+    /// Rows that count, whose gradients are exponentials times one number each.
+    #[inline(always)]
+    fn side_by_side(&self, n: usize, x: &Group<'_>, rows: &mut ShortRows, out: GroupOut<'_>) -> u32 {
+        let (formula, map) = (self.formula, self.map);
+        if formula.even != 0.0 || self.side.width() != 0 {
+            return 0;
+        }
+        let mut is_kept = [false; LANES];
+        let (mut t, mut label_x, mut label_e) = ([u32::MAX; LANES], [0.0; LANES], [0.0; LANES]);
+        let [mut weight, mut factor, mut upstream] = [[0.0; LANES]; 3];
+        for i in 0..x.n_rows {
+            let Standing::Kept { weight: row_weight, class } = self.per_row.standing(n + i) else { continue };
+            let Some(from_upstream) = self.per_row.upstream(n + i).factor() else { continue };
+            (t[i], label_x[i], label_e[i]) = (class as u32, x.row(i)[class], rows.classes[class][i]);
+            (weight[i], factor[i], upstream[i]) = (row_weight, self.factor(class), from_upstream);
+            is_kept[i] = !rows.m[i].is_nan();
+        }
+        let [mut log_p, mut p, mut q, mut loss, mut slope] = [[0.0; LANES]; 5];
+        for i in 0..LANES {
+            let truth = rows.lane(i).class(label_x[i], Some(label_e[i]));
+            (log_p[i], p[i], q[i]) = (truth.log_p, truth.p, truth.q);
+        }
+        self.loss.each(&log_p, &q, &mut loss, &mut slope);
+        let [mut value, mut common, mut at_t] = [[0.0; LANES]; 3];
+        for i in 0..LANES {
+            let truth = Truth { log_p: log_p[i], p: p[i], q: q[i] };
+            let row = Labelled { weight: weight[i], factor: factor[i], both: [loss[i], slope[i]], smooth: 0.0 };
+            let (outcome, upstream) =
+                (formula.outcome(&row, &rows.lane(i), &truth), upstream[i] * f64::from(map.inv_t));
+            value[i] = outcome.loss as f32;
+            common[i] = (outcome.common * upstream) as f32;
+            at_t[i] = (outcome.at_t * upstream) as f32;
+        }
+        if out.wants_gradient {
+            for i in 0..LANES {
+                is_kept[i] &= common[i].abs() < f32::INFINITY;
+                common[i] = if is_kept[i] { common[i] } else { 1.0 };
+                t[i] = if is_kept[i] { t[i] } else { u32::MAX };
+            }
+            for (c, e) in (0..).zip(&mut rows.classes[..x.n_classes]) {
+                for i in 0..LANES {
+                    let here = if t[i] == c { u32::MAX } else { 0 };
+                    e[i] = f32::from_bits((at_t[i].to_bits() & here) | ((e[i] * common[i]).to_bits() & !here));
+                }
+            }
+        }
+        out.values.copy_from_slice(&value[..out.values.len()]);
+        for (i, state) in out.state.chunks_exact_mut(2).enumerate().take(x.n_rows) {
+            state.copy_from_slice(&[rows.m[i], rows.excess[i] as f32]);
+        }
+        (0..).zip(is_kept).map(|(i, is_kept)| u32::from(is_kept) << i).sum()
     }
 }
 
@@ -113,32 +151,27 @@ impl ClassIndex<'_> {
         }
     }
 
-    /// A product in which an exactly zero factor wins, unless PyTorch's corners are asked for.
-    fn product(&self, factor: f64, value: f64) -> f64 {
-        if factor == 0.0 && !self.per_row.pytorch { 0.0 } else { factor * value }
-    }
-
     /// `sum_c w_c even (-log p_c)`
     #[inline(always)]
     fn smooth(&self, u: &[f32], softmax: &Softmax) -> f64 {
-        if self.even == 0.0 {
+        let Formula { even, sum_spread, pytorch, .. } = self.formula;
+        if even == 0.0 {
             return 0.0;
         }
-        let (m, inv_t, zero_wins) = (f64::from(softmax.m), f64::from(softmax.inv_t), !self.per_row.pytorch);
+        let (m, inv_t, zero_wins) = (f64::from(softmax.m), f64::from(softmax.inv_t), !pytorch);
         let shifts = match self.factors {
-            [all] => self.product((*all).into(), wide_sum([u], |[u]| (u - m) * inv_t)),
+            [all] => self.formula.product((*all).into(), wide_sum([u], |[u]| (u - m) * inv_t)),
             each => wide_sum([u, each], |[u, w]| if w == 0.0 && zero_wins { 0.0 } else { w * ((u - m) * inv_t) }),
         };
-        self.sum_spread * softmax.log_sum - self.even * shifts
+        sum_spread * softmax.log_sum - even * shifts
     }
 
-    /// From exponentials to `dx_j = e_j common - w_j even`, but `at_t` at the target, through the logit map and times
-    /// what comes from upstream.
+    /// From exponentials to the gradient.
     #[inline(always)]
-    fn gradient(&self, n: usize, x: &[f32], t: usize, [common, at_t]: [f64; 2], weight: f64, dlogits: &mut [f32]) {
+    fn gradient(&self, n: usize, x: &[f32], t: usize, outcome: &Outcome, weight: f64, dlogits: &mut [f32]) {
         let upstream = self.per_row.upstream(n);
         let factor = upstream.factor().unwrap_or(1.0) * f64::from(self.map.inv_t);
-        let [wide_common, wide_even] = [common, self.even * weight].map(|g| g * factor);
+        let [wide_common, wide_even] = [outcome.common, self.formula.even * weight].map(|g| g * factor);
         let [common, even] = [wide_common, wide_even].map(|g| g as f32);
         match self.factors {
             _ if !(common.is_finite() && even.is_finite()) => {
@@ -149,7 +182,7 @@ impl ClassIndex<'_> {
             [w] => dlogits.iter_mut().for_each(|g| *g = *g * common - w * even),
             each => dlogits.iter_mut().zip(each).for_each(|(g, w)| *g = *g * common - w * even),
         }
-        dlogits[t] = (at_t * factor) as f32;
+        dlogits[t] = (outcome.at_t * factor) as f32;
         self.map.through(x, dlogits);
         upstream.finish(dlogits);
     }

@@ -3,8 +3,6 @@
 //! Nothing here is contracted or reordered by a compiler, so results are the same on every processor: which lane a
 //! class enters depends on its index alone.
 
-use super::functions::ln_1p;
-
 /// Numbers that are computed side by side: one AVX-512 register, two of AVX2, four of SSE2 or NEON.
 pub(super) const LANES: usize = 16;
 /// Classes whose terms are added up in f32, 64 in a lane, before f64 takes over.
@@ -94,8 +92,9 @@ pub(super) fn largest(x: &[f32]) -> Option<f32> {
     (m > f32::NEG_INFINITY && across(no_value, |a, b| a | b) == 0).then_some(m)
 }
 
+/// Each lane's largest number yet, and whether one of them was NaN or +inf.
 #[inline(always)]
-fn fold_largest(m: &mut [f32; LANES], no_value: &mut [u32; LANES], chunk: &[f32; LANES]) {
+pub(super) fn fold_largest(m: &mut [f32; LANES], no_value: &mut [u32; LANES], chunk: &[f32; LANES]) {
     for i in 0..LANES {
         m[i] = if chunk[i] > m[i] { chunk[i] } else { m[i] };
         no_value[i] |= if chunk[i] < f32::INFINITY { 0 } else { 1 };
@@ -207,8 +206,9 @@ pub(super) fn exponentials(x: &[f32], m: f32, inv_t: f32, e: &mut [f32]) -> f64 
     sum + (f64::from(n_largest) - 1.0)
 }
 
+/// `exp((x - m)/T)` of a number a lane: those that do not attain `m` join the sums, the others are counted.
 #[inline(always)]
-fn add_exponentials(
+pub(super) fn add_exponentials(
     x: &[f32; LANES],
     m: impl Fn(usize) -> f32,
     inv_t: f32,
@@ -223,66 +223,6 @@ fn add_exponentials(
         ties[i] += 1 & !others;
     }
     e
-}
-
-/// Classes of a row at most that is short: sixteen of those are computed side by side.
-pub(super) const SHORT: usize = 64;
-
-/// [`largest`] and [`exponentials`] of as many as sixteen short rows, a row a lane.
-pub(super) struct ShortRows {
-    /// NaN for a row without a value.
-    pub m: [f32; LANES],
-    pub excess: [f64; LANES],
-    /// `log(1 + excess)`
-    pub log_sum: [f64; LANES],
-    /// `1 / (1 + excess)`
-    pub inv_sum: [f64; LANES],
-    /// Logits, then exponentials, class by class.
-    e: [[f32; LANES]; SHORT],
-}
-
-impl ShortRows {
-    pub fn new() -> Self {
-        let lanes = [0.0; LANES];
-        ShortRows { m: [0.0; LANES], excess: lanes, log_sum: lanes, inv_sum: lanes, e: [[0.0; LANES]; SHORT] }
-    }
-
-    /// Makes `x` row `i`.
-    #[inline(always)]
-    pub fn put(&mut self, i: usize, x: &[f32]) {
-        self.e.iter_mut().zip(x).for_each(|(lanes, &x)| lanes[i] = x);
-    }
-
-    /// The softmaxes of the rows put; lanes without one have what they had before.
-    #[inline(always)]
-    pub fn compute(&mut self, n_classes: usize, inv_t: f32) {
-        let classes = &mut self.e[..n_classes];
-        let (mut m, mut no_value) = ([f32::NEG_INFINITY; LANES], [0; LANES]);
-        for x in &*classes {
-            fold_largest(&mut m, &mut no_value, x);
-        }
-        for i in 0..LANES {
-            m[i] = if no_value[i] == 0 && m[i] > f32::NEG_INFINITY { m[i] } else { f32::NAN };
-        }
-        let (mut sums, mut ties) = ([0.0; LANES], [0; LANES]);
-        for x in classes {
-            *x = add_exponentials(x, |i| m[i], inv_t, &mut sums, &mut ties);
-        }
-        self.m = m;
-        for i in 0..LANES {
-            self.excess[i] = f64::from(sums[i]) + (f64::from(ties[i]) - 1.0);
-        }
-        for i in 0..LANES {
-            self.log_sum[i] = ln_1p(self.excess[i]);
-            self.inv_sum[i] = 1.0 / (1.0 + self.excess[i]);
-        }
-    }
-
-    /// The exponentials of row `i`.
-    #[inline(always)]
-    pub fn exponentials(&self, i: usize, e: &mut [f32]) {
-        e.iter_mut().zip(&self.e).for_each(|(e, lanes)| *e = lanes[i]);
-    }
 }
 
 /// e^x for x <= 0, to 1.5 units; 0 below -86.6, short of the smallest normal numbers. As in `shaders/math.wgsl`.
@@ -353,6 +293,15 @@ mod tests {
                 assert_eq!(found, baseline, "{n} numbers, AVX2");
             }
         }
+    }
+
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let mut bits = Vec::new();
+        super::vectorised(Row { x: &row(5000), bits: &mut bits });
+        let digest = bits.iter().fold(0_u64, |digest, bits| digest.rotate_left(1).wrapping_add(*bits));
+        // Found on x86-64 and on aarch64.
+        assert_eq!(digest, 0x1866_26ab_e6fb_2b02, "{digest:#x}");
     }
 
     #[test]

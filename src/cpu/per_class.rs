@@ -1,3 +1,5 @@
+use super::rows::Group;
+use super::short_rows::ShortRows;
 use crate::{Shape, Storage};
 
 /// A result with one number per class, as far as a run of rows has it.
@@ -67,6 +69,41 @@ impl<'a> PerClass<'a> {
             PerClass::Slabs { .. } | PerClass::Planes(_) => {
                 room.resize(n_classes, 0.0);
                 room
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        matches!(self, PerClass::Rows { tensor, .. } if tensor.is_empty())
+    }
+
+    /// Rows of one number each from `n` on; none where the tensor is not written.
+    #[inline(always)]
+    pub fn rows(&mut self, n: usize, n_rows: usize) -> &mut [f32] {
+        match self {
+            PerClass::Rows { tensor, stride: 1 } if !tensor.is_empty() => &mut tensor[n..n + n_rows],
+            _ => &mut [],
+        }
+    }
+
+    /// Rounds rows from `n` on to what the tensor is stored as, and puts them in their places.
+    #[inline(always)]
+    pub fn store_short_rows(&mut self, n: usize, x: &Group<'_>, rows: &ShortRows, storage: Storage) {
+        match self {
+            PerClass::Rows { tensor, stride } if !tensor.is_empty() => {
+                for i in 0..x.n_rows {
+                    rows.copy_row(i, &mut tensor[(n + i) * *stride..][..x.n_classes]);
+                }
+                for i in n..n + x.n_rows {
+                    self.store(i, x.n_classes, &[], storage);
+                }
+            }
+            PerClass::Rows { .. } | PerClass::Slabs { .. } => {}
+            PerClass::Planes(planes) => {
+                for (plane, lanes) in planes.iter_mut().zip(&rows.classes) {
+                    let places = plane[n..n + x.n_rows].iter_mut();
+                    places.zip(lanes).for_each(|(place, number)| *place = storage.round((*number).into()));
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use super::short_rows::ShortRows;
 use super::side;
 use super::softmax::Softmax;
 use crate::inputs::{Inputs, Numbers, Targets};
@@ -18,6 +19,14 @@ pub(super) struct RowOut<'a> {
     pub state: &'a mut [f32],
     /// Words as kernels write them.
     pub side: &'a mut [u32],
+}
+
+/// The results of [`Rows::side_by_side`].
+pub(super) struct GroupOut<'a> {
+    /// A number a row.
+    pub values: &'a mut [f32],
+    pub state: &'a mut [f32],
+    pub wants_gradient: bool,
 }
 
 impl RowOut<'_> {
@@ -45,10 +54,15 @@ pub(super) trait Rows: Sync {
     /// Row `n`, whose logits are `x`; its softmax may be `found` already, exponentials in place of the gradient.
     fn row(&self, n: usize, x: &[f32], found: Option<Softmax>, scratch: &mut Scratch, out: RowOut<'_>);
 
-    /// 1/T of the softmax that a row begins with, for losses which take it from
-    /// [`super::lanes::ShortRows`].
+    /// 1/T of the softmax that a row begins with, for losses which take it from [`ShortRows`].
     fn begins_with_softmax(&self) -> Option<f32> {
         None
+    }
+
+    /// Short rows from `n` on, whose softmaxes are found, side by side: puts their gradients in their exponentials' place
+    /// if those are wanted. Returns which have their results, a bit each; the others go by [`Rows::row`].
+    fn side_by_side(&self, _n: usize, _x: &Group<'_>, _rows: &mut ShortRows, _out: GroupOut<'_>) -> u32 {
+        0
     }
 }
 
@@ -87,19 +101,47 @@ impl<'a> Reader<'a> {
     where
         'a: 'b,
     {
-        let (first, n_classes) = (shape.place(self.stride, n, 0), shape.n_classes);
+        self.group(shape, n, 1, room).row(0)
+    }
+
+    /// The same for `n_rows` rows from `n` on.
+    #[inline(always)]
+    pub fn group<'b>(&self, shape: &Shape, n: usize, n_rows: usize, room: &'b mut Vec<f32>) -> Group<'b>
+    where
+        'a: 'b,
+    {
+        let n_classes = shape.n_classes;
         match self.numbers {
-            Numbers::F32(numbers) if shape.inner == 1 => return &numbers[first..][..n_classes],
-            _ => {}
+            Numbers::F32(numbers) if shape.inner == 1 => {
+                return Group { numbers: &numbers[n * self.stride..], distance: self.stride, n_rows, n_classes };
+            }
+            _ => room.clear(),
         }
-        let places = (first..).step_by(shape.inner).take(n_classes);
-        room.clear();
-        match self.numbers {
-            Numbers::F32(numbers) => room.extend(places.map(|i| numbers[i])),
-            Numbers::Bf16(numbers) => room.extend(places.map(|i| numbers[i].to_f32())),
-            Numbers::F16(numbers) => room.extend(places.map(|i| numbers[i].to_f32())),
+        for n in n..n + n_rows {
+            let places = (shape.place(self.stride, n, 0)..).step_by(shape.inner).take(shape.n_classes);
+            match self.numbers {
+                Numbers::F32(numbers) => room.extend(places.map(|i| numbers[i])),
+                Numbers::Bf16(numbers) => room.extend(places.map(|i| numbers[i].to_f32())),
+                Numbers::F16(numbers) => room.extend(places.map(|i| numbers[i].to_f32())),
+            }
         }
-        room
+        Group { numbers: room, distance: n_classes, n_rows, n_classes }
+    }
+}
+
+/// Rows that follow each other, classes side by side.
+pub(super) struct Group<'a> {
+    numbers: &'a [f32],
+    /// Elements between rows.
+    distance: usize,
+    pub n_rows: usize,
+    pub n_classes: usize,
+}
+
+impl<'a> Group<'a> {
+    #[inline(always)]
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.numbers[i * self.distance..][..self.n_classes]
     }
 }
 

@@ -1,9 +1,9 @@
 use std::cell::RefCell;
 
-use super::lanes::{LANES, SHORT, ShortRows, Task, vectorised};
+use super::lanes::{LANES, Task, vectorised};
 use super::per_class::{PerClass, split};
-use super::rows::{Reader, RowOut, Rows, Scratch};
-use super::softmax::Softmax;
+use super::rows::{GroupOut, Reader, RowOut, Rows, Scratch};
+use super::short_rows::{SHORT, ShortRows};
 use crate::kernel::Slot;
 use crate::validate::{Extent, Problem};
 
@@ -109,31 +109,38 @@ impl<R: Rows> Task for Run<'_, '_, R> {
         let state_width = if out.state.is_empty() { 0 } else { problem.state_width() };
         let side_width = if out.side.is_empty() { 0 } else { problem.spec().rows().side.width() };
         let parts_width = if out.parts.is_empty() { 0 } else { 3 };
-        let inv_t = rows.begins_with_softmax().filter(|_| n_classes <= SHORT);
-        let mut short_rows = ShortRows::new();
-        for i in 0..n {
-            if let Some(inv_t) = inv_t.filter(|_| i % LANES == 0) {
-                for lane in 0..LANES.min(n - i) {
-                    short_rows.put(lane, logits.row(shape, first + i + lane, x));
+        let mut short_rows = rows.begins_with_softmax().filter(|_| n_classes <= SHORT).map(ShortRows::new);
+        let abreast = if short_rows.is_some() { LANES } else { 1 };
+        for begin in (0..n).step_by(abreast) {
+            let x = logits.group(shape, first + begin, abreast.min(n - begin), x);
+            let mut done = 0;
+            if let Some(short_rows) = &mut short_rows {
+                short_rows.compute(&x);
+                let (values, state) = (values.rows(begin, x.n_rows), &mut out.state[begin * state_width..]);
+                let wants_gradient = !dlogits.is_empty();
+                done = rows.side_by_side(first + begin, &x, short_rows, GroupOut { values, state, wants_gradient });
+                if done != 0 {
+                    dlogits.store_short_rows(begin, &x, short_rows, dlogits_storage);
                 }
-                short_rows.compute(n_classes, inv_t);
             }
-            let row = RowOut {
-                values: values.row(i, n_values, values_room),
-                dlogits: dlogits.row(i, n_classes, dlogits_room),
-                dtargets: dtargets.row(i, n_classes, dtargets_room),
-                parts: &mut out.parts[i * parts_width..][..parts_width],
-                state: &mut out.state[i * state_width..][..state_width],
-                side: &mut out.side[i * side_width..][..side_width],
-            };
-            let found = inv_t.and_then(|inv_t| Softmax::of_short_row(&short_rows, i % LANES, inv_t));
-            if found.is_some() {
-                short_rows.exponentials(i % LANES, row.dlogits);
+            for (lane, i) in (begin..begin + x.n_rows).enumerate().filter(|(lane, _)| done >> lane & 1 == 0) {
+                let row = RowOut {
+                    values: values.row(i, n_values, values_room),
+                    dlogits: dlogits.row(i, n_classes, dlogits_room),
+                    dtargets: dtargets.row(i, n_classes, dtargets_room),
+                    parts: &mut out.parts[i * parts_width..][..parts_width],
+                    state: &mut out.state[i * state_width..][..state_width],
+                    side: &mut out.side[i * side_width..][..side_width],
+                };
+                let found = short_rows.as_ref().and_then(|short_rows| {
+                    short_rows.copy_row(lane, row.dlogits);
+                    short_rows.softmax(lane)
+                });
+                rows.row(first + i, x.row(lane), found, scratch, row);
+                values.store(i, n_values, values_room, values_storage);
+                dlogits.store(i, n_classes, dlogits_room, dlogits_storage);
+                dtargets.store(i, n_classes, dtargets_room, dtargets_storage);
             }
-            rows.row(first + i, logits.row(shape, first + i, x), found, scratch, row);
-            values.store(i, n_values, values_room, values_storage);
-            dlogits.store(i, n_classes, dlogits_room, dlogits_storage);
-            dtargets.store(i, n_classes, dtargets_room, dtargets_storage);
         }
         ROOMS.set(rooms);
     }

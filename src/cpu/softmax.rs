@@ -1,5 +1,5 @@
 use super::functions::{ln_1p, sech_squared, tanh};
-use super::lanes::{ShortRows, all_ordered, exp_nonpositive, exponentials, largest, sum};
+use super::lanes::{all_ordered, exp_nonpositive, exponentials, largest, sum};
 use crate::validate::Problem;
 
 /// A row's softmax as the pair `(m, D)`: the maximum, and the sum of `exp((x_c - m)/T)` over all classes but one that
@@ -19,13 +19,6 @@ pub(super) struct Softmax {
 }
 
 impl Softmax {
-    /// None for a row without a value.
-    #[inline(always)]
-    pub fn of_short_row(rows: &ShortRows, i: usize, inv_t: f32) -> Option<Softmax> {
-        let (m, excess, log_sum, inv_sum) = (rows.m[i], rows.excess[i], rows.log_sum[i], rows.inv_sum[i]);
-        (!m.is_nan()).then_some(Softmax { m_logit: m, m, excess, log_sum, inv_sum, inv_t })
-    }
-
     /// `log sum_c exp(x_c/T)`
     pub fn lse(&self) -> f64 {
         f64::from(self.m) * f64::from(self.inv_t) + self.log_sum

@@ -91,6 +91,8 @@ pub(crate) trait AnyClassIndex: Sync {
     fn dloss_dlog_p(&self, log_p: Real, q: Real) -> Real;
     /// Loss and slope.
     fn both(&self, log_p: f64, q: f64) -> [f64; 2];
+    /// The same of several rows.
+    fn each(&self, log_p: &[f64], q: &[f64], loss: &mut [f64], slope: &mut [f64]);
 }
 
 impl<M: ClassIndexMaths> AnyClassIndex for M {
@@ -102,6 +104,12 @@ impl<M: ClassIndexMaths> AnyClassIndex for M {
     }
     fn both(&self, log_p: f64, q: f64) -> [f64; 2] {
         [ClassIndexMaths::loss(self, log_p, q), ClassIndexMaths::dloss_dlog_p(self, log_p, q)]
+    }
+    fn each(&self, log_p: &[f64], q: &[f64], loss: &mut [f64], slope: &mut [f64]) {
+        let results = loss.iter_mut().zip(slope);
+        for ((log_p, q), (loss, slope)) in log_p.iter().zip(q).zip(results) {
+            [*loss, *slope] = self.both(*log_p, *q);
+        }
     }
 }
 

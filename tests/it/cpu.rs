@@ -2,9 +2,10 @@
 //! and an output's memory used again.
 
 use rayon::ThreadPoolBuilder;
+use rstest::rstest;
 use surprisal::{
-    CrossEntropy, Distillation, Engine, Form, Inputs, JensenShannon, KlDivergence, NegativeLogLikelihood, Output, Pass,
-    Reduction, RowWeights, Shape,
+    CrossEntropy, Distillation, Engine, Form, Inputs, JensenShannon, KlDivergence, Loss, NegativeLogLikelihood, Output,
+    Pass, Reduction, RowWeights, Shape, Side, SoftmaxFocal,
 };
 
 use crate::losses::check;
@@ -126,4 +127,42 @@ fn a_rows_upstream_gradient_changes_no_bit_of_another() {
     let of_others = |output: Output| output.dlogits.expect("the pass has a gradient")[..8 * 50].to_vec();
     assert_eq!(plain.values, infinite.values);
     assert_eq!(of_others(plain), of_others(infinite));
+}
+
+/// Short rows are computed side by side unless side outputs are wanted; rows without a value, ignored ones and such as
+/// have an upstream gradient that is no number go by themselves between them.
+#[rstest]
+fn rows_side_by_side_have_the_bits_of_rows_by_themselves(#[values(1, 2, 3, 5, 10, 31, 64, 65)] n_classes: usize) {
+    let weights: Vec<f32> = (0..n_classes).map(|c| c as f32 / 4.0).collect();
+    let (ce, focal) = (CrossEntropy::new().ignore_index(-100), SoftmaxFocal::new(2.0).ignore_index(-100));
+    let side = Side::new().argmax();
+    let cross_entropies = [
+        ce.clone(),
+        ce.clone().class_weights(weights).row_weights(RowWeights::Scale),
+        ce.clone().temperature(2.5).z_loss(0.25).poly1(-0.5),
+        ce.label_smoothing(0.1),
+    ];
+    let cross_entropies = cross_entropies.map(|loss| loss.reduction(Reduction::None));
+    let pairs = cross_entropies.map(|loss| [loss.clone(), loss.side(side)].map(Loss::from));
+    let focal = focal.reduction(Reduction::None);
+    let pairs = pairs.into_iter().chain([[focal.clone(), focal.side(side)].map(Loss::from)]);
+    for pair in pairs {
+        let [together, alone] = pair.map(|loss| {
+            let mut case = random_case(loss, Batch::new(37, n_classes).deviation(3.0));
+            case.logits[5 * n_classes] = f32::NAN;
+            case.logits[21 * n_classes..][..n_classes].fill(f32::NEG_INFINITY);
+            let labels = case.labels.as_mut().expect("class indices");
+            (labels[0], labels[17], labels[36]) = (-100, -100, 0);
+            let dloss = (0..37).map(|n| if n % 11 == 7 { f32::INFINITY } else { n as f32 / 8.0 - 2.0 });
+            let case = case.dloss(&dloss.collect::<Vec<_>>());
+            PASSES.map(|pass| {
+                let mut output = evaluate(&case, pass);
+                output.side = None;
+                output
+            })
+        });
+        for (pass, (together, alone)) in PASSES.iter().zip(together.iter().zip(&alone)) {
+            assert_eq!(bits(together), bits(alone), "{pass:?}, {n_classes} classes");
+        }
+    }
 }

@@ -89,48 +89,19 @@ impl Rows for ClassIndex<'_> {
         is_plain.then_some(self.map.inv_t)
     }
 
-    /// Rows that count, whose gradients are exponentials times one number each.
+    /// Rows that count and are not smoothed, whose gradients are exponentials times one number each.
     #[inline(always)]
     fn side_by_side(&self, n: usize, x: &Group<'_>, rows: &mut ShortRows, out: GroupOut<'_>) -> u32 {
-        let (formula, map) = (self.formula, self.map);
-        if formula.even != 0.0 || self.side.width() != 0 {
+        if self.formula.even != 0.0 || self.side.width() != 0 {
             return 0;
         }
-        let mut is_kept = [false; LANES];
-        let (mut t, mut label_x, mut label_e) = ([u32::MAX; LANES], [0.0; LANES], [0.0; LANES]);
-        let [mut weight, mut factor, mut upstream] = [[0.0; LANES]; 3];
-        for i in 0..x.n_rows {
-            let Standing::Kept { weight: row_weight, class } = self.per_row.standing(n + i) else { continue };
-            let Some(from_upstream) = self.per_row.upstream(n + i).factor() else { continue };
-            (t[i], label_x[i], label_e[i]) = (class as u32, x.row(i)[class], rows.classes[class][i]);
-            (weight[i], factor[i], upstream[i]) = (row_weight, self.factor(class), from_upstream);
-            is_kept[i] = !rows.m[i].is_nan();
-        }
-        let [mut log_p, mut p, mut q, mut loss, mut slope] = [[0.0; LANES]; 5];
-        for i in 0..LANES {
-            let truth = rows.lane(i).class(label_x[i], Some(label_e[i]));
-            (log_p[i], p[i], q[i]) = (truth.log_p, truth.p, truth.q);
-        }
-        self.loss.each(&log_p, &q, &mut loss, &mut slope);
-        let [mut value, mut common, mut at_t] = [[0.0; LANES]; 3];
-        for i in 0..LANES {
-            let truth = Truth { log_p: log_p[i], p: p[i], q: q[i] };
-            let row = Labelled { weight: weight[i], factor: factor[i], both: [loss[i], slope[i]], smooth: 0.0 };
-            let (outcome, upstream) =
-                (formula.outcome(&row, &rows.lane(i), &truth), upstream[i] * f64::from(map.inv_t));
-            value[i] = outcome.loss as f32;
-            common[i] = (outcome.common * upstream) as f32;
-            at_t[i] = (outcome.at_t * upstream) as f32;
-        }
+        let mut labels = self.labels(n, x, rows);
+        let [value, mut common, at_t] = self.outcomes(&labels, rows);
         if out.wants_gradient {
-            for i in 0..LANES {
-                is_kept[i] &= common[i].abs() < f32::INFINITY;
-                common[i] = if is_kept[i] { common[i] } else { 1.0 };
-                t[i] = if is_kept[i] { t[i] } else { u32::MAX };
-            }
+            labels.keep(&mut common);
             for (c, e) in (0..).zip(&mut rows.classes[..x.n_classes]) {
                 for i in 0..LANES {
-                    let here = if t[i] == c { u32::MAX } else { 0 };
+                    let here = if labels.t[i] == c { u32::MAX } else { 0 };
                     e[i] = f32::from_bits((at_t[i].to_bits() & here) | ((e[i] * common[i]).to_bits() & !here));
                 }
             }
@@ -139,11 +110,77 @@ impl Rows for ClassIndex<'_> {
         for (i, state) in out.state.chunks_exact_mut(2).enumerate().take(x.n_rows) {
             state.copy_from_slice(&[rows.m[i], rows.excess[i] as f32]);
         }
-        (0..).zip(is_kept).map(|(i, is_kept)| u32::from(is_kept) << i).sum()
+        (0..).zip(labels.t).map(|(i, t)| u32::from(t != NO_LABEL) << i).sum()
+    }
+}
+
+/// Of sixteen rows side by side those that count: their labels, and what these say of them.
+struct Labels {
+    /// [`NO_LABEL`] for a row that goes by itself.
+    t: [u32; LANES],
+    /// The label's logit and its exponential.
+    x: [f32; LANES],
+    e: [f32; LANES],
+    weight: [f64; LANES],
+    /// Of the label's class.
+    factor: [f64; LANES],
+    /// What comes from upstream, over the divisor.
+    upstream: [f64; LANES],
+}
+
+const NO_LABEL: u32 = u32::MAX;
+
+impl Labels {
+    /// Leaves out rows whose exponentials would be multiplied by what is no number; theirs and those of rows left out
+    /// before stay as they are.
+    #[inline(always)]
+    fn keep(&mut self, common: &mut [f32; LANES]) {
+        for i in 0..LANES {
+            let is_kept = self.t[i] != NO_LABEL && common[i].abs() < f32::INFINITY;
+            self.t[i] = if is_kept { self.t[i] } else { NO_LABEL };
+            common[i] = if is_kept { common[i] } else { 1.0 };
+        }
     }
 }
 
 impl ClassIndex<'_> {
+    #[inline(always)]
+    fn labels(&self, n: usize, x: &Group<'_>, rows: &ShortRows) -> Labels {
+        let (floats, doubles) = ([0.0; LANES], [0.0; LANES]);
+        let mut labels =
+            Labels { t: [NO_LABEL; LANES], x: floats, e: floats, weight: doubles, factor: doubles, upstream: doubles };
+        for i in (0..x.n_rows).filter(|&i| !rows.m[i].is_nan()) {
+            let Standing::Kept { weight, class } = self.per_row.standing(n + i) else { continue };
+            let Some(upstream) = self.per_row.upstream(n + i).factor() else { continue };
+            (labels.t[i], labels.x[i], labels.e[i]) = (class as u32, x.row(i)[class], rows.classes[class][i]);
+            (labels.weight[i], labels.factor[i], labels.upstream[i]) = (weight, self.factor(class), upstream);
+        }
+        labels
+    }
+
+    /// Of each row the loss, what its exponentials are multiplied by, and its gradient at the label.
+    #[inline(always)]
+    fn outcomes(&self, labels: &Labels, rows: &ShortRows) -> [[f32; LANES]; 3] {
+        let [mut log_p, mut p, mut q, mut loss, mut slope] = [[0.0; LANES]; 5];
+        for i in 0..LANES {
+            let truth = rows.lane(i).class(labels.x[i], Some(labels.e[i]));
+            (log_p[i], p[i], q[i]) = (truth.log_p, truth.p, truth.q);
+        }
+        self.loss.each(&log_p, &q, &mut loss, &mut slope);
+        let (formula, inv_t) = (self.formula, f64::from(self.map.inv_t));
+        let [mut value, mut common, mut at_t] = [[0.0; LANES]; 3];
+        for i in 0..LANES {
+            let truth = Truth { log_p: log_p[i], p: p[i], q: q[i] };
+            let (weight, factor, both) = (labels.weight[i], labels.factor[i], [loss[i], slope[i]]);
+            let outcome = formula.outcome(&Labelled { weight, factor, both, smooth: 0.0 }, &rows.lane(i), &truth);
+            let upstream = labels.upstream[i] * inv_t;
+            value[i] = outcome.loss as f32;
+            common[i] = (outcome.common * upstream) as f32;
+            at_t[i] = (outcome.at_t * upstream) as f32;
+        }
+        [value, common, at_t]
+    }
+
     fn factor(&self, c: usize) -> f64 {
         match self.factors {
             [all] => (*all).into(),

@@ -1,5 +1,5 @@
 use super::functions::ln_1p;
-use super::lanes::{LANES, add_exponentials, fold_largest};
+use super::lanes::{LANES, add_exponentials};
 use super::rows::Group;
 use super::softmax::Softmax;
 
@@ -99,5 +99,14 @@ impl ShortRows {
                 four[k] = lanes[k][i];
             }
         }
+    }
+}
+
+/// Each lane's largest number yet, and whether one of them was NaN or +inf.
+#[inline(always)]
+fn fold_largest(m: &mut [f32; LANES], no_value: &mut [u32; LANES], chunk: &[f32; LANES]) {
+    for i in 0..LANES {
+        m[i] = if chunk[i] > m[i] { chunk[i] } else { m[i] };
+        no_value[i] |= if chunk[i] < f32::INFINITY { 0 } else { 1 };
     }
 }

@@ -135,10 +135,10 @@ impl Labels {
     /// before stay as they are.
     #[inline(always)]
     fn keep(&mut self, common: &mut [f32; LANES]) {
-        for i in 0..LANES {
-            let is_kept = self.t[i] != NO_LABEL && common[i].abs() < f32::INFINITY;
-            self.t[i] = if is_kept { self.t[i] } else { NO_LABEL };
-            common[i] = if is_kept { common[i] } else { 1.0 };
+        for (t, common) in self.t.iter_mut().zip(common) {
+            let is_kept = *t != NO_LABEL && common.abs() < f32::INFINITY;
+            *t = if is_kept { *t } else { NO_LABEL };
+            *common = if is_kept { *common } else { 1.0 };
         }
     }
 }

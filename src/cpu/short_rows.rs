@@ -7,16 +7,17 @@ use super::softmax::Softmax;
 pub(super) const SHORT: usize = 64;
 
 /// Softmaxes of as many as sixteen short rows, a row a lane: what [`super::lanes::largest`] and
-/// [`super::lanes::exponentials`] find of one.
+/// [`super::lanes::exponentials`] find of one. In this order every array begins a cache line.
+#[repr(C, align(64))]
 pub(super) struct ShortRows {
+    /// Logits, then exponentials, class by class.
+    pub classes: [[f32; LANES]; SHORT],
     /// NaN for a row without a value.
     pub m: [f32; LANES],
     pub excess: [f64; LANES],
     log_sum: [f64; LANES],
     inv_sum: [f64; LANES],
     inv_t: f32,
-    /// Logits, then exponentials, class by class.
-    pub classes: [[f32; LANES]; SHORT],
 }
 
 impl ShortRows {

@@ -1,19 +1,8 @@
 //! Where a lane has kept its tiles, the second read of a row is of registers.
 
 fn completed(lane: Lane, place: Place, row: Row) -> Row {
-    if (KEPT_CLASSES == 0u) {
-        return with_terms(row, row_terms(lane, place, row));
-    }
-    var block = with_kept(TileTerms(), 0u, place, row);
-    if (KEPT_CLASSES > 4u) {
-        block = with_kept(block, 4u, place, row);
-    }
-    if (KEPT_CLASSES > 8u) {
-        block = with_kept(block, 8u, place, row);
-    }
-    if (KEPT_CLASSES > 12u) {
-        block = with_kept(block, 12u, place, row);
-    }
+    var block = TileTerms();
+    block = with_kept(block, EACH_TILE, place, row);
     return with_terms(row, joined_terms(lane, with_block(Terms(0f, 0f), block)));
 }
 

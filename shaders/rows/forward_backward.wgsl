@@ -14,7 +14,7 @@ fn forward_backward(builtins: Builtins, @builtin(workgroup_id) workgroup_id: vec
     write_side(place, truth, row, sums);
     // 3. The gradient, a second pass while the row is still in cache.
     before_overwriting();
-    var terms = second_pass(place, row, weight);
+    var terms = write_dlogits(place, row, weight);
     // 4. The loss.
     if (LOSS_FROM_GRADIENT_PASS) {
         terms = reduce_Total(lane, Total(terms, 0u), LANES).sum;

@@ -1,8 +1,8 @@
-//! The first pass over a row; where a lane has few tiles they stay in registers for the second.
+//! The first pass over a row of which a lane has few tiles: they stay in registers for the second. A line that names
+//! EACH_TILE stands for as many as the lane has tiles, with the first class of each among the lane's.
 
-/// Classes in the tiles of a lane that keeps them, four tiles at most; those of the row where one lane has it all. 0: the
-/// lane reads them again.
-override KEPT_CLASSES: u32 = 0u;
+/// Classes in the tiles of a lane; those of the row where one lane has it all.
+override KEPT_CLASSES: u32 = 4u;
 
 /// Found by constants alone: an array with other indices is memory to most compilers.
 var<private> kept: array<array<Element, 4>, 4>;
@@ -12,19 +12,8 @@ alias Block = array<Sums, 4>;
 fn row_sums(lane: Lane, place: Place, truth: Truth, weight: u32) -> Sums {
     look_out_for(truth);
     let row_end = select(place.end, 0u, is_settled(truth) || is_zero(weight));
-    if (KEPT_CLASSES == 0u) {
-        return reduce_Sums(lane, lane_sums(place, row_end, EMPTY), LANES);
-    }
-    var block = keep(0u, Block(EMPTY, EMPTY, EMPTY, EMPTY), place, row_end);
-    if (KEPT_CLASSES > 4u) {
-        block = keep(4u, block, place, row_end);
-    }
-    if (KEPT_CLASSES > 8u) {
-        block = keep(8u, block, place, row_end);
-    }
-    if (KEPT_CLASSES > 12u) {
-        block = keep(12u, block, place, row_end);
-    }
+    var block = Block(EMPTY, EMPTY, EMPTY, EMPTY);
+    block = keep(EACH_TILE, block, place, row_end);
     let own = merge_Sums(merge_Sums(block[0], block[1]), merge_Sums(block[2], block[3]));
     return reduce_Sums(lane, own, LANES);
 }

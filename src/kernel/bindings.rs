@@ -186,7 +186,7 @@ impl Kernel {
             Program::CountErrors => names.push("TERMS_PER_LANE"),
         }
         names.extend(self.scales_upstream().then_some("UPSTREAM"));
-        names.extend(self.keeps_tiles().then_some("KEPT_CLASSES"));
+        names.extend((self.kept_tiles > 0).then_some("KEPT_CLASSES"));
         names.extend(self.bindings().iter().filter_map(|binding| binding.storage));
         names
     }
@@ -197,12 +197,13 @@ impl Kernel {
     }
 
     /// Whether a row's tiles may be named one by one, and stay in registers from the pass that sums over them to the one
-    /// that writes the gradient.
-    pub(crate) fn keeps_tiles(&self) -> bool {
+    /// that writes the gradient. Those of a top-k teacher are long texts.
+    pub(crate) fn may_keep_tiles(&self) -> bool {
         let Program::Loss { family, entry: Entry::Forward | Entry::ForwardBackward, .. } = self.program else {
             return false;
         };
         match family {
+            _ if family.is_top_k() => false,
             Family::ClassIndex | Family::RowEntropy | Family::Distillation { .. } => true,
             Family::Distribution { terms, .. } => terms != Terms::PerElement,
             Family::Softmax | Family::GivenLogProb | Family::Elementwise => false,

@@ -24,7 +24,7 @@ pub(crate) struct Constants {
     pub empty_mean_is_zero: bool,
     pub pytorch_corners: bool,
     pub terms_per_lane: u32,
-    /// Classes in the tiles that a lane keeps from its first pass to its second; 0: it reads them again.
+    /// Classes in the tiles that a lane keeps from its first pass to its second, if its kernel does.
     pub kept_classes: u32,
     pub subgroup_sizes: (u32, u32),
     /// By slot, where the kernel leaves it open.

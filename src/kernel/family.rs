@@ -45,7 +45,13 @@ pub(super) fn shuffles(family: Family, values: Values) -> Vec<Fragment> {
 }
 
 /// The family's machinery, the loss's own file, and the way through the data.
-pub(super) fn family_fragments(family: Family, loss: &'static str, entry: Entry, values: Values) -> Vec<Fragment> {
+pub(super) fn family_fragments(
+    family: Family,
+    loss: &'static str,
+    entry: Entry,
+    values: Values,
+    keeps_tiles: bool,
+) -> Vec<Fragment> {
     let mut list = row_maths(family, loss, entry, values);
     list.push(loss_fragment(loss));
     list.extend(truth_fragments(family, entry));
@@ -57,7 +63,7 @@ pub(super) fn family_fragments(family: Family, loss: &'static str, entry: Entry,
         Family::GivenLogProb => list.extend(given_log_prob_fragments(entry)),
         Family::Elementwise => list.extend(elementwise_fragments(loss, entry, values)),
         Family::Distribution { terms: Terms::PerElement, .. } => list.extend(each_fragments(entry)),
-        _ => list.extend(rows_fragments(family, entry, values)),
+        _ => list.extend(rows_fragments(family, entry, values, keeps_tiles)),
     }
     list
 }
@@ -94,23 +100,28 @@ pub(super) fn row_maths(family: Family, loss: &'static str, entry: Entry, values
     }
 }
 
-fn rows_fragments(family: Family, entry: Entry, values: Values) -> Vec<Fragment> {
-    let gradient = fragment!("rows/gradient.wgsl");
+fn rows_fragments(family: Family, entry: Entry, values: Values, keeps_tiles: bool) -> Vec<Fragment> {
+    let (tile, read_again) = (fragment!("rows/gradient_tile.wgsl"), fragment!("rows/gradient.wgsl"));
     let dtargets = match family.has_teacher_gradient() {
         true if !entry.writes_gradient() => fragment!("distribution/forward_of_dtargets.wgsl"),
         true => fragment!("distribution/dtargets.wgsl"),
         false => fragment!("rows/no_dtargets.wgsl"),
     };
     let sums = [LANE_SUMS, fragment!("rows/sums.wgsl")];
-    let whole = [LANE_SUMS, fragment!("rows/kept_tiles.wgsl")];
-    let (reads, value, forward) = (reads(family, entry), value_fragment(family), fragment!("rows/forward.wgsl"));
+    let (whole, gradient): (&[_], _) = match keeps_tiles {
+        true => (&[fragment!("rows/kept_tiles.wgsl")], fragment!("rows/kept_gradient.wgsl")),
+        false => (&sums, read_again),
+    };
+    let reads = reads(family, entry, keeps_tiles);
+    let (value, forward) = (value_fragment(family), fragment!("rows/forward.wgsl"));
     let way = match entry {
-        Entry::Forward => [&whole[..], reads, &[value, forward]].concat(),
+        Entry::Forward => [whole, reads, &[value, forward]].concat(),
         Entry::ForwardBackward => {
-            let way = [value, gradient, fragment!("rows/second_pass.wgsl"), fragment!("rows/forward_backward.wgsl")];
-            [&whole[..], reads, &way].concat()
+            [whole, reads, &[value, tile, gradient, fragment!("rows/forward_backward.wgsl")]].concat()
         }
-        Entry::Backward | Entry::BackwardGathered => vec![gradient, ROW_FROM_STATE, fragment!("rows/backward.wgsl")],
+        Entry::Backward | Entry::BackwardGathered => {
+            vec![tile, read_again, ROW_FROM_STATE, fragment!("rows/backward.wgsl")]
+        }
         Entry::Accumulate => [&sums[..], kept_sums(family), &[ACCUMULATE]].concat(),
         Entry::AddTerms => vec![terms_fragment(family), fragment!("rows/row_from_sums.wgsl"), ADD_TERMS],
         Entry::Finish | Entry::FinishTerms => [&[SAVED_SUMS], reads, &[value, forward]].concat(),
@@ -156,18 +167,19 @@ pub(super) fn reads_of_part(divergence: Family, entry: Entry) -> &'static [Fragm
         Entry::AddTerms => &[LANE_TERMS],
         // What a lane keeps of a sum is for both parts.
         Entry::Forward | Entry::ForwardBackward if reads_twice => &[LANE_TERMS, SECOND_READ],
-        _ => reads(divergence, entry),
+        _ => reads(divergence, entry, false),
     }
 }
 
 /// How often a row is read before its gradient; a distillation's second part brings its own way.
-fn reads(family: Family, entry: Entry) -> &'static [Fragment] {
+fn reads(family: Family, entry: Entry, keeps_tiles: bool) -> &'static [Fragment] {
     match family {
         Family::Distillation { .. } => &[],
         _ if entry == Entry::FinishTerms => &[SAVED_TERMS],
-        Family::Distribution { terms: Terms::Normalised, .. } => {
+        Family::Distribution { terms: Terms::Normalised, .. } if keeps_tiles => {
             &[LANE_TERMS, fragment!("distribution/kept_terms.wgsl")]
         }
+        Family::Distribution { terms: Terms::Normalised, .. } => &[LANE_TERMS, SECOND_READ],
         _ => &[fragment!("rows/one_read.wgsl")],
     }
 }

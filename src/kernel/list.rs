@@ -2,11 +2,12 @@
 
 use super::bindings::reads_targets;
 use super::losses::LOSSES;
-use super::{Access, Entry, Gradient, Kernel, Program, Values, Variant, Width};
+use super::{Access, Entry, Gradient, KEPT_TILES, Kernel, Program, Values, Variant, Width};
 use crate::loss::{Family, Form, Pass, Terms};
 
 impl Kernel {
-    /// Every kernel there is: what a test can hold against naga, and a script against a browser's compiler.
+    /// Every kernel there is: what a test can hold against naga, and a script against a browser's compiler. Of those that
+    /// keep tiles the one that keeps most, which has all that is in the others.
     pub fn all() -> Vec<Kernel> {
         let mut kernels = Vec::new();
         for program in Program::all() {
@@ -14,7 +15,11 @@ impl Kernel {
                 for width in program.widths(variant) {
                     for access in [Access::Split, Access::Arena] {
                         for &gradient in program.gradients() {
-                            kernels.push(Kernel { program, variant, width: *width, access, gradient });
+                            let kernel = Kernel { program, variant, width: *width, access, gradient, kept_tiles: 0 };
+                            kernels.push(kernel);
+                            if kernel.may_keep_tiles() {
+                                kernels.push(Kernel { kept_tiles: KEPT_TILES, ..kernel });
+                            }
                         }
                     }
                 }

@@ -31,7 +31,13 @@ pub struct Kernel {
     pub access: Access,
     /// Where the gradient goes.
     pub gradient: Gradient,
+    /// Tiles of four classes that a lane keeps in registers from its first pass over a row to the second; 0: it reads
+    /// the row again.
+    pub kept_tiles: u32,
 }
+
+/// The most tiles that a lane keeps.
+pub(crate) const KEPT_TILES: u32 = 4;
 
 /// What a kernel computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -309,6 +315,9 @@ impl Kernel {
         }
         if self.gradient == Gradient::InPlace {
             label += "/in_place";
+        }
+        if self.kept_tiles > 0 {
+            label += &format!("/kept{}", self.kept_tiles);
         }
         label
     }

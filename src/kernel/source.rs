@@ -1,5 +1,6 @@
 //! A kernel's text: fragments in their order, one file after the other.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::family::{
@@ -18,7 +19,7 @@ impl Kernel {
             writeln!(source, "// ---- shaders/{}\n{text}", fragment.path).expect("a String takes all that is written");
         };
         for fragment in self.fragments() {
-            push(fragment, fragment.text);
+            push(fragment, &self.each_tile(fragment.text));
         }
         for Part { name, outside, fragments } in self.parts() {
             let texts: Vec<_> = fragments.iter().map(|fragment| fragment.text).collect();
@@ -41,6 +42,20 @@ impl Kernel {
             push(reduce, &reduce.text.replace("MONOID", monoid));
         }
         source
+    }
+
+    /// With a line for each tile that a lane keeps in the place of one that names `EACH_TILE`.
+    fn each_tile(&self, text: &'static str) -> Cow<'static, str> {
+        const NAME: &str = "EACH_TILE";
+        if self.kept_tiles == 0 || !text.contains(NAME) {
+            return text.into();
+        }
+        let first_classes = (0..self.kept_tiles).map(|tile| format!("{}u", 4 * tile)).collect::<Vec<_>>();
+        let line = |line: &str| match line.contains(NAME) && !line.starts_with("//") {
+            true => first_classes.iter().map(|c| line.replace(NAME, c) + "\n").collect(),
+            false => format!("{line}\n"),
+        };
+        text.lines().map(line).collect::<String>().into()
     }
 
     fn binding_text(&self) -> String {
@@ -156,7 +171,7 @@ impl Kernel {
                 if self.variant == Variant::Subgroup && self.monoids().contains(&"Mass") {
                     list.push(MASS_SHUFFLE);
                 }
-                list.extend(family_fragments(family, loss, entry, values));
+                list.extend(family_fragments(family, loss, entry, values, self.kept_tiles > 0));
                 if self.weighs_rows() {
                     list.push(ROW_WEIGHTS);
                     if entry.writes_values() {

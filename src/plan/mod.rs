@@ -322,6 +322,7 @@ impl Builder<'_> {
             width: Width::One,
             access: Access::Split,
             gradient: Gradient::Separate,
+            kept_tiles: 0,
         }
     }
 

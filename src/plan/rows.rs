@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::classes::{TERMS_WIDTH, TRUTH_WIDTH};
 use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
 use crate::inputs::Broadcast;
-use crate::kernel::{Binding, Constants, Entry, Gradient, Kernel, Program, Slot, Upstream, Values, Variant, Width};
+use crate::kernel::{
+    Binding, Constants, Entry, Gradient, KEPT_TILES, Kernel, Program, Slot, Upstream, Values, Variant, Width,
+};
 use crate::loss::Family;
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
@@ -14,8 +16,6 @@ use crate::{Shape, Storage};
 /// Rows a flat elementwise tensor is read as have this many elements: few enough that the rows of a workgroup fit the
 /// smallest bindings, since a window that cuts a workgroup short would change the bits of a sum over the batch.
 const FLAT_ROW: usize = 256;
-/// Tiles that a lane keeps in registers at most.
-const KEPT_TILES: u32 = 4;
 
 /// The rows of a loss, as its kernel sees them: `outer` slabs of `inner` rows.
 pub(super) struct Rows {
@@ -116,15 +116,6 @@ impl Rows {
     }
 }
 
-/// Classes in the tiles of a lane, if those are few enough to be kept.
-fn kept_classes(n_classes: usize, lanes: u32) -> u32 {
-    match (n_classes as u32).div_ceil(4 * lanes) {
-        tiles if tiles > KEPT_TILES => 0,
-        _ if lanes == 1 => n_classes as u32,
-        tiles => 4 * tiles,
-    }
-}
-
 impl Builder<'_> {
     /// Launches passes over whole rows, of which the first leaves the partial sums returned, if the output is a scalar;
     /// none, and nothing is launched, where slabs have to be cut along their classes.
@@ -196,9 +187,11 @@ impl Builder<'_> {
             _ => lanes(rows.n_classes, rows.inner, self.caps),
         };
         let mut constants = self.constants(lanes);
-        if kernel.keeps_tiles() && !self.problem.spec().family().is_top_k() {
-            constants.kept_classes = kept_classes(rows.n_classes, lanes);
-        }
+        constants.kept_classes = match (kernel.kept_tiles, lanes) {
+            (0, _) => 0,
+            (_, 1) => rows.n_classes as u32,
+            (tiles, _) => 4 * tiles,
+        };
         constants.element_weights = self.placement.weights.is_some();
         constants.upstream = match self.problem.extent() {
             _ if !self.placement.has(Slot::Dloss) => Upstream::None,
@@ -266,6 +259,9 @@ impl Builder<'_> {
         if self.placement.in_place && entry.writes_gradient() {
             kernel.gradient = Gradient::InPlace;
         }
+        if kernel.may_keep_tiles() {
+            kernel.kept_tiles = self.kept_tiles(rows);
+        }
         let strides = [rows.logits_stride, rows.targets_stride, rows.dlogits_stride, rows.dtargets_stride];
         let bindings = kernel.bindings();
         let is_f32 = bindings.iter().all(|binding| self.storage(binding.slot) == Storage::F32);
@@ -289,6 +285,12 @@ impl Builder<'_> {
         }
         kernel.width = wider.iter().find(fits).map_or(any, |&(width, ..)| width);
         kernel
+    }
+
+    /// Tiles of a lane, if those are few enough to be kept.
+    fn kept_tiles(&self, rows: &Rows) -> u32 {
+        let tiles = (rows.n_classes as u32).div_ceil(4 * lanes(rows.n_classes, rows.inner, self.caps));
+        if tiles > KEPT_TILES { 0 } else { tiles }
     }
 
     /// The kernel that reads planes `[outer, C, inner]`, of one position if need be.

@@ -17,10 +17,7 @@ const CHECKS: &[fn(&Parsed)] = &[
     interface::the_second_part_of_a_sum_reads_its_options_alone,
     interface::what_lanes_share_fits_the_default_limit,
     params::params_are_the_same_bytes_on_both_sides,
-    translation::every_kernel_translates_to_spirv_for_vulkan,
-    translation::every_kernel_translates_to_msl_for_metal,
-    translation::every_kernel_translates_to_hlsl_for_direct3d,
-    translation::every_kernel_translates_to_glsl_es_3_10,
+    translation::every_kernel_translates,
     validation::no_kernel_validates_with_less,
 ];
 

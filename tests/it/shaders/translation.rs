@@ -58,16 +58,7 @@ fn to_glsl(kernel: &Ready<'_>, version: glsl::Version) -> Result<usize, String> 
     Ok(text.len())
 }
 
-/// What a kernel is in a language: its length, or why the language has no words for it.
-fn translate(parsed: &Parsed, write: impl Fn(&Ready<'_>) -> Result<usize, String>) -> Result<usize, String> {
-    let entry = parsed.kernel.entry_point();
-    let (stage, constants) = (Some((ShaderStage::Compute, entry)), constants(&parsed.module));
-    let ready = naga::back::pipeline_constants::process_overrides(&parsed.module, &parsed.info, stage, &constants);
-    let (module, info) = ready.unwrap_or_else(|error| panic!("{}: {error}", parsed.label));
-    write(&Ready { entry, module: &module, info: &info })
-}
-
-#[track_caller]
+/// In a language: its length, or why the language has no words for it.
 fn assert_written(parsed: &Parsed, language: &str, written: Result<usize, String>) {
     match written {
         Ok(length) => assert!(length > 0, "{} in {language} is empty", parsed.label),
@@ -75,29 +66,25 @@ fn assert_written(parsed: &Parsed, language: &str, written: Result<usize, String
     }
 }
 
-pub fn every_kernel_translates_to_spirv_for_vulkan(parsed: &Parsed) {
-    assert_written(parsed, "SPIR-V", translate(parsed, to_spirv));
-}
-
-pub fn every_kernel_translates_to_msl_for_metal(parsed: &Parsed) {
-    assert_written(parsed, "MSL", translate(parsed, to_msl));
-}
-
-/// Wave intrinsics, and integers of 64 bits, which come with them, came with shader model 6.0.
-pub fn every_kernel_translates_to_hlsl_for_direct3d(parsed: &Parsed) {
+pub fn every_kernel_translates(parsed: &Parsed) {
+    let entry = parsed.kernel.entry_point();
+    let (stage, constants) = (Some((ShaderStage::Compute, entry)), constants(&parsed.module));
+    let ready = naga::back::pipeline_constants::process_overrides(&parsed.module, &parsed.info, stage, &constants);
+    let (module, info) = ready.unwrap_or_else(|error| panic!("{}: {error}", parsed.label));
+    let ready = Ready { entry, module: &module, info: &info };
+    assert_written(parsed, "SPIR-V", to_spirv(&ready));
+    assert_written(parsed, "MSL", to_msl(&ready));
+    // Wave intrinsics, and integers of 64 bits, which come with them, came with shader model 6.0.
     let model = match parsed.kernel.variant {
         Variant::Subgroup => hlsl::ShaderModel::V6_0,
         Variant::Workgroup => hlsl::ShaderModel::V5_1,
     };
-    assert_written(parsed, "HLSL", translate(parsed, |kernel| to_hlsl(kernel, model)));
-}
-
-/// The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there.
-/// The language has no integers of 64 bits.
-pub fn every_kernel_translates_to_glsl_es_3_10(parsed: &Parsed) {
-    let written = translate(parsed, |kernel| to_glsl(kernel, glsl::Version::new_gles(310)));
+    assert_written(parsed, "HLSL", to_hlsl(&ready, model));
+    // The oldest GL that wgpu computes on. naga writes subgroup kernels too, by an extension; wgpu never offers it there.
+    // The language has no integers of 64 bits.
+    let glsl = to_glsl(&ready, glsl::Version::new_gles(310));
     match parsed.kernel.width {
-        Width::Pairs | Width::PairsFour => assert!(written.is_err(), "{} in GLSL ES 3.10", parsed.label),
-        _ => assert_written(parsed, "GLSL ES 3.10", written),
+        Width::Pairs | Width::PairsFour => assert!(glsl.is_err(), "{} in GLSL ES 3.10", parsed.label),
+        _ => assert_written(parsed, "GLSL ES 3.10", glsl),
     }
 }

@@ -74,8 +74,7 @@ export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 # A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps
 # the memory until the process ends: the tests that launch kernels run in processes of their own, one for each core,
 # each with one thread and one heap. Those of a module share pipelines, but for long ones that have engines of their
-# own.
-export MALLOC_ARENA_MAX=1
+# own. The others share a process and its heaps, one for each thread.
 launching=(runs:: properties:: planes:: record:: storage:: losses:: windows:: class_windows:: suites::)
 cores=$(getconf _NPROCESSORS_ONLN)
 
@@ -90,7 +89,7 @@ shares() {
 run_share() {
     local output status=0
     [[ $1 != suites::* ]] || export GALLIVM_PERF="$optimised"
-    output=$(cargo test --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
+    output=$(MALLOC_ARENA_MAX=1 cargo test --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
     printf '%s\n' "$output"
     return $status
 }

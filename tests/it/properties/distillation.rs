@@ -10,7 +10,7 @@ use crate::losses::check;
 use crate::support::case::{Case, case};
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::{UNITS, assert_within, numbers};
-use crate::support::device::{engines, every_engine, gpus};
+use crate::support::device::{default_gpus, engines, every_engine, variants};
 use crate::support::planes::in_planes;
 use crate::support::random::Random;
 use crate::support::staged::{APART, run, saved_state};
@@ -48,8 +48,8 @@ fn rows_at_the_edge_are_those_of_the_oracle() {
             let changes = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY].map(either).concat();
             for (logit, teacher) in changes.into_iter().chain([both]) {
                 let case = edge(loss.clone(), logit, teacher);
-                check(engines(), &case);
-                check(engines(), &case.policy(Policy::new().corners(Corners::PyTorch)));
+                check(variants(), &case);
+                check(variants(), &case.policy(Policy::new().corners(Corners::PyTorch)));
             }
         }
     }
@@ -164,7 +164,7 @@ fn what_the_host_refuses_of_a_teacher_is_safe_on_a_device() {
             assert_eq!(value.value.is_nan(), poisoned.contains(&n), "row {n} of {}", case.name);
             assert_eq!(value.value == 0.0, labels[n] == -100, "row {n} of {}", case.name);
         }
-        for engine in gpus() {
+        for engine in default_gpus() {
             for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
                 let found = run(engine, &case, pass, APART, &saved_state(engine, &case, pass));
                 let name = format!("{pass:?} of {} on {}", case.name, engine.backend());
@@ -220,6 +220,6 @@ fn corners_of_named_classes_are_those_of_the_oracle() {
     let labels: Vec<i32> = (0..pairs.len()).map(|n| [0, 1, 2, -100][n % 4]).collect();
     for loss in RESTS.into_iter().flat_map(|rest| top_k(2, rest)) {
         let case = case(loss, 3, &logits).labels(&labels).taught(&ids, &probs);
-        check(engines(), &Case { name: format!("corners of {:?}", case.loss), ..case });
+        check(variants(), &Case { name: format!("corners of {:?}", case.loss), ..case });
     }
 }

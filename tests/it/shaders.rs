@@ -4,6 +4,8 @@ mod params;
 mod translation;
 mod validation;
 
+use surprisal::kernel::{Access, Gradient};
+
 use crate::support::shader::{Parsed, for_every_kernel};
 
 /// What must hold of each kernel, beside that it parses and validates with the capabilities it declares.
@@ -15,13 +17,24 @@ const CHECKS: &[fn(&Parsed)] = &[
     interface::the_entry_point_has_the_kernels_name_and_an_overridable_size,
     interface::overrides_are_those_that_pipelines_set,
     interface::the_second_part_of_a_sum_reads_its_options_alone,
-    interface::what_lanes_share_fits_the_default_limit,
     params::params_are_the_same_bytes_on_both_sides,
+    validation::no_kernel_enables_an_extension,
+];
+
+/// What depends on a kernel's functions and takes longer. How inputs are bound and where the gradient goes are a line
+/// each: two kernels of four have all of both.
+const CHECKS_OF_FUNCTIONS: &[fn(&Parsed)] = &[
+    interface::what_lanes_share_fits_the_default_limit,
     translation::every_kernel_translates,
     validation::no_kernel_validates_with_less,
 ];
 
 #[test]
 fn every_kernel_passes_every_check() {
-    for_every_kernel(|parsed| CHECKS.iter().for_each(|check| check(parsed)));
+    for_every_kernel(|parsed| {
+        CHECKS.iter().for_each(|check| check(parsed));
+        if (parsed.kernel.access == Access::Arena) == (parsed.kernel.gradient == Gradient::InPlace) {
+            CHECKS_OF_FUNCTIONS.iter().for_each(|check| check(parsed));
+        }
+    });
 }

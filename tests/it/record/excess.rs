@@ -86,17 +86,24 @@ fn stores(kernel: &Kernel) -> Option<Kernel> {
     (plain && kernel.variant == Variant::Workgroup).then_some(Kernel { program, ..*kernel })
 }
 
+/// Kernels with stores of their own. Whether there is one is a program's concern, how it stores that of a width or of
+/// tiles that are kept: of these ways a program has every fifth, which are others in the next program.
+fn kernels() -> Vec<Kernel> {
+    let mut seen = HashSet::new();
+    let mut kernels: Vec<_> = Kernel::all().into_iter().filter_map(|kernel| Some((stores(&kernel)?, kernel))).collect();
+    kernels.retain(|(stores, _)| seen.insert(*stores));
+    let programs = kernels.chunk_by(|(a, _), (b, _)| a.program == b.program).enumerate();
+    let ways = programs.flat_map(|(turn, ways)| ways.iter().skip(turn % ways.len().min(5)).step_by(5));
+    ways.map(|&(_, kernel)| kernel).collect()
+}
+
 #[test]
 fn workgroups_past_the_last_row_write_nothing() {
-    let (mut seen, mut guilty) = (HashSet::new(), Vec::new());
+    let mut kernels = kernels();
+    assert!(kernels.len() > 100, "{} kernels", kernels.len());
     if let Some(engine) = gpus().next() {
-        for kernel in Kernel::all() {
-            let is_new = stores(&kernel).is_some_and(|stores| seen.insert(stores));
-            if is_new && results(engine, kernel, 1) != results(engine, kernel, 3) {
-                guilty.push(kernel.label());
-            }
-        }
-        assert!(seen.len() > 200, "{} kernels", seen.len());
+        kernels.retain(|&kernel| results(engine, kernel, 1) != results(engine, kernel, 3));
+        let guilty: Vec<_> = kernels.iter().map(Kernel::label).collect();
+        assert!(guilty.is_empty(), "{} kernels write past the last row: {guilty:#?}", guilty.len());
     }
-    assert!(guilty.is_empty(), "{} kernels write past the last row: {guilty:#?}", guilty.len());
 }

@@ -84,7 +84,7 @@ pub fn saved_sums_have_the_width_that_scratch_is_made_for(Parsed { label, kernel
 }
 
 /// A binding declared and not used costs one of eight; one written but not said to be breaks the overlap check.
-pub fn every_binding_is_used_and_written_as_the_table_says(Parsed { label, kernel, module, info }: &Parsed) {
+pub fn every_binding_is_used_and_written_as_the_table_says(Parsed { label, kernel, module, info, .. }: &Parsed) {
     let entry = info.get_entry_point(0);
     for (handle, variable) in module.global_variables.iter().filter(|(_, variable)| variable.binding.is_some()) {
         let (name, used) = (variable.name.as_deref().unwrap_or("?"), entry[handle]);
@@ -128,8 +128,7 @@ pub fn overrides_are_those_that_pipelines_set(Parsed { label, kernel, module, ..
 }
 
 /// The second part of a sum is text made for kernels of one loss, with a `Params` that holds options alone.
-pub fn the_second_part_of_a_sum_reads_its_options_alone(Parsed { label, kernel, .. }: &Parsed) {
-    let source = kernel.source();
+pub fn the_second_part_of_a_sum_reads_its_options_alone(Parsed { label, source, .. }: &Parsed) {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     for rest in code.flat_map(|line| line.split("soft_params.").skip(1)) {
         let member = rest.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();

@@ -14,14 +14,14 @@ fn check_in_turn(engines: &[(String, Engine)], cases: &[Case], first: usize) {
     in_turn(engines, cases, first).for_each(|(engine, case)| check([engine].into_iter(), case));
 }
 
-/// Each loss in three of the mixes, which have each kind of each tensor; neighbours in the list in the others.
+/// Each loss in one or two of three mixes which have each kind of each tensor; neighbours in the list in the others.
 #[rstest]
 fn every_loss_in_every_storage_matches_the_oracle(#[values(0, 1, 2, 3, 4, 5, 6, 7, 8)] mix: usize) {
     let batches = [Batch::new(3, 33), Batch::new(3, 8)];
     let cases: [Vec<Case>; 2] = batches.map(|batch| representative_cases(batch.deviation(3.0), mix / 3));
-    let in_mix = (0..cases[0].len()).filter(|i| i % 3 == mix % 3);
+    let in_mix = (0..cases[0].len()).filter(|i| i % 3 == mix % 3 && (i / 3 + mix / 3).is_multiple_of(2));
     let cases: Vec<_> =
-        in_mix.map(|i| MIXES[mix].stored(&with_random_dloss(&cases[(i / 3 + mix / 3) % 2][i]))).collect();
+        in_mix.map(|i| MIXES[mix].stored(&with_random_dloss(&cases[(i / 6 + mix / 3) % 2][i]))).collect();
     check_in_turn(&fresh_engines(false), &cases, mix);
 }
 

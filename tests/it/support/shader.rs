@@ -8,6 +8,7 @@ use surprisal::wgpu;
 pub struct Parsed {
     pub label: String,
     pub kernel: Kernel,
+    pub source: String,
     pub module: naga::Module,
     pub info: ModuleInfo,
 }
@@ -29,12 +30,6 @@ pub fn capabilities(kernel: Kernel) -> Capabilities {
     capabilities
 }
 
-fn parse(kernel: Kernel) -> naga::Module {
-    let source = kernel.source();
-    let parsed = naga::front::wgsl::parse_str(&source);
-    parsed.unwrap_or_else(|error| panic!("{}: {}", kernel.label(), error.emit_to_string(&source)))
-}
-
 /// Whether naga accepts the module with these capabilities; its reasons if not.
 pub fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<ModuleInfo, String> {
     let validated = Validator::new(ValidationFlags::all(), capabilities).validate(module);
@@ -43,9 +38,11 @@ pub fn validate(module: &naga::Module, capabilities: Capabilities) -> Result<Mod
 
 /// Parses and validates, with no more than the kernel declares.
 fn parsed(kernel: Kernel) -> Parsed {
-    let (label, module) = (kernel.label(), parse(kernel));
+    let (label, source) = (kernel.label(), kernel.source());
+    let module = naga::front::wgsl::parse_str(&source);
+    let module = module.unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(&source)));
     let info = validate(&module, capabilities(kernel)).unwrap_or_else(|error| panic!("{label}: {error}"));
-    Parsed { label, kernel, module, info }
+    Parsed { label, kernel, source, module, info }
 }
 
 /// Runs `check`, which panics to fail, for every kernel there is, on every core. A kernel is parsed and dropped again:

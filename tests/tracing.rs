@@ -52,7 +52,7 @@ fn calls_bindings_and_pipelines_are_spans() {
     let expected = [
         "surprisal::begin loss=cross_entropy",
         "surprisal::bind loss=cross_entropy",
-        "surprisal::make_pipeline kernel=cross_entropy/forward_backward/workgroup/f32",
+        "surprisal::make_pipeline kernel=cross_entropy/forward_backward/workgroup/f32/kept1",
         "surprisal::make_pipeline kernel=values/sum/workgroup/f32",
     ];
     assert_eq!(*seen, expected);

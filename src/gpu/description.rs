@@ -16,7 +16,7 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DispatchDescription {
-    /// The label of its pipeline and bind group, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
+    /// The label of its pipeline and bind group, e.g. `cross_entropy/forward_backward/subgroup/f32x4/kept2`.
     pub kernel: String,
     /// Lanes of a workgroup.
     pub workgroup_size: u32,

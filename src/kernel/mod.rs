@@ -272,7 +272,7 @@ impl Kernel {
         lanes | words
     }
 
-    /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4`.
+    /// The label of everything made for this kernel, e.g. `cross_entropy/forward_backward/subgroup/f32x4/kept2`.
     pub fn label(&self) -> String {
         let name = match self.program {
             Program::Loss { loss, family: Family::Distribution { student, teacher, support, .. }, .. } => {

@@ -82,7 +82,8 @@ fn runs_change_no_bit_of_a_row(#[case] third: usize, #[case] batch: Batch) {
     let limited = with_limits(|limits| limits.max_buffer_size = 2048);
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
     for (turn, (full, limited)) in default_gpus().zip(&limited).enumerate() {
-        let cases = every_third(cases(batch), third);
+        let cases = [0, 1].into_iter().flat_map(|kind| every_third(representative_cases(batch, kind), third));
+        let cases: Vec<_> = cases.collect();
         for case in cases.iter().skip(turn).step_by(2).map(|case| padded(&with_random_dloss(case))) {
             for (whole, cut) in outputs(full, &case).iter().zip(outputs(limited, &case)) {
                 let what = format!("{} on {}", case.name, limited.backend());

@@ -62,14 +62,15 @@ fn distillation(hard: CrossEntropy) -> Distillation {
 }
 
 /// 300 rows of 6 classes: 7200 bytes of logits and of gradient, 1200 of labels, each slice 48 bytes after a place where
-/// a binding may start. A row has one lane, so that workgroups of 128 leave three partial sums, and one counts the
-/// labels. Classes are a factor and an ignored label; the number 1 stands in for each slice left out.
+/// a binding may start. A row has one lane, which keeps its two tiles, so that workgroups of 128 leave three partial
+/// sums, and one counts the labels. Classes are a factor and an ignored label; the number 1 stands in for each slice
+/// left out.
 #[test]
 fn a_description_tells_what_is_launched_and_moved() {
     let description = described(CrossEntropy::new().ignore_index(-100), Batch::new(300, 6), APART);
     let expected = "\
 target_weights/sum/workgroup/f32: 1 x 1 x 1 workgroups of 256, 1 to a row; 1260 bytes in, 4 out
-cross_entropy/forward_backward/workgroup/f32: 2 x 1 x 1 workgroups of 256, 1 to a row; 8516 bytes in, 7256 out
+cross_entropy/forward_backward/workgroup/f32/kept2: 2 x 1 x 1 workgroups of 256, 1 to a row; 8516 bytes in, 7256 out
 values/sum/workgroup/f32: 1 x 1 x 1 workgroups of 256, 1 to a row; 12 bytes in, 52 out
 512 bytes of scratch";
     assert_eq!(description.to_string(), expected);

@@ -14,19 +14,19 @@ use crate::support::losses::representatives;
 /// Tests that the losses are dealt out to.
 const PARTS: usize = 8;
 
-/// Every loss of a part on these batches, on engines of its own: near on one kernel variant and far on the next, and in
-/// turn with neighbouring losses, one of the two of every second batch on one variant in each other shape. The number
-/// beside a batch, even or odd, says which of the losses have one output per row there, the others having the mean.
+/// Every loss of a part on these batches, on engines of its own: two batches near, two far, and so on, each on the next
+/// kernel variant, every fourth in other shapes as well; another loss of the part begins elsewhere. The number beside a
+/// batch, even or odd, says which of the losses have one output per row there, the others having the mean.
 fn check_part(part: usize, batches: &[(Batch, usize)]) {
     for (i, loss) in representatives().iter().enumerate().skip(part).step_by(PARTS) {
         let (shapes, turn) = (fresh_shapes(), i / PARTS);
         for (b, &(batch, kind)) in batches.iter().enumerate() {
             let each = (turn + kind).is_multiple_of(2);
-            for (spread, case) in [near(loss, batch, each), far(loss, batch, each)].iter().enumerate() {
-                let others = shapes[1..].iter().filter(|_| (b + turn + 2 * spread).is_multiple_of(4));
-                let others = others.flat_map(|engines| whose_turn(engines, turn / 2));
-                check(whose_turn(&shapes[0], turn + b + spread).chain(others), case);
-            }
+            let spread = (b + turn) / 2 % 2;
+            let case = if spread == 0 { near(loss, batch, each) } else { far(loss, batch, each) };
+            let others = shapes[1..].iter().filter(|_| (b + turn + 2 * spread).is_multiple_of(8));
+            let others = others.flat_map(|engines| whose_turn(engines, turn / 2));
+            check(whose_turn(&shapes[0], turn + b + spread).chain(others), &case);
         }
     }
 }

@@ -6,7 +6,7 @@ use surprisal::{CrossEntropy, Distillation, Form, HardPart, KlDivergence, Loss, 
 use super::evaluate;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
-use crate::support::device::{cpu, every_engine, fresh_engines, whose_turn};
+use crate::support::device::{cpu, cpu_and_variants, fresh_engines, whose_turn};
 use crate::support::losses::{each_divergence, of_softmax, representatives};
 use crate::support::spec::{forms, with_reduction};
 
@@ -96,7 +96,7 @@ fn a_common_offset_of_a_rows_logits_changes_no_bit() {
         if forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
             moved.values = case.values.as_deref().map(shift);
         }
-        for (name, engine) in every_engine() {
+        for (name, engine) in cpu_and_variants() {
             let [expected, found] = [&case, &moved].map(|case| evaluate(engine, case, Pass::ForwardBackward));
             assert_eq!(bits(&found.values), bits(&expected.values), "{name}: {}", case.name);
             let [expected, found] = [expected, found].map(|output| bits(&output.dlogits.unwrap_or_default()));
@@ -117,7 +117,7 @@ fn focal_loss_with_gamma_zero_is_cross_entropy() {
             let sums = [beside_teacher(focal.clone().into()), beside_teacher(plain.clone().into())];
             for losses in [[Loss::from(focal), plain.into()], sums] {
                 let [focal, plain] = losses.map(|loss| random_case(loss, Batch::new(300, 37).deviation(3.0)));
-                for (name, engine) in every_engine() {
+                for (name, engine) in cpu_and_variants() {
                     let [a, b] = [&focal, &plain].map(|case| evaluate(engine, case, Pass::ForwardBackward));
                     assert_eq!(bits(&a.values), bits(&b.values), "{name}: {}", focal.name);
                     assert_eq!(a.dlogits.map(|g| bits(&g)), b.dlogits.map(|g| bits(&g)), "{name}: {}", focal.name);
@@ -134,7 +134,7 @@ fn a_distribution_does_not_diverge_from_itself(#[values(1, 2, 6, 37, 1000)] n_cl
         let loss = with_reduction(&loss, Reduction::None);
         let mut case = random_case(loss, Batch::new(20, n_classes).deviation(3.0));
         case.values = Some(case.logits.clone());
-        for (name, engine) in every_engine() {
+        for (name, engine) in cpu_and_variants() {
             let fused = evaluate(engine, &case, Pass::ForwardBackward);
             assert_eq!(fused.values, [0.0; 20], "{name}: {}", case.name);
             assert!(fused.dlogits.iter().flatten().all(|&g| g == 0.0), "{name}: {}", case.name);

@@ -30,6 +30,11 @@ pub fn every_engine() -> impl Iterator<Item = &'static (String, Engine)> {
     std::iter::once(cpu()).chain(engines())
 }
 
+/// The CPU engine, and after it [`variants`].
+pub fn cpu_and_variants() -> impl Iterator<Item = &'static (String, Engine)> {
+    std::iter::once(cpu()).chain(variants())
+}
+
 /// Those of [`engines`] in the shape the adapter gets by itself.
 pub fn variants() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).map(|opened| &opened.named)

@@ -25,7 +25,7 @@ const CHECKS: &[fn(&Parsed)] = &[
 /// each: two kernels of four have all of both.
 const CHECKS_OF_FUNCTIONS: &[fn(&Parsed)] = &[
     interface::what_lanes_share_fits_the_default_limit,
-    translation::every_kernel_translates,
+    translation::every_language_has_the_kernel,
     validation::no_kernel_validates_with_less,
 ];
 

@@ -1,4 +1,4 @@
-//! Every kernel, with a device's overrides, in every language that wgpu feeds a driver.
+//! A kernel, with a device's overrides, in every language that wgpu feeds a driver.
 
 use naga::back::{PipelineConstants, glsl, hlsl, msl, spv};
 use naga::valid::ModuleInfo;
@@ -66,7 +66,7 @@ fn assert_written(parsed: &Parsed, language: &str, written: Result<usize, String
     }
 }
 
-pub fn every_kernel_translates(parsed: &Parsed) {
+pub fn every_language_has_the_kernel(parsed: &Parsed) {
     let entry = parsed.kernel.entry_point();
     let (stage, constants) = (Some((ShaderStage::Compute, entry)), constants(&parsed.module));
     let ready = naga::back::pipeline_constants::process_overrides(&parsed.module, &parsed.info, stage, &constants);

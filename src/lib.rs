@@ -31,7 +31,7 @@ pub use loss::{
     BinaryCrossEntropy, CrossEntropy, Distillation, Divergence, Entropy, Family, Form, Gradients, HardPart,
     JensenShannon, Jsd, Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, PerClass, Reduction, Rest, ReverseKl,
     ReverseKlDivergence, RowOptions, RowWeights, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal,
-    Support, Terms, TopK, TotalVariation, Tv,
+    Support, TargetKind, Terms, TopK, TotalVariation, Tv,
 };
 #[doc(hidden)] // for the test that compares it with the shaders
 pub use params::Params;

@@ -74,9 +74,22 @@ pub(super) fn caps(device: &wgpu::Device, options: &Options) -> Result<Caps, Err
         pairs: pairs && variant == Variant::Subgroup,
         storage_buffers: limits.max_storage_buffers_per_shader_stage,
         max_binding: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
+        max_buffer: limits.max_buffer_size,
         alignment: limits.min_storage_buffer_offset_alignment.into(),
         max_groups: limits.max_compute_workgroups_per_dimension,
     })
+}
+
+impl Caps {
+    /// With no more than these limits on bindings, buffers and workgroups.
+    pub(super) fn limited(&self, limits: &wgpu::Limits) -> Caps {
+        Caps {
+            max_binding: self.max_binding.min(limits.max_storage_buffer_binding_size),
+            max_buffer: self.max_buffer.min(limits.max_buffer_size),
+            max_groups: self.max_groups.min(limits.max_compute_workgroups_per_dimension),
+            ..self.clone()
+        }
+    }
 }
 
 /// Whether lanes of such workgroups can share through subgroups.

@@ -45,7 +45,8 @@ pub(super) struct Shared {
     pub options: Options,
     /// What timing has found better.
     pub tuned: Tuned,
-    pub pipelines: Pipelines,
+    /// Shared with the engines that [`GpuEngine::limited`] makes of this one.
+    pub pipelines: Arc<Pipelines>,
     pub pool: Pool,
 }
 
@@ -130,7 +131,7 @@ impl GpuEngine {
             device: device.clone(),
             queue: queue.clone(),
             caps,
-            pipelines: Pipelines::new(options.checked, options.pipeline_cache.clone()),
+            pipelines: Arc::new(Pipelines::new(options.checked, options.pipeline_cache.clone())),
             options,
             tuned: Tuned::default(),
             pool: Pool::default(),
@@ -143,6 +144,25 @@ impl GpuEngine {
     /// The same engine, its pipelines and buffers shared, under another policy.
     pub fn policy(self, policy: Policy) -> GpuEngine {
         GpuEngine { policy, ..self }
+    }
+
+    /// The same engine, its pipelines shared, as if the device granted no more than `change` leaves of its limits on
+    /// bindings, buffers and workgroups: for tests of windows and runs, which then make no pipelines of their own.
+    #[doc(hidden)]
+    pub fn limited(&self, change: impl FnOnce(&mut wgpu::Limits)) -> GpuEngine {
+        let Shared { device, queue, caps, options, pipelines, .. } = &*self.shared;
+        let mut limits = device.limits();
+        change(&mut limits);
+        let shared = Shared {
+            device: device.clone(),
+            queue: queue.clone(),
+            caps: caps.limited(&limits),
+            options: options.clone(),
+            tuned: Tuned::default(),
+            pipelines: pipelines.clone(),
+            pool: Pool::default(),
+        };
+        GpuEngine { shared: Arc::new(shared), policy: self.policy }
     }
 
     /// The features and limits to request from an adapter so that every kernel variant it could run is available, and
@@ -210,7 +230,7 @@ impl GpuEngine {
         let problem = Problem::new(loss, pass, shape)?.policy(self.policy);
         span!("surprisal::begin", loss = problem.spec().name());
         problem.check(&inputs)?;
-        let room = self.shared.device.limits().max_buffer_size;
+        let room = self.shared.caps.max_buffer;
         let submit = |(problem, inputs): (Problem, Inputs<'_>)| {
             let transfer = Transfer::upload(self, &problem, &inputs)?;
             let bound = Plan::new(self, problem)?.bind(&transfer.buffers())?;

@@ -37,7 +37,7 @@ impl Pipelines {
     ) -> Result<wgpu::ComputePipeline, Error> {
         self.made.get((kernel, constants), || {
             span!("surprisal::make_pipeline", kernel = kernel.label());
-            log::debug!("surprisal: making {}, {} lanes to a row", kernel.label(), constants.lanes);
+            log::debug!("surprisal: making {} with {:?}", kernel.label(), constants.overrides(kernel));
             let module =
                 self.modules.get(kernel, || guarded(device, "a kernel", || module(device, kernel, self.checked)))?;
             guarded(device, "a pipeline", || pipeline(device, kernel, constants, &module, self.cache.as_ref()))

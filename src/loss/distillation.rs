@@ -184,6 +184,15 @@ impl Distillation {
         self
     }
 
+    /// Sets the reduction, which is the hard part's.
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        let hard = match self.hard {
+            HardPart::CrossEntropy(loss) => loss.reduction(reduction).into(),
+            HardPart::SoftmaxFocal(loss) => loss.reduction(reduction).into(),
+        };
+        Distillation { hard, ..self }
+    }
+
     pub(super) fn simplified(self) -> Self {
         Distillation { hard: self.hard.simplified(), ..self }
     }

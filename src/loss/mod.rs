@@ -320,6 +320,74 @@ impl Loss {
         }
     }
 
+    /// Its name, e.g. `cross_entropy`: also that of its shader.
+    pub fn name(&self) -> &'static str {
+        self.spec().name()
+    }
+
+    /// The machinery it runs through.
+    pub fn family(&self) -> Family {
+        self.spec().family()
+    }
+
+    /// What it reads beside the logits.
+    pub fn targets(&self) -> TargetKind {
+        self.spec().targets()
+    }
+
+    /// How the losses of a batch become the output; none of an operation that has no reduction.
+    pub fn reduction(&self) -> Option<Reduction> {
+        self.spec().reduction()
+    }
+
+    /// The same with another reduction, which [`crate::Problem::new`] holds against the loss; an operation that has none
+    /// stays as it is.
+    ///
+    /// ```
+    /// use surprisal::{CrossEntropy, Loss, Reduction};
+    ///
+    /// let by_row = Loss::from(CrossEntropy::new()).with_reduction(Reduction::None);
+    /// assert_eq!(by_row, CrossEntropy::new().reduction(Reduction::None).into());
+    /// assert_eq!(Loss::Softmax.with_reduction(Reduction::Sum), Loss::Softmax);
+    /// ```
+    pub fn with_reduction(self, reduction: Reduction) -> Loss {
+        match self {
+            Loss::LogSoftmax | Loss::Softmax => self,
+            Loss::CrossEntropy(spec) => spec.reduction(reduction).into(),
+            Loss::NegativeLogLikelihood(spec) => spec.reduction(reduction).into(),
+            Loss::SoftCrossEntropy(spec) => spec.reduction(reduction).into(),
+            Loss::KlDivergence(spec) => spec.reduction(reduction).into(),
+            Loss::ReverseKlDivergence(spec) => spec.reduction(reduction).into(),
+            Loss::JensenShannon(spec) => spec.reduction(reduction).into(),
+            Loss::TotalVariation(spec) => spec.reduction(reduction).into(),
+            Loss::SoftmaxFocal(spec) => spec.reduction(reduction).into(),
+            Loss::BinaryCrossEntropy(spec) => spec.reduction(reduction).into(),
+            Loss::SigmoidFocal(spec) => spec.reduction(reduction).into(),
+            Loss::Entropy(spec) => spec.reduction(reduction).into(),
+            Loss::Distillation(spec) => spec.reduction(reduction).into(),
+        }
+    }
+
+    /// The labels of rows that do not count.
+    pub fn ignore_index(&self) -> &[i32] {
+        self.spec().ignore_index()
+    }
+
+    /// What a weight per row does, where the inputs bring one.
+    pub fn row_weights(&self) -> Option<RowWeights> {
+        self.spec().row_weights()
+    }
+
+    /// Of a teacher that names its classes, how many and what the others have.
+    pub fn top_k(&self) -> Option<TopK> {
+        self.spec().top_k()
+    }
+
+    /// The factor on loss and gradient: T^2 of a divergence that is scaled by it, 1 otherwise.
+    pub fn scale(&self) -> f64 {
+        self.spec().scale()
+    }
+
     /// The registry: one line per loss.
     pub(crate) fn spec(&self) -> &dyn Spec {
         match self {

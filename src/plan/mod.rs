@@ -40,6 +40,8 @@ pub struct Caps {
     pub storage_buffers: u32,
     /// Bytes in a binding at most.
     pub max_binding: u64,
+    /// Bytes in a buffer at most.
+    pub max_buffer: u64,
     /// Bytes a binding's offset is a multiple of.
     pub alignment: u64,
     /// Workgroups along one dimension of a dispatch at most.

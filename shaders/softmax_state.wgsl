@@ -96,9 +96,13 @@ fn probability(s: Softmax, bits: u32, inv_d: f32) -> f32 {
     return select(exp_shifted(bitcast<f32>(bits), s.m) * inv_d, 0f, bits == NEG_INF);
 }
 
-/// (x - m)/T; the lowest number stands for a mask's -inf.
+/// (x - m)/T; the lowest number stands for a mask's -inf, which no cap raises.
 fn shifted_logit(s: Softmax, bits: u32) -> f32 {
-    return scaled(opaque(capped(logit_of(bits)) - capped(s.m)));
+    let difference = scaled(opaque(capped(logit_of(bits)) - capped(s.m)));
+    if (SOFTCAP) {
+        return select(difference, LOWEST, bits == NEG_INF);
+    }
+    return difference;
 }
 
 /// log sum_c exp(x_c/T).

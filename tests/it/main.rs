@@ -2,6 +2,7 @@
 
 mod bind;
 mod class_windows;
+mod cover;
 mod cpu;
 mod losses;
 mod options;

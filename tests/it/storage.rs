@@ -13,11 +13,11 @@ const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward]
 
 /// What a case's tensors are stored as: logits, gradient, and every other that there may be.
 #[derive(Clone, Copy, Debug)]
-struct Mix(Storage, Storage, Storage);
+pub struct Mix(pub Storage, pub Storage, pub Storage);
 
 /// Every kind of logits with every kind of gradient; f32 with f32 is among them for the other tensors' sake. Every
 /// third of them, from any on, have each kind of each.
-const MIXES: [Mix; 9] = {
+pub const MIXES: [Mix; 9] = {
     use Storage::{Bf16, F16, F32};
     [
         Mix(Bf16, Bf16, Bf16),
@@ -33,7 +33,7 @@ const MIXES: [Mix; 9] = {
 };
 
 impl Mix {
-    fn shape(self, shape: Shape) -> Shape {
+    pub fn shape(self, shape: Shape) -> Shape {
         let Mix(logits, dlogits, others) = self;
         shape.storage(others).logits_storage(logits).dlogits_storage(dlogits)
     }

@@ -130,7 +130,8 @@ fn weighted(case: &Case) -> Vec<Case> {
     cases
 }
 
-fn weights(case: &Case, broadcast: Broadcast) -> Case {
+/// With factors of its own for rows, classes or elements.
+pub fn weights(case: &Case, broadcast: Broadcast) -> Case {
     let n = match broadcast {
         Broadcast::PerRow => case.shape.n_rows,
         Broadcast::PerClass => case.shape.n_classes,

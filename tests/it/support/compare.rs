@@ -1,8 +1,10 @@
+use surprisal::half::{bf16, f16};
 use surprisal::reference::{Evaluation, Real};
-use surprisal::{Output, SideOutputs, Storage};
+use surprisal::{Output, Side, SideOutputs, Storage};
 
 use super::case::Case;
 use super::spec::factor;
+use super::staged::Bits;
 
 /// The doubles in a slice of [`Real`].
 pub fn numbers(reals: &[Real]) -> Vec<f64> {
@@ -77,6 +79,54 @@ pub fn assert_matches(what: &str, case: &Case, got: &Output, oracle: &Evaluation
     }
 }
 
+/// The same of a pass's results as a device has them.
+pub fn assert_bits_match(what: &str, case: &Case, got: &Bits, oracle: &Evaluation) {
+    let flushed = FLUSHED * factor(&case.loss).max(1.0);
+    let [values, dlogits, dtargets] = oracle.storage;
+    match &oracle.parts {
+        // Each loss is followed by its parts.
+        Some(parts) => {
+            let each = oracle.values.iter().zip(parts).flat_map(|(value, parts)| [*value].into_iter().chain(*parts));
+            let each: Vec<Real> = each.collect();
+            compare(&format!("{what}: values and parts"), 4, &widened(&got.values, values), &each, values, flushed);
+        }
+        None => compare(&format!("{what}: values"), 1, &widened(&got.values, values), &oracle.values, values, flushed),
+    }
+    // Without the padding.
+    let shape = &case.shape;
+    let dense = |reals: &Option<Vec<Real>>, stride: usize| -> Vec<Real> {
+        let all = reals.as_deref().unwrap_or_default().iter().enumerate();
+        all.filter(|(i, _)| i % stride < shape.n_classes * shape.inner).map(|(_, real)| *real).collect()
+    };
+    for (name, got, oracle, stride, storage) in [
+        ("dlogits", &got.dlogits, &oracle.dlogits, shape.dlogits_stride, dlogits),
+        ("dtargets", &got.dtargets, &oracle.dtargets, shape.dtargets_stride, dtargets),
+    ] {
+        let width = shape.n_classes * shape.inner;
+        compare(&format!("{what}: {name}"), width, &widened(got, storage), &dense(oracle, stride), storage, flushed);
+    }
+    if let Some(state) = &oracle.row_state {
+        compare_state(&format!("{what}: row_state"), &widened(&got.row_state, Storage::F32), state);
+    }
+    if let Some((side, reals)) = &oracle.side {
+        let Side { lse, entropy, log_prob, prob, argmax, top_1, top_k, .. } = *side;
+        let before = [lse, entropy, log_prob, prob].into_iter().filter(|asked| *asked).count();
+        let after = [top_1, top_k.is_some()].into_iter().filter(|asked| *asked).count();
+        let width = before + usize::from(argmax) + after;
+        compare_side_words(&format!("{what}: side"), width, argmax.then_some(before), &got.side, reals);
+    }
+}
+
+/// Numbers as they are stored.
+fn widened(bits: &[u32], storage: Storage) -> Vec<f32> {
+    let widen = |&bits: &u32| match storage {
+        Storage::F32 => f32::from_bits(bits),
+        Storage::Bf16 => bf16::from_bits(bits as u16).to_f32(),
+        Storage::F16 => f16::from_bits(bits as u16).to_f32(),
+    };
+    bits.iter().map(widen).collect()
+}
+
 /// The columns of side outputs, as bits; no class is NaN, as the oracle has it.
 fn side_columns(side: &SideOutputs) -> Vec<Vec<u32>> {
     let bits = |column: &Option<Vec<f32>>| column.as_ref().map(|column| column.iter().map(|x| x.to_bits()).collect());
@@ -95,19 +145,18 @@ pub fn side_words(side: &SideOutputs) -> Vec<u32> {
 fn compare_side(what: &str, got: &SideOutputs, oracle: &[Real]) {
     let (columns, words) = (side_columns(got), side_words(got));
     let argmax = got.argmax.as_ref().and_then(|argmax| columns.iter().position(|column| column == argmax));
-    let number = |(i, &word): (usize, &u32)| match argmax == Some(i % columns.len()) {
+    compare_side_words(what, columns.len(), argmax, &words, oracle);
+}
+
+/// Row by row, with the column of classes, of which none is NaN in the oracle.
+fn compare_side_words(what: &str, width: usize, argmax: Option<usize>, words: &[u32], oracle: &[Real]) {
+    let number = |(i, &word): (usize, &u32)| match argmax == Some(i % width) {
         true if word == u32::MAX => f32::NAN,
         true => word as f32,
         false => f32::from_bits(word),
     };
-    compare(
-        what,
-        columns.len(),
-        &words.iter().enumerate().map(number).collect::<Vec<_>>(),
-        oracle,
-        Storage::F32,
-        FLUSHED,
-    );
+    let numbers: Vec<_> = words.iter().enumerate().map(number).collect();
+    compare(what, width, &numbers, oracle, Storage::F32, FLUSHED);
 }
 
 /// The state of a row without a value says so in one of its numbers, which the backward pass reads; the others are

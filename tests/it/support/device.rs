@@ -1,5 +1,7 @@
+use std::fs::File;
 use std::io::Write;
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use surprisal::kernel::Variant;
 use surprisal::{Engine, GpuEngine, Options, wgpu};
@@ -110,13 +112,39 @@ fn open_all(checked: bool) -> Vec<Opened> {
             }
         }
     }
-    let required = std::env::var("SURPRISAL_REQUIRE_GPU").is_ok_and(|value| value == "1");
-    assert!(!(required && engines.is_empty()), "SURPRISAL_REQUIRE_GPU=1, but no GPU adapter was found");
+    assert!(!(is_required() && engines.is_empty()), "SURPRISAL_REQUIRE_GPU=1, but no GPU adapter was found");
     match engines.first() {
         Some(Opened { named: (_, engine), .. }) => say(&format!("testing on {}, checks {checked}", engine.backend())),
         None => say("SKIPPED: no GPU adapter; only the CPU engine is tested"),
     }
     engines
+}
+
+/// With `SURPRISAL_PIPELINES=FOLDER`, each process leaves there a line for each pipeline that it makes: how many there
+/// are is most of what the tests cost.
+fn count_pipelines() {
+    struct Lines(Mutex<File>);
+    impl log::Log for Lines {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.target().starts_with("surprisal")
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            let message = record.args().to_string();
+            if let Some(pipeline) = message.strip_prefix("surprisal: making ") {
+                let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                writeln!(file, "{pipeline}").expect("the folder takes a line");
+            }
+        }
+        fn flush(&self) {}
+    }
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let Some(folder) = std::env::var_os("SURPRISAL_PIPELINES") else { return };
+        let path = PathBuf::from(folder).join(std::process::id().to_string());
+        let file = File::create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        log::set_boxed_logger(Box::new(Lines(Mutex::new(file)))).expect("no other logger");
+        log::set_max_level(log::LevelFilter::Debug);
+    });
 }
 
 /// Past the test runner, which keeps to itself what passing tests print.
@@ -125,8 +153,25 @@ fn say(line: &str) {
     std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
 }
 
+/// An engine of a variant, with the lanes of an adapter of its kind unless others are named.
+pub fn open_as(variant: Variant, change: impl FnOnce(&mut Options)) -> Option<Engine> {
+    let mut options = Options::default().variant(variant);
+    change(&mut options);
+    let engine = open(options);
+    assert!(!(is_required() && engine.is_none()), "SURPRISAL_REQUIRE_GPU=1, but no GPU adapter was found");
+    if engine.is_none() {
+        say("SKIPPED: no GPU adapter; only the CPU engine is tested");
+    }
+    engine
+}
+
+fn is_required() -> bool {
+    std::env::var("SURPRISAL_REQUIRE_GPU").is_ok_and(|value| value == "1")
+}
+
 /// The adapter that `SURPRISAL_ADAPTER` asks for, or a real GPU, or a software adapter.
 fn open(options: Options) -> Option<Engine> {
+    count_pipelines();
     let words = std::env::var("SURPRISAL_ADAPTER").ok();
     let attempts = match words {
         Some(words) => vec![options.adapter(words)],

@@ -11,7 +11,7 @@ use super::spec::{forms, hard_part, hard_without_z};
 /// Classes of the losses listed here; see [`super::spec::sized`].
 pub const N_CLASSES: usize = 6;
 /// Zero and negative weights are allowed; those of the first five labels sum to 3, or to 1 without row 1's.
-const CLASS_WEIGHTS: [f32; N_CLASSES] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
+pub const CLASS_WEIGHTS: [f32; N_CLASSES] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
 const GAMMAS: [f32; 5] = [0.0, 0.5, 1.0, 2.0, 3.7];
 const FORMS: [Form; 3] = [Form::Probs, Form::LogProbs, Form::Logits];
 

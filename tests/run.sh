@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs the whole test suite on a GPU, real or software; arguments go to `cargo test`.
+# Runs the tests on a GPU, real or software.
 #
-#     tests/run.sh
-#     tests/run.sh --test it cross_entropy
+#     tests/run.sh                          # the quick proof: a pair of everything
+#     tests/run.sh --full                   # everything there is
+#     tests/run.sh --test it properties::   # these arguments go to `cargo test`
 #
 # All it needs is Rust. Where no GPU driver is installed, Debian's and Ubuntu's software Vulkan is, as root or by sudo.
 set -euo pipefail
@@ -63,7 +64,7 @@ fi
 # A test that cannot get its GPU fails instead of skipping itself.
 export SURPRISAL_REQUIRE_GPU=1
 
-# Kernels are made by thousands and run a few times: without line numbers, and on llvmpipe without LLVM's optimiser,
+# Kernels are made by the hundred and run a few times: without line numbers, and on llvmpipe without LLVM's optimiser,
 # they take a third less. The cases of other libraries keep it, so that every loss is seen as an app would run it. EGL
 # grumbles where it finds no place for its sockets.
 export WGPU_DEBUG=0
@@ -71,40 +72,68 @@ export optimised="${GALLIVM_PERF-}"
 export GALLIVM_PERF="${GALLIVM_PERF-nopt}"
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 
+full=""
+[[ ${1-} != --full ]] || { full=1; shift; }
+if [[ $# -gt 0 ]]; then
+    cargo test "$@"
+    exit
+fi
+
+# Every pipeline that is made leaves a line here: making them is most of what the tests cost.
+SURPRISAL_PIPELINES=$(mktemp -d)
+export SURPRISAL_PIPELINES
+trap 'rm -rf "$SURPRISAL_PIPELINES"' EXIT
+most_pipelines=2500
+
 # A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps
 # the memory until the process ends: the tests that launch kernels run in processes of their own, one for each core,
 # each with one thread and one heap. Those of a module share pipelines, but for long ones that have engines of their
-# own. The others share a process and its heaps, one for each thread.
-launching=(runs:: properties:: planes:: record:: storage:: losses:: windows:: class_windows:: suites::)
+# own. The others share a process and its heaps, one for each thread. The longest come first.
+launching=(cover:: suites:: properties:: record:: class_windows:: storage:: planes:: runs:: windows:: losses::)
 cores=$(getconf _NPROCESSORS_ONLN)
+
+# Tests of modules named `full` are for the full proof.
+chosen() {
+    if [[ -n $full ]]; then cat; else grep -v '::full::'; fi
+}
 
 # The tests whose names begin with $1, a process's share a line.
 shares() {
-    cargo test --quiet --test it -- --list "$1" 2>/dev/null | sed -n "s/^\($1.*\): test$/\1/p" | awk -F:: '
-        { module = (/^(losses|storage)::/ || /::part_/) ? $0 : $1 (NF > 2 ? "::" $2 : ""); shares[module] = shares[module] " " $0 }
-        END { for (module in shares) print shares[module] }' | sort | grep . || stop "no test's name begins with $1"
+    grep "^$1" <<<"$all" | chosen | awk -F:: '
+        { module = (/^(cover|losses|storage)::/ || /::part_/) ? $0 : $1 (NF > 2 ? "::" $2 : "")
+          if (!(module in shares)) names[++n] = module
+          shares[module] = shares[module] " " $0 }
+        END { for (i = 1; i <= n; i++) print shares[names[i]] }' || true
 }
 
 # Runs one share, and prints in one piece what came of it.
 run_share() {
     local output status=0
     [[ $1 != suites::* ]] || export GALLIVM_PERF="$optimised"
-    output=$(MALLOC_ARENA_MAX=1 cargo test --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
-    printf '%s\n' "$output"
+    output=$(MALLOC_ARENA_MAX=1 cargo test --quiet --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
+    printf '%s\n' "$1 and what is with it: ${output#$'\n'}"
     return $status
 }
 export -f run_share
 
-if [[ $# -gt 0 ]]; then
-    cargo test "$@"
-else
-    # The same tests as `cargo test`.
-    for group in "${launching[@]}"; do
-        shares "$group"
-    done | xargs -P "$((cores < 4 ? cores : 4))" -L 1 bash -c 'run_share "$@"' run_share
-    # shellcheck disable=SC2046 # a list of words
-    cargo test --test it -- $(printf -- '--skip %s ' "${launching[@]}")
-    cargo test --test allocations --test out_of_memory --lib \
-        --example train_digits --example evaluate --example distill --example segmentation
-    cargo test --doc
+cargo test --quiet --no-run --test it
+all=$(cargo test --quiet --test it -- --list 2>/dev/null | sed -n 's/: test$//p')
+for group in "${launching[@]}"; do
+    shares "$group"
+done | xargs -P "$((cores < 4 ? cores : 4))" -L 1 bash -c 'run_share "$@"' run_share
+skipped=("${launching[@]}")
+[[ -n $full ]] || skipped+=(::full::)
+# shellcheck disable=SC2046 # a list of words
+cargo test --quiet --test it -- $(printf -- '--skip %s ' "${skipped[@]}")
+cargo test --quiet --test allocations --test out_of_memory --lib \
+    --example train_digits --example evaluate --example distill --example segmentation
+cargo test --quiet --doc
+
+made=$(cat "$SURPRISAL_PIPELINES"/* | wc -l)
+distinct=$(cat "$SURPRISAL_PIPELINES"/* | sort -u | wc -l)
+tests=$(chosen <<<"$all" | wc -l)
+echo "$tests tests of the binary \`it\` passed in $((SECONDS / 60)) min $((SECONDS % 60)) s; they made $made pipelines, $distinct of them distinct"
+if [[ -z $full && $made -gt $most_pipelines ]]; then
+    stop "the quick proof may make $most_pipelines pipelines"
 fi
+echo "$tests passed, 0 failed"

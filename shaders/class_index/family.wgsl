@@ -105,13 +105,14 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     let masked = truth.x_t == NEG_INF;
     let leads = !masked && logit_of(truth.x_t) == s.m;
     let p_t = select(probability(s, truth.x_t, inv_d), inv_d, leads);
-    let log_p = select(shifted_logit(s, truth.x_t) - log_d, -log_d, leads);
+    let log_p = select(select(shifted_logit(s, truth.x_t) - log_d, -log_d, leads), LOWEST, masked);
     let q = select(1f - p_t, s.D * inv_d, leads);
 
-    // 1. The loss of the target, infinite where it is masked.
+    // 1. The loss of the target.
     let w_t = class_factor(truth.t) * params.target_share;
     var total = Total(times(w_t, loss(log_p, q)), 0u);
-    if (masked) {
+    if (masked && loss(LOWEST, 1f) != loss(0.5f * LOWEST, 1f)) {
+        // It grows without bound as p_t falls to 0.
         total = infinite_cost(w_t);
     }
     // 2. What smoothing spreads over all classes.
@@ -128,7 +129,8 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     if (ROW_EXTRAS) {
         share = divisor_over_kept();
         total.sum += share * params.poly1 * q;
-        z = share * params.z_loss * lse * lse;
+        // Of rows at the ends of f32, lse may be infinite.
+        z = select(share * params.z_loss * lse * lse, 0f, params.z_loss == 0f);
     }
 
     let no_softmax = (sums.flags & BAD_LOGIT) != 0u || s.D < 0f;
@@ -141,7 +143,7 @@ fn finish(truth: Truth, sums: Sums) -> Row {
     var even = params.even_sum;
     if (ROW_EXTRAS) {
         slope -= share * params.poly1 * p_t;
-        even += share * 2f * params.z_loss * lse;
+        even += select(share * 2f * params.z_loss * lse, 0f, params.z_loss == 0f);
     }
     return Row(
         s, inv_d, log_p, p_t, truth.t, slope * q, slope * inv_d, even, value, without_z, truth.ignored, poisoned,

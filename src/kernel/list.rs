@@ -1,5 +1,8 @@
 //! Every kernel there is.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::bindings::reads_targets;
 use super::losses::LOSSES;
 use super::{Access, Entry, Gradient, KEPT_TILES, Kernel, Program, Values, Variant, Width};
@@ -27,6 +30,44 @@ impl Kernel {
         }
         kernels
     }
+
+    /// Few of all kernels, in which every two choices that meet in a kernel meet: what is checked where all would take
+    /// too long.
+    pub fn each_pair() -> Vec<Kernel> {
+        let all = Self::all();
+        // A stride that shares no factor with their number goes through all of them, neighbours far apart.
+        let stride = (all.len() * 5 / 8..).find(|&stride| coprime(stride, all.len())).unwrap_or(1);
+        let mut seen = HashSet::new();
+        let has_news = |kernel: &Kernel| {
+            let choices = kernel.choices();
+            let pairs = choices.iter().enumerate().flat_map(|(i, a)| choices[i + 1..].iter().map(move |b| (*a, *b)));
+            pairs.fold(false, |news, pair| seen.insert(pair) || news)
+        };
+        (0..all.len()).map(|i| all[i * stride % all.len()]).filter(has_news).collect()
+    }
+
+    /// What was chosen, each with its place.
+    fn choices(&self) -> [(u32, u64); 7] {
+        let Kernel { program, variant, width, access, gradient, kept_tiles } = *self;
+        let (machinery, entry) = match program {
+            Program::Loss { family, loss, entry, values } => (hash((family, loss)), hash((entry, values))),
+            other => (hash(other), 0),
+        };
+        let [variant, width, access] = [variant as u64, width as u64, access as u64];
+        let numbers = [machinery, entry, variant, width, access, gradient as u64, kept_tiles.into()];
+        let mut place = 0..;
+        numbers.map(|number| (place.next().unwrap_or_default(), number))
+    }
+}
+
+fn hash(value: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn coprime(a: usize, b: usize) -> bool {
+    if b == 0 { a == 1 } else { coprime(b, a % b) }
 }
 
 impl Program {

@@ -19,27 +19,27 @@ impl Kernel {
             writeln!(source, "// ---- shaders/{}\n{text}", fragment.path).expect("a String takes all that is written");
         };
         for fragment in self.fragments() {
-            push(fragment, &self.each_tile(fragment.text));
+            push(fragment, &self.each_tile(fragment.text()));
         }
         for Part { name, outside, fragments } in self.parts() {
-            let texts: Vec<_> = fragments.iter().map(|fragment| fragment.text).collect();
+            let texts: Vec<_> = fragments.iter().map(|fragment| fragment.text()).collect();
             for (fragment, text) in fragments.iter().zip(renamed(name, outside, &texts)) {
                 push(*fragment, &text);
             }
         }
-        push(Fragment { path: "(bindings)", text: "" }, &self.binding_text());
+        push(Fragment { path: "(bindings)", built_in: "" }, &self.binding_text());
         if self.width.is_packed() {
-            push(HALF, HALF.text);
+            push(HALF, HALF.text());
         }
         for binding in self.bindings() {
             for (fragment, slot) in self.element_fragments(&binding) {
-                let text = fragment.text.replace("SLOT", slot.name()).replace("BUFFER", binding.slot.name());
+                let text = fragment.text().replace("SLOT", slot.name()).replace("BUFFER", binding.slot.name());
                 push(fragment, &text);
             }
         }
         for monoid in self.monoids() {
             let reduce = self.variant.reduce();
-            push(reduce, &reduce.text.replace("MONOID", monoid));
+            push(reduce, &reduce.text().replace("MONOID", monoid));
         }
         source
     }

@@ -8,7 +8,7 @@ use surprisal::{
 };
 
 use crate::losses::check_gpu;
-use crate::storage::layouts::{self, LAYOUTS};
+use crate::storage::full::layouts::{self, LAYOUTS};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
 use crate::support::device::{default_gpus, with_limits};
@@ -100,17 +100,6 @@ fn random(i: usize, loss: &Loss, batch: Batch) -> Case {
     let reduction = if by_row { Reduction::None } else { Reduction::Mean };
     let loss = reduction_of(loss).map_or_else(|| loss.clone(), |_| with_reduction(loss, reduction));
     with_random_dloss(&random_case(loss, batch.deviation(3.0)))
-}
-
-/// Two windows, the second of three classes, and three, the last of one; padded slabs.
-#[test]
-fn slabs_in_windows_of_classes_match_the_oracle() {
-    for engine in narrow().iter().take(1) {
-        for (i, loss) in losses().iter().enumerate() {
-            let n_classes = [31, 57][i / 2 % 2];
-            check_gpu(engine, &in_planes(&random(i, loss, Batch::new(2 * INNER, n_classes)), INNER, [2, 1, 3]));
-        }
-    }
 }
 
 /// More classes than llvmpipe's lanes may go through: where more of them share a row, in all three reads of a fused
@@ -275,30 +264,6 @@ fn probs_at_the_edge() -> Vec<f32> {
     probs
 }
 
-/// In f32 and in 16 bits, of which windows of an odd number of rows start within a word; with the gradient in place.
-#[test]
-fn neither_storage_nor_place_changes_a_bit_of_slabs_in_windows_of_classes() {
-    let mixes = [
-        (mapped().into(), Storage::F32, Storage::F32),
-        (smoothed().into(), Storage::Bf16, Storage::F16),
-        (KlDivergence::from_logits(Form::Probs).teacher_gradient().into(), Storage::F16, Storage::F16),
-        (Loss::Softmax, Storage::Bf16, Storage::F16),
-        (distillation(JensenShannon::from_logits(Form::Probs)), Storage::Bf16, Storage::F16),
-        (KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread).into(), Storage::F32, Storage::Bf16),
-        (Entropy::of_probs().reduction(Reduction::None).into(), Storage::Bf16, Storage::F16),
-        (each(KlDivergence::from_logits(Form::Probs)), Storage::Bf16, Storage::F16),
-        (each(KlDivergence::from_logits(Form::Logits)), Storage::F32, Storage::F32),
-        (distillation(KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)), Storage::Bf16, Storage::F16),
-    ];
-    for engine in narrow().iter().take(1) {
-        for (i, (loss, logits, others)) in mixes.iter().enumerate() {
-            let case = in_planes(&random(i, loss, Batch::new(INNER, 67)), INNER, [0; 3]);
-            let shape = case.shape.storage(*others).logits_storage(*logits);
-            layouts::check(engine, &Case { shape, ..case }, &LAYOUTS[1..]);
-        }
-    }
-}
-
 #[test]
 fn a_label_out_of_range_poisons_its_row_of_a_slab_in_windows_of_classes() {
     let loss = with_reduction(&CrossEntropy::new().into(), Reduction::None);
@@ -353,6 +318,46 @@ fn an_image_larger_than_the_default_binding_has_its_loss_and_gradient() {
             for (row, &dx) in plane.iter().enumerate() {
                 let expected = if row % C == c { at_target } else { elsewhere };
                 assert!((f64::from(dx) - expected).abs() < 1e-6, "class {c}, row {row}: {dx}, expected {expected}");
+            }
+        }
+    }
+}
+
+/// The whole table, where `cover` takes a pair of everything.
+mod full {
+    use super::*;
+
+    /// Two windows, the second of three classes, and three, the last of one; padded slabs.
+    #[test]
+    fn slabs_in_windows_of_classes_match_the_oracle() {
+        for engine in narrow().iter().take(1) {
+            for (i, loss) in losses().iter().enumerate() {
+                let n_classes = [31, 57][i / 2 % 2];
+                check_gpu(engine, &in_planes(&random(i, loss, Batch::new(2 * INNER, n_classes)), INNER, [2, 1, 3]));
+            }
+        }
+    }
+
+    /// In f32 and in 16 bits, of which windows of an odd number of rows start within a word; with the gradient in place.
+    #[test]
+    fn neither_storage_nor_place_changes_a_bit_of_slabs_in_windows_of_classes() {
+        let mixes = [
+            (mapped().into(), Storage::F32, Storage::F32),
+            (smoothed().into(), Storage::Bf16, Storage::F16),
+            (KlDivergence::from_logits(Form::Probs).teacher_gradient().into(), Storage::F16, Storage::F16),
+            (Loss::Softmax, Storage::Bf16, Storage::F16),
+            (distillation(JensenShannon::from_logits(Form::Probs)), Storage::Bf16, Storage::F16),
+            (KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread).into(), Storage::F32, Storage::Bf16),
+            (Entropy::of_probs().reduction(Reduction::None).into(), Storage::Bf16, Storage::F16),
+            (each(KlDivergence::from_logits(Form::Probs)), Storage::Bf16, Storage::F16),
+            (each(KlDivergence::from_logits(Form::Logits)), Storage::F32, Storage::F32),
+            (distillation(KlDivergence::from_logits(Form::Probs).top_k(3, Rest::Spread)), Storage::Bf16, Storage::F16),
+        ];
+        for engine in narrow().iter().take(1) {
+            for (i, (loss, logits, others)) in mixes.iter().enumerate() {
+                let case = in_planes(&random(i, loss, Batch::new(INNER, 67)), INNER, [0; 3]);
+                let shape = case.shape.storage(*others).logits_storage(*logits);
+                layouts::check(engine, &Case { shape, ..case }, &LAYOUTS[1..]);
             }
         }
     }

@@ -3,6 +3,7 @@
 //! makes a row a call.
 mod array;
 mod axes;
+mod edge;
 mod trial;
 
 use std::collections::{HashMap, HashSet};

@@ -1,6 +1,8 @@
 //! Every loss on every kernel variant against the oracle.
-mod options;
-mod sizes;
+mod full {
+    mod options;
+    mod sizes;
+}
 
 use surprisal::reference::Evaluation;
 use surprisal::{Engine, Error, GpuEngine, Inputs, Output, Pass};

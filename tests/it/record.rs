@@ -1,13 +1,15 @@
 //! Recording into an app's encoder: what is written, what is not, and that the way it is recorded changes no bit.
 mod divisors;
 mod errors;
-mod excess;
+mod full {
+    mod excess;
+    mod layouts;
+    mod reuse;
+}
 mod labels;
-mod layouts;
 mod lost;
 mod memory;
 mod probabilities;
-mod reuse;
 mod scratch;
 mod startup;
 mod threads;

@@ -27,37 +27,6 @@ fn cases(batch: Batch) -> Vec<Case> {
     cases_on(&representatives(), batch)
 }
 
-/// 512 elements a buffer: runs of 15, 7, 2 and 128 rows, and of half as many where values and gradient go back
-/// together. Where a batch is cut depends on no kernel: one variant is enough for a case.
-#[test]
-fn every_reduction_matches_the_oracle_in_runs_of_rows() {
-    let engines = with_buffers_of(2048);
-    let batches = [Batch::new(20, 72), Batch::new(3, 250), Batch::new(300, 4)].into_iter().enumerate();
-    let others = batches.flat_map(|(kind, batch)| representative_cases(batch, kind));
-    let cases = cases(Batch::new(40, 33)).into_iter().chain(others);
-    cases.enumerate().for_each(|(i, case)| losses::check(whose_turn(&engines, i), &case));
-}
-
-#[test]
-fn padded_rows_with_upstream_gradient_match_the_oracle_in_runs() {
-    let engines = with_buffers_of(2048);
-    for (kind, batch) in [Batch::new(40, 33), Batch::new(150, 5)].into_iter().enumerate() {
-        for (i, case) in representative_cases(batch, kind).iter().enumerate() {
-            losses::check(whose_turn(&engines, i), &padded(&with_random_dloss(case)));
-        }
-    }
-}
-
-/// Runs of whole slabs: 11 of logits, fewer where values and gradient go back together.
-#[test]
-fn planes_match_the_oracle_in_runs() {
-    let engines = with_buffers_of(2048);
-    for (i, case) in representative_cases(Batch::new(9 * 12, 5), 0).iter().enumerate() {
-        let case = in_planes(&with_random_dloss(case), 9, [2, 1, 3]);
-        losses::check(whose_turn(&engines, i), &case);
-    }
-}
-
 /// The outputs of forward, forward + backward, and backward.
 fn outputs(engine: &GpuEngine, case: &Case) -> [Output; 3] {
     let mut saved = None;
@@ -70,44 +39,6 @@ fn outputs(engine: &GpuEngine, case: &Case) -> [Output; 3] {
         saved = saved.take().or(output.row_state.clone());
         output
     })
-}
-
-/// A number divided by the whole batch's divisor may be off by the rounding of another order of summation; nothing else
-/// may be.
-#[rstest]
-#[case(0, Batch::new(40, 33))]
-#[case(1, Batch::new(150, 5))]
-#[case(2, Batch::new(20, 72))]
-fn runs_change_no_bit_of_a_row(#[case] third: usize, #[case] batch: Batch) {
-    let limited = with_limits(|limits| limits.max_buffer_size = 2048);
-    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-    for (turn, (full, limited)) in default_gpus().zip(&limited).enumerate() {
-        let cases = [0, 1].into_iter().flat_map(|kind| every_third(representative_cases(batch, kind), third));
-        let cases: Vec<_> = cases.collect();
-        for case in cases.iter().skip(turn).step_by(2).map(|case| padded(&with_random_dloss(case))) {
-            for (whole, cut) in outputs(full, &case).iter().zip(outputs(limited, &case)) {
-                let what = format!("{} on {}", case.name, limited.backend());
-                if whole.values.len() > 1 {
-                    assert_eq!(bits(&cut.values), bits(&whole.values), "values of {what}");
-                }
-                for (cut, whole) in [(&cut.dlogits, &whole.dlogits), (&cut.row_state, &whole.row_state)] {
-                    assert_eq!(cut.as_deref().map(bits), whole.as_deref().map(bits), "{what}");
-                }
-            }
-        }
-    }
-}
-
-/// Bindings of 8 KiB in buffers of 16: windows of rows within runs of rows.
-#[test]
-fn runs_have_windows_of_their_own() {
-    let limited = with_limits(|limits| {
-        limits.max_buffer_size = 1 << 14;
-        limits.max_storage_buffer_binding_size = 1 << 13;
-    });
-    let engines: Vec<_> = limited.into_iter().map(|gpu| ("windows in runs".to_string(), Engine::from(gpu))).collect();
-    let cases = [0, 1].into_iter().flat_map(|kind| representative_cases(Batch::new(300, 33), kind));
-    cases.enumerate().for_each(|(i, case)| losses::check(whose_turn(&engines, i), &case));
 }
 
 #[test]
@@ -136,5 +67,80 @@ fn a_row_larger_than_a_buffer_is_refused_with_numbers() {
             let expected = found.map(|found| Error::TooLarge { what: "bytes of one buffer", found, limit: 2048 });
             assert_eq!(output.err(), expected, "{name}: {n_classes} classes");
         }
+    }
+}
+
+/// The whole table, where `cover` takes a pair of everything.
+mod full {
+    use super::*;
+
+    /// 512 elements a buffer: runs of 15, 7, 2 and 128 rows, and of half as many where values and gradient go back
+    /// together. Where a batch is cut depends on no kernel: one variant is enough for a case.
+    #[test]
+    fn every_reduction_matches_the_oracle_in_runs_of_rows() {
+        let engines = with_buffers_of(2048);
+        let batches = [Batch::new(20, 72), Batch::new(3, 250), Batch::new(300, 4)].into_iter().enumerate();
+        let others = batches.flat_map(|(kind, batch)| representative_cases(batch, kind));
+        let cases = cases(Batch::new(40, 33)).into_iter().chain(others);
+        cases.enumerate().for_each(|(i, case)| losses::check(whose_turn(&engines, i), &case));
+    }
+
+    #[test]
+    fn padded_rows_with_upstream_gradient_match_the_oracle_in_runs() {
+        let engines = with_buffers_of(2048);
+        for (kind, batch) in [Batch::new(40, 33), Batch::new(150, 5)].into_iter().enumerate() {
+            for (i, case) in representative_cases(batch, kind).iter().enumerate() {
+                losses::check(whose_turn(&engines, i), &padded(&with_random_dloss(case)));
+            }
+        }
+    }
+
+    /// Runs of whole slabs: 11 of logits, fewer where values and gradient go back together.
+    #[test]
+    fn planes_match_the_oracle_in_runs() {
+        let engines = with_buffers_of(2048);
+        for (i, case) in representative_cases(Batch::new(9 * 12, 5), 0).iter().enumerate() {
+            let case = in_planes(&with_random_dloss(case), 9, [2, 1, 3]);
+            losses::check(whose_turn(&engines, i), &case);
+        }
+    }
+
+    /// A number divided by the whole batch's divisor may be off by the rounding of another order of summation; nothing else
+    /// may be.
+    #[rstest]
+    #[case(0, Batch::new(40, 33))]
+    #[case(1, Batch::new(150, 5))]
+    #[case(2, Batch::new(20, 72))]
+    fn runs_change_no_bit_of_a_row(#[case] third: usize, #[case] batch: Batch) {
+        let limited = with_limits(|limits| limits.max_buffer_size = 2048);
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        for (turn, (full, limited)) in default_gpus().zip(&limited).enumerate() {
+            let cases = [0, 1].into_iter().flat_map(|kind| every_third(representative_cases(batch, kind), third));
+            let cases: Vec<_> = cases.collect();
+            for case in cases.iter().skip(turn).step_by(2).map(|case| padded(&with_random_dloss(case))) {
+                for (whole, cut) in outputs(full, &case).iter().zip(outputs(limited, &case)) {
+                    let what = format!("{} on {}", case.name, limited.backend());
+                    if whole.values.len() > 1 {
+                        assert_eq!(bits(&cut.values), bits(&whole.values), "values of {what}");
+                    }
+                    for (cut, whole) in [(&cut.dlogits, &whole.dlogits), (&cut.row_state, &whole.row_state)] {
+                        assert_eq!(cut.as_deref().map(bits), whole.as_deref().map(bits), "{what}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Bindings of 8 KiB in buffers of 16: windows of rows within runs of rows.
+    #[test]
+    fn runs_have_windows_of_their_own() {
+        let limited = with_limits(|limits| {
+            limits.max_buffer_size = 1 << 14;
+            limits.max_storage_buffer_binding_size = 1 << 13;
+        });
+        let engines: Vec<_> =
+            limited.into_iter().map(|gpu| ("windows in runs".to_string(), Engine::from(gpu))).collect();
+        let cases = [0, 1].into_iter().flat_map(|kind| representative_cases(Batch::new(300, 33), kind));
+        cases.enumerate().for_each(|(i, case)| losses::check(whose_turn(&engines, i), &case));
     }
 }

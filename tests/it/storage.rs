@@ -1,8 +1,10 @@
 //! Tensors of 16-bit numbers, in every mix with f32: the same results, rounded once.
 mod conversions;
+pub mod full {
+    pub mod layouts;
+    mod results;
+}
 mod labels;
-pub mod layouts;
-mod results;
 
 use surprisal::{Loss, Pass, Shape, Storage};
 

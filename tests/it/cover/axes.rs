@@ -203,6 +203,8 @@ pub enum Numbers {
     Far,
     /// Masks, rows without a value, equal logits.
     Edge,
+    /// Classes masked by the lowest number.
+    Lowest,
 }
 
 pub const EXTRAS: [Extras; 4] = [Extras::None, Extras::ZLoss, Extras::Poly1, Extras::Both];
@@ -230,7 +232,7 @@ pub const PLACES: [Place; 6] =
     [Place::Apart, Place::Shifted, Place::Odd, Place::Arena, Place::ShiftedArena, Place::TightArena];
 pub const CORNERS: [Corners; 5] =
     [Corners::Exact, Corners::PyTorch, Corners::Nothing, Corners::NothingIsZero, Corners::NothingPyTorch];
-pub const NUMBERS: [Numbers; 3] = [Numbers::Near, Numbers::Far, Numbers::Edge];
+pub const NUMBERS: [Numbers; 4] = [Numbers::Near, Numbers::Far, Numbers::Edge, Numbers::Lowest];
 
 /// f32 throughout, or one of the mixes.
 pub fn mix(level: usize) -> Mix {
@@ -684,8 +686,13 @@ impl Table {
             && !(is_per_class && reduces)
             && (!is(Axis::WideLabels, 1) || has_labels)
             && !(loss.family() == Family::Softmax && has_pass && is(Axis::Upstream, 0))
-            && (!is(Axis::Numbers, Numbers::Edge as usize) || of_softmax)
+            && (!row[Axis::Numbers as usize].is_some_and(at_the_edge) || of_softmax)
     }
+}
+
+/// Whether numbers of this level are for losses through a softmax, one by one.
+fn at_the_edge(level: usize) -> bool {
+    matches!(NUMBERS[level], Numbers::Edge | Numbers::Lowest)
 }
 
 /// A loss's name, and what else a kernel of its is told apart by.
@@ -743,7 +750,7 @@ impl Rules for Table {
             && !(cut && per_class && (stride.is_some_and(|stride| stride != Stride::Planes) || is_set(Axis::Alignment)))
             && !(stride == Some(Stride::Planes) && is_set(Axis::Alignment))
             && !(classes == Some(Classes::One) && is_set(Axis::Alignment))
-            && !(is(Axis::Numbers, Numbers::Edge as usize) && (!by_row || classes == Some(Classes::One)))
+            && !(row[Axis::Numbers as usize].is_some_and(at_the_edge) && (!by_row || classes == Some(Classes::One)))
             && !(corners.is_some_and(Corners::is_empty) && !may_ignore() && !may_mask())
             && self.takes_its_tensors(row)
             && (loss.is_none() || self.takes_its_options(row))

@@ -8,21 +8,24 @@ use surprisal::{
 use super::array::Row;
 use super::axes::{
     ALIGNMENTS, Alignment, Axis, CLASSES, CORNERS, Classes, Corners, LANES, Lanes, NUMBERS, Numbers, PASSES, PLACES,
-    Place, ROWS, Rows, STRIDES, Stride, Table, WAYS, WEIGHTS, Way, mix,
+    Place, ROWS, Rows, SIDES, STRIDES, Sides, Stride, Table, WAYS, WEIGHTS, Way, mix,
 };
+use super::edge::{mask_by_the_lowest, put_at_the_edge};
 use crate::support::bits::{Fingerprint, HasBits};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded_by, random_case, weights};
 use crate::support::compare::{assert_bits_match, assert_matches};
 use crate::support::planes::in_planes;
 use crate::support::random::Random;
-use crate::support::staged::{APART, ARENA, Bits, Layout, run};
+use crate::support::staged::{APART, ARENA, Bits, Layout, Staged, bind, plan, run};
 
 /// One call.
 pub struct Trial {
     /// Of the row it comes from.
     pub number: usize,
     pub case: Case,
+    /// Its last row or slab by itself, where that has a value of its own.
+    alone: Option<Case>,
     pub pass: Pass,
     pub lanes: Lanes,
     pub way: Way,
@@ -58,8 +61,10 @@ impl Trial {
         let numbers = NUMBERS[level(Axis::Numbers)];
         let deviation = if numbers == Numbers::Far { 30.0 } else { 3.0 };
         let mut case = random_case(loss, Batch::new(outer * inner, n_classes).deviation(deviation));
-        if numbers == Numbers::Edge {
-            put_at_the_edge(&mut case);
+        match numbers {
+            Numbers::Near | Numbers::Far => {}
+            Numbers::Edge => put_at_the_edge(&mut case, number),
+            Numbers::Lowest => mask_by_the_lowest(&mut case, number),
         }
         let corners = CORNERS[level(Axis::Corners)];
         if corners.is_empty() {
@@ -72,19 +77,27 @@ impl Trial {
             let len = output_len(&case);
             case = case.dloss(&Random::new(2).grid(len, -2, 2));
         }
-        case = laid_out(case, stride, alignment, inner, in_place, number);
-        case.shape = mix(level(Axis::Storage)).shape(case.shape);
-        if in_place {
-            case.shape.dlogits_storage = case.shape.logits_storage;
-        }
-        if level(Axis::WideLabels) == 1 {
-            case.shape = case.shape.label_storage(LabelStorage::I64);
-        }
-        case = case.policy(policy(corners));
+        let storage = mix(level(Axis::Storage));
+        let dress = |case: Case| {
+            let mut case = laid_out(case, stride, alignment, inner, in_place, number);
+            case.shape = storage.shape(case.shape);
+            if in_place {
+                case.shape.dlogits_storage = case.shape.logits_storage;
+            }
+            if level(Axis::WideLabels) == 1 {
+                case.shape = case.shape.label_storage(LabelStorage::I64);
+            }
+            case.policy(policy(corners))
+        };
+        let by_row = case.loss.reduction().is_none_or(|reduction| reduction == Reduction::None);
+        let last: Vec<usize> = ((outer - 1) * inner..outer * inner).collect();
+        let has_mean = level(Axis::Side) == SIDES.iter().position(|&side| side == Sides::Mean).unwrap_or(0);
+        let alone = (by_row && outer > 1 && !has_mean).then(|| dress(case.rows(&last)));
+        let mut case = dress(case);
         let layout = layout(PLACES[level(Axis::Place)]);
         let (lanes, pass) = (LANES[level(Axis::Engine)], PASSES[level(Axis::Pass)]);
         case.name = format!("row {number} ({lanes:?}, {way:?}, {numbers:?}, {stride:?}, {corners:?}): {}", case.name);
-        Trial { number, case, pass, lanes, way, layout: if in_place { layout.in_place() } else { layout } }
+        Trial { number, case, alone, pass, lanes, way, layout: if in_place { layout.in_place() } else { layout } }
     }
 
     /// The engine as this call finds it: of the same pipelines, with limits that have it cut.
@@ -120,16 +133,36 @@ impl Trial {
         if !self.way.is_recorded() {
             return Found::Evaluated(self.check_evaluated("GPU", &engine.into()));
         }
-        let mut saved = Vec::new();
-        let mut all = Vec::new();
+        let mut all: Vec<Bits> = Vec::new();
         for (pass, oracle) in self.oracles() {
             let layout = if pass == self.pass { self.layout } else { APART };
-            let bits = run(&engine, &self.case, pass, layout, &saved);
+            let saved = all.last().map_or(&[][..], |bits| &bits.row_state);
+            let bits = twice(&engine, &self.case, pass, layout, saved);
             assert_bits_match(&format!("{pass:?} of {}", self.case.name), &self.case, &bits, &oracle);
-            saved.clone_from(&bits.row_state);
+            if let Some(alone) = &self.alone
+                && pass == self.pass
+            {
+                let outer = self.case.shape.outer();
+                let found = run(&engine, alone, pass, layout, last_of(saved, outer));
+                let expected = self.last_slab(&bits);
+                assert_eq!(found, expected, "{pass:?} of the last slab by itself of {}", self.case.name);
+            }
             all.push(bits);
         }
         Found::Recorded(all)
+    }
+
+    /// What a pass has put out for the last slab; means of side outputs are of no slab.
+    fn last_slab(&self, bits: &Bits) -> Bits {
+        let outer = self.case.shape.outer();
+        let of = |words: &[u32]| last_of(words, outer).to_vec();
+        Bits {
+            values: of(&bits.values),
+            dlogits: of(&bits.dlogits),
+            dtargets: of(&bits.dtargets),
+            row_state: of(&bits.row_state),
+            side: of(&bits.side),
+        }
     }
 
     /// The same from host slices.
@@ -161,6 +194,23 @@ impl Trial {
             pass => vec![(pass, self.case.evaluate(pass))],
         }
     }
+}
+
+/// The results of a recording that is submitted twice: the same bits both times.
+fn twice(engine: &GpuEngine, case: &Case, pass: Pass, layout: Layout, saved: &[u32]) -> Bits {
+    let staged = Staged::new(engine, case, pass, layout, saved);
+    let bound = bind(&plan(engine, case, pass), &staged);
+    staged.submit(|encoder| bound.record(encoder));
+    let bits = staged.read();
+    staged.reset();
+    staged.submit(|encoder| bound.record(encoder));
+    assert_eq!(staged.read(), bits, "{pass:?} once more of {}", case.name);
+    bits
+}
+
+/// The last of so many equal parts.
+fn last_of(words: &[u32], parts: usize) -> &[u32] {
+    &words[words.len() - words.len() / parts..]
 }
 
 /// Sizes about the seams: tiles of four, kept tiles, lanes, blocks of 64 tiles, what a lane has before another joins.
@@ -207,24 +257,6 @@ fn output_len(case: &Case) -> usize {
         _ if case.has_values_per_element() => case.shape.n_elements(),
         Some(Reduction::None) => case.shape.n_rows,
         _ => 1,
-    }
-}
-
-/// Rows with a mask at another class than the label's, with a masked label, without a value, and even ones.
-fn put_at_the_edge(case: &mut Case) {
-    let n_classes = case.shape.n_classes;
-    let labels = if case.loss.ignore_index().is_empty() { case.labels.clone() } else { None };
-    for (n, row) in case.logits.chunks_mut(n_classes).enumerate() {
-        let label = labels.as_ref().and_then(|labels| labels.get(n)).map_or(0, |&t| t as usize % n_classes);
-        match n % 7 {
-            0 => row[(label + 1) % n_classes] = f32::NEG_INFINITY,
-            1 => row[label] = f32::NEG_INFINITY,
-            2 => row.fill(0.5),
-            3 => row[n_classes - 1] = f32::NAN,
-            4 => row[n_classes / 2] = f32::INFINITY,
-            5 => row.fill(f32::NEG_INFINITY),
-            _ => {}
-        }
     }
 }
 

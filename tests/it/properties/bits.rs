@@ -14,78 +14,6 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// These rows of a case, in this order.
-fn rows(case: &Case, rows: &[usize]) -> Case {
-    let c = case.shape.n_classes;
-    let wide = |values: &[f32]| rows.iter().flat_map(|&n| values[n * c..][..c].to_vec()).collect::<Vec<_>>();
-    let per_row = |labels: &Vec<i32>| {
-        let k = labels.len() / case.shape.n_rows;
-        rows.iter().flat_map(|&n| labels[n * k..][..k].to_vec()).collect()
-    };
-    let target_probs = case.target_probs.as_ref().map(|probs| {
-        let k = probs.len() / case.shape.n_rows;
-        rows.iter().flat_map(|&n| probs[n * k..][..k].to_vec()).collect()
-    });
-    let row_weights = case.row_weights.as_ref().map(|weights| rows.iter().map(|&n| weights[n]).collect());
-    Case {
-        name: format!("rows {rows:?} of {}", case.name),
-        shape: surprisal::Shape::new(rows.len(), c),
-        logits: wide(&case.logits),
-        labels: case.labels.as_ref().map(per_row),
-        teacher_ids: case.teacher_ids.as_ref().map(per_row),
-        row_weights,
-        target_probs,
-        values: case.values.as_deref().map(wide),
-        dloss: case.dloss.as_deref().map(wide),
-        ..case.clone()
-    }
-}
-
-/// Alone, among few others, in reverse order: always the same loss and gradient. Engines take losses in turn.
-#[test]
-fn a_row_does_not_depend_on_the_other_rows() {
-    let engines = fresh_engines(false);
-    for (i, loss) in representatives().into_iter().enumerate() {
-        let loss = match loss {
-            Loss::LogSoftmax | Loss::Softmax => loss,
-            _ => with_reduction(&loss, Reduction::None),
-        };
-        for batch in [Batch::new(40, 37), Batch::new(7, 1028)] {
-            let case = random_case(loss.clone(), batch.deviation(3.0));
-            let reversed: Vec<_> = (0..batch.n_rows).rev().collect();
-            for (name, engine) in std::iter::once(cpu()).chain(whose_turn(&engines, i)) {
-                let all = evaluate(engine, &case, Pass::ForwardBackward);
-                for subset in [&[0][..], &[4], &[1, 6, 2], &reversed] {
-                    let some = rows(&case, subset);
-                    let found = evaluate(engine, &some, Pass::ForwardBackward);
-                    let width = all.values.len() / batch.n_rows;
-                    for (i, &n) in subset.iter().enumerate() {
-                        let pick = |values: &[f32], n: usize, width: usize| bits(&values[n * width..][..width]);
-                        let (c, what) = (batch.n_classes, format!("{name}: row {n} in {}", some.name));
-                        assert_eq!(pick(&found.values, i, width), pick(&all.values, n, width), "{what}");
-                        let [found, all] = [&found, &all].map(|output| output.dlogits.as_deref().expect("a gradient"));
-                        assert_eq!(pick(found, i, c), pick(all, n, c), "{what}");
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn the_same_input_gives_the_same_bits() {
-    let engines = fresh_engines(false);
-    let cases = [0, 1].into_iter().flat_map(|kind| representative_cases(Batch::new(600, 37), kind));
-    for (i, case) in cases.enumerate() {
-        for (name, engine) in std::iter::once(cpu()).chain(whose_turn(&engines, i)) {
-            let [first, second] = [(); 2].map(|_| evaluate(engine, &case, Pass::ForwardBackward));
-            assert_eq!(bits(&first.values), bits(&second.values), "{name}: {}", case.name);
-            let [first, second] = [first, second].map(|output| bits(&output.dlogits.unwrap_or_default()));
-            assert_eq!(first, second, "{name}: {}", case.name);
-        }
-    }
-}
-
 /// Logits are multiples of 2^-8 below 4: with 1024 added they are exact in f32, and so are their differences.
 #[test]
 fn a_common_offset_of_a_rows_logits_changes_no_bit() {
@@ -138,6 +66,57 @@ fn a_distribution_does_not_diverge_from_itself(#[values(1, 2, 6, 37, 1000)] n_cl
             let fused = evaluate(engine, &case, Pass::ForwardBackward);
             assert_eq!(fused.values, [0.0; 20], "{name}: {}", case.name);
             assert!(fused.dlogits.iter().flatten().all(|&g| g == 0.0), "{name}: {}", case.name);
+        }
+    }
+}
+
+/// The whole table, where `cover` takes a pair of everything.
+mod full {
+    use super::*;
+
+    /// Alone, among few others, in reverse order: always the same loss and gradient. Engines take losses in turn.
+    #[test]
+    fn a_row_does_not_depend_on_the_other_rows() {
+        let engines = fresh_engines(false);
+        for (i, loss) in representatives().into_iter().enumerate() {
+            let loss = match loss {
+                Loss::LogSoftmax | Loss::Softmax => loss,
+                _ => with_reduction(&loss, Reduction::None),
+            };
+            for batch in [Batch::new(40, 37), Batch::new(7, 1028)] {
+                let case = random_case(loss.clone(), batch.deviation(3.0));
+                let reversed: Vec<_> = (0..batch.n_rows).rev().collect();
+                for (name, engine) in std::iter::once(cpu()).chain(whose_turn(&engines, i)) {
+                    let all = evaluate(engine, &case, Pass::ForwardBackward);
+                    for subset in [&[0][..], &[4], &[1, 6, 2], &reversed] {
+                        let some = case.rows(subset);
+                        let found = evaluate(engine, &some, Pass::ForwardBackward);
+                        let width = all.values.len() / batch.n_rows;
+                        for (i, &n) in subset.iter().enumerate() {
+                            let pick = |values: &[f32], n: usize, width: usize| bits(&values[n * width..][..width]);
+                            let (c, what) = (batch.n_classes, format!("{name}: row {n} in {}", some.name));
+                            assert_eq!(pick(&found.values, i, width), pick(&all.values, n, width), "{what}");
+                            let [found, all] =
+                                [&found, &all].map(|output| output.dlogits.as_deref().expect("a gradient"));
+                            assert_eq!(pick(found, i, c), pick(all, n, c), "{what}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_input_gives_the_same_bits() {
+        let engines = fresh_engines(false);
+        let cases = [0, 1].into_iter().flat_map(|kind| representative_cases(Batch::new(600, 37), kind));
+        for (i, case) in cases.enumerate() {
+            for (name, engine) in std::iter::once(cpu()).chain(whose_turn(&engines, i)) {
+                let [first, second] = [(); 2].map(|_| evaluate(engine, &case, Pass::ForwardBackward));
+                assert_eq!(bits(&first.values), bits(&second.values), "{name}: {}", case.name);
+                let [first, second] = [first, second].map(|output| bits(&output.dlogits.unwrap_or_default()));
+                assert_eq!(first, second, "{name}: {}", case.name);
+            }
         }
     }
 }

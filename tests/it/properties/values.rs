@@ -11,7 +11,7 @@ use crate::losses;
 use crate::support::case::case;
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::assert_relative;
-use crate::support::device::{engines, every_engine};
+use crate::support::device::{cpu_and_variants, every_engine, variants};
 use crate::support::losses::{each_divergence, of_softmax};
 use crate::support::random::Random;
 use crate::support::spec::with_reduction;
@@ -81,7 +81,7 @@ fn kl_divergence_is_never_negative(
         };
         let moves = Random::new(7).grid(logits.len(), -1, 1);
         case.logits = logits.iter().zip(moves).map(|(x, by)| x + step * by).collect();
-        for (name, engine) in every_engine() {
+        for (name, engine) in cpu_and_variants() {
             for pass in [Pass::Forward, Pass::ForwardBackward] {
                 let values = evaluate(engine, &case, pass).values;
                 // Probabilities rounded to f32 may sum to less than 1 by half a unit for each.
@@ -101,7 +101,7 @@ fn close_distributions_match_the_oracle(#[values(1e-4, 1e-2)] step: f32, #[value
         let loss = with_reduction(&loss, Reduction::None);
         let mut case = random_case(loss, Batch::new(20, n_classes).deviation(3.0));
         case.values = Some(case.logits.iter().zip(&moves).map(|(x, by)| x + step * by).collect());
-        losses::check(engines(), &case);
+        losses::check(variants(), &case);
     }
 }
 
@@ -112,7 +112,7 @@ fn jensen_shannon_is_at_most_log_2_and_total_variation_at_most_1() {
         for deviation in [0.1, 3.0, 30.0] {
             let batch = Batch::new(50, 37).deviation(deviation);
             let case = random_case(with_reduction(&loss, Reduction::None), batch);
-            for (name, engine) in every_engine() {
+            for (name, engine) in cpu_and_variants() {
                 for &value in &evaluate(engine, &case, Pass::Forward).values {
                     // A sum of 37 terms, each good to a few units.
                     let in_range = (0.0..=most * (1.0 + 32.0 * f32::EPSILON)).contains(&value);
@@ -129,7 +129,7 @@ fn gradient_rows_of_softmax_losses_sum_to_zero() {
     for (i, loss) in of_softmax().into_iter().enumerate().filter(|(i, _)| i % 5 == 0) {
         let n_classes = [6, 37, 260][i % 3];
         let case = random_case(loss, Batch::new(5, n_classes).deviation(3.0));
-        for (name, engine) in every_engine() {
+        for (name, engine) in cpu_and_variants() {
             let gradient = doubles(&evaluate(engine, &case, Pass::ForwardBackward).dlogits.expect("a gradient"));
             for (n, row) in gradient.chunks(n_classes).enumerate() {
                 let (sum, scale) = (row.iter().sum::<f64>(), row.iter().map(|g| g.abs()).sum::<f64>());

@@ -90,6 +90,34 @@ impl Case {
         Case { name: format!("{} under {policy:?}", self.name), policy, ..self }
     }
 
+    /// These rows of contiguous ones, in this order.
+    pub fn rows(&self, rows: &[usize]) -> Case {
+        let Shape { n_rows, n_classes, .. } = self.shape;
+        fn pick<T: Copy>(values: &[T], rows: &[usize], width: usize) -> Vec<T> {
+            rows.iter().flat_map(|&n| values[n * width..][..width].to_vec()).collect()
+        }
+        let classes = |values: &[f32]| pick(values, rows, n_classes);
+        let per_row = |values: &Vec<i32>| pick(values, rows, values.len() / n_rows);
+        let of_rows = |values: &Vec<f32>| pick(values, rows, values.len() / n_rows);
+        Case {
+            name: format!("rows {rows:?} of {}", self.name),
+            shape: Shape::new(rows.len(), n_classes),
+            logits: classes(&self.logits),
+            labels: self.labels.as_ref().map(per_row),
+            values: self.values.as_deref().map(classes),
+            teacher_ids: self.teacher_ids.as_ref().map(per_row),
+            target_probs: self.target_probs.as_ref().map(of_rows),
+            weights: self.weights.as_ref().map(|(weights, broadcast)| match broadcast {
+                Broadcast::PerClass => (weights.clone(), *broadcast),
+                Broadcast::PerRow | Broadcast::PerElement => (of_rows(weights), *broadcast),
+            }),
+            row_weights: self.row_weights.as_ref().map(of_rows),
+            dloss: self.dloss.as_ref().map(of_rows),
+            stored: Memo::default(),
+            ..self.clone()
+        }
+    }
+
     /// The reference's results; a forward pass leaves the upstream gradient out.
     pub fn evaluate(&self, pass: Pass) -> Evaluation {
         let mut inputs = self.inputs();

@@ -5,14 +5,14 @@ use rstest::rstest;
 use surprisal::half::{bf16, f16};
 use surprisal::{CrossEntropy, Engine, GpuEngine, Loss, Pass, Reduction, Storage};
 
-use super::{MIXES, Mix, PASSES, every_third, mixed_cases};
+use super::super::{MIXES, Mix, PASSES, every_third, mixed_cases};
 use crate::support::case::Case;
 use crate::support::cases::{self, Batch, padded, padded_by, random_case, representative_cases, with_random_dloss};
 use crate::support::device::{fresh_engines, gpus, whose_turn, with_limits};
 use crate::support::planes::in_planes;
 use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
-use crate::windows::assert_same_bits;
+use crate::windows::full::assert_same_bits;
 
 /// The bits of f32 as this storage has them.
 fn narrowed(bits: &[u32], storage: Storage) -> Vec<u32> {

@@ -5,7 +5,7 @@
 use rstest::rstest;
 use surprisal::Loss;
 
-use super::check;
+use super::super::check;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded_by, representative_case, with_random_dloss};
 use crate::support::device::{fresh_shapes, whose_turn};

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use surprisal::{Loss, Reduction};
 
-use super::check;
+use super::super::check;
 use crate::support::cases::{Batch, cases, every_third, padded, padded_by, representative_cases, with_random_dloss};
 use crate::support::device::{fresh_engines, fresh_variants, whose_turn};
 use crate::support::losses::{

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use surprisal::{Engine, Pass, Storage};
 
-use super::{MIXES, Mix, PASSES, in_turn, is_typical, mixed_cases};
+use super::super::{MIXES, Mix, PASSES, in_turn, is_typical, mixed_cases};
 use crate::losses::check;
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, padded_by, representative_cases, with_random_dloss};

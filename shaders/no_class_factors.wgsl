@@ -1,5 +1,5 @@
 //! No class has a factor.
 
-fn class_factor(j: u32) -> f32 {
+fn element_factor(j: u32) -> f32 {
     return 1f;
 }

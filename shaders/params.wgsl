@@ -80,6 +80,13 @@ struct Params {
     target_probs: u32,
     k: u32,
     rest: u32,
+    /// 1: one value per row; 0: one per workgroup.
+    per_row: u32,
+    /// Of a count: what a row's weight makes of its share, and whether its class's factor (1) does.
+    row_count: u32,
+    weighs_classes: u32,
+    /// Of a sum: whether it is the last, and then what a mean over nothing is.
+    closing: u32,
     /// What the loss's own fragment names.
     loss_args: vec4<f32>,
 }
@@ -89,9 +96,7 @@ struct Params {
 override WORKGROUP_SIZE: u32 = 64u;
 /// Lanes that share a row: a power of two, at most WORKGROUP_SIZE.
 override LANES: u32 = 64u;
-/// One value per row rather than one per workgroup.
-override PER_ROW: bool = true;
-/// Whether classes holds more than the factor 1.
+/// Whether the factor of each class is looked up, where every class of a row has one.
 override CLASS_FACTORS: bool = true;
 override LABEL_SMOOTHING: bool = true;
 /// Whether T is other than 1.

@@ -61,5 +61,9 @@ pub struct Params {
     pub target_probs: u32,
     pub k: u32,
     pub rest: u32,
+    pub per_row: u32,
+    pub row_count: u32,
+    pub weighs_classes: u32,
+    pub closing: u32,
     pub loss_args: [f32; 4],
 }

@@ -1,7 +1,7 @@
 //! Four classes of a row as they are loaded.
 
 fn spread_weight(j: u32, exists: bool) -> f32 {
-    return select(0f, params.even_share * class_factor(j), exists);
+    return select(0f, params.even_share * element_factor(j), exists);
 }
 
 fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {

@@ -10,7 +10,7 @@ fn completed(lane: Lane, place: Place, row: Row) -> Row {
 fn write_value(lane: Lane, place: Place, value: Value) {
     let in_range = place.row < params.n_rows;
     let leads = in_range && place.rank == 0u;
-    if (PER_ROW) {
+    if (params.per_row == 1u) {
         if (leads) {
             write_all(place.row, value);
         }

@@ -8,9 +8,9 @@ fn load4(place: Place, j: u32, left: u32) -> array<Element, 4> {
 fn elements(place: Place, x: vec4<u32>, j: u32, left: u32) -> array<Element, 4> {
     let y = load_teacher(place, j, left);
     return array(
-        Element(x.x, y.x, class_factor(j), j),
-        Element(x.y, y.y, select(0f, class_factor(j + 1u), left > 1u), j + 1u),
-        Element(x.z, y.z, select(0f, class_factor(j + 2u), left > 2u), j + 2u),
-        Element(x.w, y.w, select(0f, class_factor(j + 3u), left > 3u), j + 3u),
+        Element(x.x, y.x, element_factor(j), j),
+        Element(x.y, y.y, select(0f, element_factor(j + 1u), left > 1u), j + 1u),
+        Element(x.z, y.z, select(0f, element_factor(j + 2u), left > 2u), j + 2u),
+        Element(x.w, y.w, select(0f, element_factor(j + 3u), left > 3u), j + 3u),
     );
 }

@@ -13,7 +13,7 @@ struct Element {
 }
 
 fn element(row: u32, j: u32, x: u32, y: u32) -> Element {
-    return Element(x, y, class_factor(j), element_weight(row, j));
+    return Element(x, y, element_factor(j), element_weight(row, j));
 }
 
 fn element_weight(row: u32, j: u32) -> f32 {

@@ -3,13 +3,13 @@
 /// The upstream gradients of four elements from j, the last of which is at `last`.
 fn upstream4(row: u32, j: u32, last: u32) -> vec4<f32> {
     if (UPSTREAM != PER_ELEMENT) {
-        return vec4<f32>(upstream(row, j));
+        return vec4<f32>(element_upstream(row, j));
     }
     return vec4<f32>(
-        upstream(row, j),
-        upstream(row, min(j + 1u, last)),
-        upstream(row, min(j + 2u, last)),
-        upstream(row, min(j + 3u, last)),
+        element_upstream(row, j),
+        element_upstream(row, min(j + 1u, last)),
+        element_upstream(row, min(j + 2u, last)),
+        element_upstream(row, min(j + 3u, last)),
     );
 }
 

@@ -4,7 +4,7 @@
 fn write_values4(row: u32, j: u32, left: u32, value: vec4<u32>) {}
 
 fn write_total(lane: Lane, place: Place, own: Total) {
-    if (PER_ROW) {
+    if (params.per_row == 1u) {
         var total = reduce_Total(lane, own, LANES);
         if (place.row < params.n_rows && place.rank == 0u) {
             let at = params.values + place.row;

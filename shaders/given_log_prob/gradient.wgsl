@@ -1,7 +1,7 @@
 //! The gradient of a row: 0 but at the target.
 
 fn write_dlogits(place: Place, row: Row) {
-    let factor = upstream(row_to_read(place), 0u) * inverse_divisor() * bitcast<f32>(row.weight);
+    let factor = upstream(row_to_read(place)) * inverse_divisor() * bitcast<f32>(row.weight);
     let undefined = row.poisoned || (!row.ignored && divides_by_nothing());
     let elsewhere = select(0u, NAN, undefined);
     let at_t = select(bitcast<u32>(row.slope * factor), elsewhere, row.ignored || undefined);

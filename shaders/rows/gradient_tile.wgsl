@@ -10,7 +10,7 @@ struct Scaling {
 
 fn scaling_of(place: Place, row: Row, weight: u32) -> Scaling {
     let undefined = row.poisoned || (!row.ignored && divides_by_nothing());
-    let factor = upstream(row_to_read(place), 0u) * inverse_divisor() * params.scale * bitcast<f32>(weight);
+    let factor = upstream(row_to_read(place)) * inverse_divisor() * params.scale * bitcast<f32>(weight);
     return Scaling(factor, row.ignored || undefined, select(0u, NAN, undefined));
 }
 

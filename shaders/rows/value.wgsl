@@ -6,7 +6,7 @@ alias Value = u32;
 /// The row's loss, or the sum over the workgroup's rows.
 fn write_value(lane: Lane, place: Place, value: u32) {
     let in_range = place.row < params.n_rows;
-    if (PER_ROW) {
+    if (params.per_row == 1u) {
         if (in_range && place.rank == 0u) {
             values[params.values + place.row] = value;
         }

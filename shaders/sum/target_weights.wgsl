@@ -9,7 +9,8 @@ fn term(i: u32, end: u32, column: u32) -> Total {
     if (is_ignored(label) || label < 0 || u32(label) >= params.n_classes) {
         return NOTHING;
     }
-    return Total(class_factor(u32(label)) * row_share(i), 0u);
+    let factor = select(1f, class_factor(u32(label)), params.weighs_classes == 1u);
+    return Total(factor * row_share(i), 0u);
 }
 
 fn closing(total: Total) -> u32 {

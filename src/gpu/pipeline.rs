@@ -5,12 +5,13 @@ use crate::kernel::{Constants, Kernel};
 use crate::params::Params;
 use crate::span::span;
 
-/// Compute pipelines, made once per kernel and constants. Those of one kernel share its parsed text, which is most of
+/// Compute pipelines, made once per kernel and its overrides' values. Those of one kernel share its parsed text, which is most of
 /// what a pipeline costs to make and to keep.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
     modules: Memo<Kernel, Module>,
-    made: Memo<(Kernel, Constants), wgpu::ComputePipeline>,
+    /// By the values of the overrides that the kernel has: what it does not look at makes no pipeline.
+    made: Memo<(Kernel, Vec<u64>), wgpu::ComputePipeline>,
     /// Keep naga's run-time checks (bounds, loops): for tests that prove they are not needed.
     checked: bool,
     /// The app's, of what the driver made in an earlier run.
@@ -35,12 +36,14 @@ impl Pipelines {
         kernel: Kernel,
         constants: Constants,
     ) -> Result<wgpu::ComputePipeline, Error> {
-        self.made.get((kernel, constants), || {
+        let overrides = constants.overrides(kernel);
+        let values = overrides.iter().map(|(_, value)| value.to_bits()).collect();
+        self.made.get((kernel, values), || {
             span!("surprisal::make_pipeline", kernel = kernel.label());
-            log::debug!("surprisal: making {} with {:?}", kernel.label(), constants.overrides(kernel));
+            log::debug!("surprisal: making {} with {overrides:?}", kernel.label());
             let module =
                 self.modules.get(kernel, || guarded(device, "a kernel", || module(device, kernel, self.checked)))?;
-            guarded(device, "a pipeline", || pipeline(device, kernel, constants, &module, self.cache.as_ref()))
+            guarded(device, "a pipeline", || pipeline(device, kernel, &overrides, &module, self.cache.as_ref()))
         })
     }
 }
@@ -72,7 +75,7 @@ fn module(device: &wgpu::Device, kernel: Kernel, checked: bool) -> Module {
 fn pipeline(
     device: &wgpu::Device,
     kernel: Kernel,
-    constants: Constants,
+    overrides: &[(&'static str, f64)],
     module: &Module,
     cache: Option<&wgpu::PipelineCache>,
 ) -> wgpu::ComputePipeline {
@@ -82,7 +85,7 @@ fn pipeline(
         module: &module.shader,
         entry_point: Some(kernel.entry_point()),
         compilation_options: wgpu::PipelineCompilationOptions {
-            constants: &constants.overrides(kernel),
+            constants: overrides,
             zero_initialize_workgroup_memory: false,
         },
         cache,

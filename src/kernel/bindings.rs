@@ -162,7 +162,6 @@ impl Kernel {
         let mut names = vec![
             "WORKGROUP_SIZE",
             "LANES",
-            "PER_ROW",
             "CLASS_FACTORS",
             "LABEL_SMOOTHING",
             "TEMPERATURE",
@@ -181,11 +180,11 @@ impl Kernel {
             }
             Program::Loss { values: Values::SumsAndSide, .. } => names.push("SIDE"),
             Program::Loss { .. } | Program::GatherTruths => {}
-            Program::SumValues => names.extend(["TERMS_PER_LANE", "FINAL", "EMPTY_MEAN_IS_ZERO"]),
-            Program::SumTargetWeights | Program::SumRowWeights => names.extend(["TERMS_PER_LANE", "ROW_COUNT"]),
-            Program::CountErrors => names.push("TERMS_PER_LANE"),
+            Program::SumValues | Program::SumTargetWeights | Program::SumRowWeights | Program::CountErrors => {
+                names.push("TERMS_PER_LANE");
+            }
         }
-        names.extend(self.scales_upstream().then_some("UPSTREAM"));
+        names.extend((self.scales_upstream() && self.scales_elements()).then_some("UPSTREAM"));
         names.extend((self.kept_tiles > 0).then_some("KEPT_CLASSES"));
         names.extend(self.bindings().iter().filter_map(|binding| binding.storage));
         names
@@ -194,6 +193,11 @@ impl Kernel {
     /// Whether an upstream gradient is a factor; a softmax has it as a tensor of its own.
     pub(super) fn scales_upstream(&self) -> bool {
         matches!(self.program, Program::Loss { family, entry, .. } if entry.reads_upstream() && family != Family::Softmax)
+    }
+
+    /// Whether an upstream gradient is looked up for each element.
+    pub(super) fn scales_elements(&self) -> bool {
+        matches!(self.program, Program::Loss { family, .. } if family == Family::Elementwise || family.is_per_class())
     }
 
     /// Whether a row's tiles may be named one by one, and stay in registers from the pass that sums over them to the one

@@ -8,7 +8,6 @@ use crate::Storage;
 pub(crate) struct Constants {
     pub workgroup_size: u32,
     pub lanes: u32,
-    pub per_row: bool,
     pub class_factors: bool,
     pub element_weights: bool,
     pub upstream: Upstream,
@@ -19,9 +18,6 @@ pub(crate) struct Constants {
     pub soft_temperature: bool,
     pub row_extras: bool,
     pub side: u32,
-    pub row_count: u32,
-    pub last_sum: bool,
-    pub empty_mean_is_zero: bool,
     pub pytorch_corners: bool,
     pub terms_per_lane: u32,
     /// Classes in the tiles that a lane keeps from its first pass to its second, if its kernel does.
@@ -51,7 +47,6 @@ impl Constants {
         let value = |name| match name {
             "WORKGROUP_SIZE" => self.workgroup_size.into(),
             "LANES" => self.lanes.into(),
-            "PER_ROW" => u32::from(self.per_row).into(),
             "CLASS_FACTORS" => u32::from(self.class_factors).into(),
             "ELEMENT_WEIGHTS" => u32::from(self.element_weights).into(),
             "UPSTREAM" => (self.upstream as u32).into(),
@@ -61,9 +56,6 @@ impl Constants {
             "soft_TEMPERATURE" => u32::from(self.soft_temperature).into(),
             "ROW_EXTRAS" => u32::from(self.row_extras).into(),
             "SIDE" | "hard_SIDE" => self.side.into(),
-            "ROW_COUNT" => self.row_count.into(),
-            "FINAL" => u32::from(self.last_sum).into(),
-            "EMPTY_MEAN_IS_ZERO" => u32::from(self.empty_mean_is_zero).into(),
             "PYTORCH_CORNERS" => u32::from(self.pytorch_corners).into(),
             "TERMS_PER_LANE" => self.terms_per_lane.into(),
             "KEPT_CLASSES" => self.kept_classes.into(),

@@ -155,7 +155,7 @@ impl Kernel {
             Program::Loss { family, loss, entry, values } => {
                 list.extend([MATH]);
                 if self.scales_upstream() {
-                    list.push(SCALE_UPSTREAM);
+                    list.push(if self.scales_elements() { SCALE_ELEMENT_UPSTREAM } else { SCALE_UPSTREAM });
                 }
                 if entry.writes_gradient() && family != Family::Softmax {
                     list.extend([SCALE_DIVISOR, SCALE_INVERSE]);
@@ -208,6 +208,7 @@ const MASS_SHUFFLE: Fragment = fragment!("distribution/top_k/shuffle.wgsl");
 const SCALE_DIVISOR: Fragment = fragment!("scale/divisor.wgsl");
 const SCALE_INVERSE: Fragment = fragment!("scale/inverse.wgsl");
 const SCALE_UPSTREAM: Fragment = fragment!("scale/upstream.wgsl");
+const SCALE_ELEMENT_UPSTREAM: Fragment = fragment!("scale/element_upstream.wgsl");
 const GATHER: Fragment = fragment!("class_index/gather.wgsl");
 const ROW_WEIGHTS: Fragment = fragment!("rows/weights.wgsl");
 const WEIGHED: Fragment = fragment!("rows/weighed.wgsl");

@@ -2,7 +2,7 @@
 
 use super::sums::Columns;
 use super::{Builder, Divide, Divisors, Partials, Source, Step, WORD};
-use crate::kernel::{Constants, Kernel, Program, Slot};
+use crate::kernel::{Kernel, Program, Slot};
 use crate::loss::{Divisor, TargetKind};
 use crate::params::Params;
 
@@ -52,10 +52,8 @@ impl Builder<'_> {
             TargetKind::ClassIndex => Program::SumTargetWeights,
             _ => Program::SumRowWeights,
         });
-        let mut constants = self.constants(1);
-        constants.terms_per_lane = LABELS_PER_LANE;
-        constants.class_factors &= weighted;
-        self.over_labels(kernel, constants, row_size as f32, partials);
+        let share = Params { row_size: row_size as f32, weighs_classes: weighted.into(), ..self.params() };
+        self.over_labels(kernel, share, partials);
         while partials.len > MAX_DIVISORS {
             partials = self.sum_once(Columns::one(partials), to).first;
         }
@@ -64,20 +62,20 @@ impl Builder<'_> {
 
     /// Adds the rows that labels or row weights leave without a value to the caller's counter.
     pub(super) fn count_errors(&mut self) {
-        let constants = Constants { terms_per_lane: LABELS_PER_LANE, ..self.constants(1) };
         let counter = Partials::contiguous(Source::Caller(Slot::Errors), 0, 1);
-        self.over_labels(self.kernel(Program::CountErrors), constants, 1.0, counter);
+        self.over_labels(self.kernel(Program::CountErrors), self.params(), counter);
     }
 
-    /// Launches a kernel over the labels and row weights, each row of this size; its results are one per workgroup, or a
+    /// Launches a kernel over the labels and row weights, whose shares these are; its results are one per workgroup, or a
     /// single counter.
-    fn over_labels(&mut self, kernel: Kernel, constants: Constants, row_size: f32, results: Partials) {
+    fn over_labels(&mut self, kernel: Kernel, share: Params, results: Partials) {
+        let constants = self.sum_constants(LABELS_PER_LANE);
         let rows_per_group = u64::from(LABELS_PER_LANE * self.caps.workgroup_size);
         let row = self.problem.element_bytes(Slot::Targets).max(WORD);
         for (first, len) in self.windows(self.problem.shape.n_rows as u64, row, rows_per_group) {
             let groups = len.div_ceil(rows_per_group);
             let grid = self.grid(groups);
-            let mut params = Params { n_rows: len as u32, grid_width: grid.0, row_size, ..self.params() };
+            let mut params = Params { n_rows: len as u32, grid_width: grid.0, ..share };
             let mut regions = Vec::new();
             for binding in kernel.bindings() {
                 let region = match binding.slot {

@@ -12,7 +12,7 @@ use crate::kernel::{Access, Binding, Constants, Entry, Gradient, Kernel, Program
 use crate::loss::{Distillation, Family, RowWeights, Shares, Spec};
 use crate::params::Params;
 use crate::validate::{Extent, Problem};
-use crate::{EmptyMean, Error, Storage};
+use crate::{Error, Storage};
 
 const WORD: u64 = 4;
 /// Terms a lane adds up: the most that keeps its four chains at 64 terms.
@@ -115,7 +115,7 @@ impl Step {
             Slot::Logits | Slot::SavedSums | Slot::SavedTerms | Slot::Errors => true,
             Slot::Values => {
                 let is_elementwise = matches!(self.kernel.program, Program::Loss { family: Family::Elementwise, .. });
-                is_elementwise && self.constants.per_row && self.params.first_class > 0
+                is_elementwise && self.params.per_row == 1 && self.params.first_class > 0
             }
             _ => false,
         }
@@ -289,31 +289,52 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn constants(&self, lanes: u32) -> Constants {
         let spec = self.problem.spec();
+        let label_smoothing = spec.shares(self.problem.shape.n_classes) != Shares::WHOLE;
+        // Where only the label's class has one it is looked up whether or not it is 1.
+        let every_class_has_a_factor = match spec.family() {
+            Family::ClassIndex | Family::Distillation { .. } => label_smoothing,
+            family => family != Family::GivenLogProb,
+        };
         Constants {
             workgroup_size: self.caps.workgroup_size,
             lanes,
-            per_row: self.problem.extent() == Extent::Row,
-            class_factors: spec.class_factors() != crate::loss::ONE,
+            class_factors: every_class_has_a_factor && spec.class_factors() != crate::loss::ONE,
             element_weights: false,
             upstream: Upstream::None,
-            label_smoothing: spec.shares(self.problem.shape.n_classes) != Shares::WHOLE,
+            label_smoothing,
             temperature: spec.temperature() != 1.0,
             softcap: spec.rows().softcap.is_some(),
             soft_temperature: spec.distillation().is_some_and(|parts| parts.soft.spec().temperature() != 1.0),
             row_extras: self.problem.has_row_extras(),
             side: spec.rows().side.bits(),
-            row_count: match spec.row_weights() {
-                None | Some(RowWeights::Scale) => 0,
-                Some(RowWeights::Mask) => 1,
-                Some(RowWeights::Count) => 2,
-            },
-            last_sum: false,
-            empty_mean_is_zero: self.problem.policy.empty_mean == EmptyMean::Zero,
             pytorch_corners: self.problem.has_pytorch_corners(),
             terms_per_lane: TERMS_PER_LANE,
             kept_classes: 0,
             subgroup_sizes: self.caps.subgroup_sizes,
             storage: [Storage::F32; Slot::COUNT],
+        }
+    }
+
+    /// Those of sums and counts, which know no option of a loss.
+    fn sum_constants(&self, terms_per_lane: u32) -> Constants {
+        let Constants { workgroup_size, subgroup_sizes, storage, .. } = self.constants(1);
+        Constants {
+            workgroup_size,
+            lanes: 1,
+            class_factors: false,
+            element_weights: false,
+            upstream: Upstream::None,
+            label_smoothing: false,
+            temperature: false,
+            softcap: false,
+            soft_temperature: false,
+            row_extras: false,
+            side: 0,
+            pytorch_corners: false,
+            terms_per_lane,
+            kept_classes: 0,
+            subgroup_sizes,
+            storage,
         }
     }
 
@@ -400,6 +421,12 @@ impl Builder<'_> {
             part_weight: spec.distillation().map_or(1.0, |parts| parts.hard_weight),
             k: spec.top_k().map_or(0, |top_k| top_k.k) as u32,
             rest: spec.top_k().map_or(0, |top_k| top_k.rest as u32),
+            per_row: u32::from(self.problem.extent() == Extent::Row),
+            row_count: match spec.row_weights() {
+                None | Some(RowWeights::Scale) => 0,
+                Some(RowWeights::Mask) => 1,
+                Some(RowWeights::Count) => 2,
+            },
             ..loss_params(spec)
         }
     }

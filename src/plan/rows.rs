@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::classes::{TERMS_WIDTH, TRUTH_WIDTH};
-use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, WORD, lanes};
+use super::{Builder, Divide, Divisors, Partials, Placement, Region, Source, Step, TERMS_PER_LANE, WORD, lanes};
 use crate::inputs::Broadcast;
 use crate::kernel::{
     Binding, Constants, Entry, Gradient, KEPT_TILES, Kernel, Program, Slot, Upstream, Values, Variant, Width,
@@ -186,7 +186,10 @@ impl Builder<'_> {
             Program::Loss { entry, .. } if entry.is_finish() => 1,
             _ => lanes(rows.n_classes, rows.inner, self.caps),
         };
-        let mut constants = self.constants(lanes);
+        let mut constants = match kernel.program {
+            Program::GatherTruths => self.sum_constants(TERMS_PER_LANE),
+            _ => self.constants(lanes),
+        };
         constants.kept_classes = match (kernel.kept_tiles, lanes) {
             (0, _) => 0,
             (_, 1) => rows.n_classes as u32,

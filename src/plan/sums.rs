@@ -1,8 +1,9 @@
 //! Adding up partial results, and dividing the sums.
 
 use super::{Builder, Divide, Divisors, Partials, Region, Source, Step, TERMS_PER_LANE, WORD};
-use crate::kernel::{Constants, Program, Slot};
+use crate::kernel::{Program, Slot};
 use crate::params::Params;
+use crate::{Corners, EmptyMean, Policy};
 
 /// Partial results in columns, each with a sum of its own: a column starts `apart` words after the one before.
 #[derive(Clone, Copy)]
@@ -53,13 +54,14 @@ impl Builder<'_> {
             columns = self.sum_once(columns, None);
         }
         let kernel = self.kernel(Program::SumValues);
-        let constants = Constants { last_sum: true, ..self.constants(1) };
+        let constants = self.sum_constants(TERMS_PER_LANE);
         let (terms, mut params) = match columns.first.len {
             0 => (self.constant(Slot::Terms), self.params()),
             len => self.terms(columns, 0, len),
         };
         let (values, values_base) = self.region(Source::Caller(slot), at, columns.count);
         (params.values, params.values_stride, params.grid_width) = (values_base, 1, 1);
+        params.closing = self.closing();
         params.n_rows = columns.first.len as u32;
         let divisor = self.divisor(&mut params, Divisors { sum: divisor, kept: divisor });
         let regions = vec![(Slot::Divisor, divisor), (Slot::Values, values), (Slot::Terms, terms)];
@@ -84,10 +86,19 @@ impl Builder<'_> {
             (params.values, params.values_stride, params.grid_width) = (values_base, len as u32, width);
             let regions =
                 vec![(Slot::Divisor, self.constant(Slot::Divisor)), (Slot::Values, values), (Slot::Terms, terms)];
-            let (constants, grid) = (self.constants(1), (width, height, count as u32));
+            let (constants, grid) = (self.sum_constants(TERMS_PER_LANE), (width, height, count as u32));
             self.schedule.steps.push(Step { kernel, constants, params, regions, grid });
         }
         Columns { first: sums, count, apart: len }
+    }
+
+    /// What the last sum makes of a divisor of 0, in the numbers of `shaders/sum/values.wgsl`.
+    fn closing(&self) -> u32 {
+        match self.problem.policy {
+            Policy { empty_mean: EmptyMean::Zero, .. } => 2,
+            Policy { corners: Corners::PyTorch, .. } => 3,
+            Policy { corners: Corners::Exact, .. } => 1,
+        }
     }
 
     fn terms_per_group(&self) -> u64 {

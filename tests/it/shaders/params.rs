@@ -38,6 +38,7 @@ fn rust_members() -> Vec<Member> {
         target_share: f32, even_share: f32, even_sum: f32, inv_temperature: f32, softcap: f32, inv_softcap: f32,
         z_loss: f32, poly1: f32, top_k: u32, scale: f32, zero: u32, dtargets: u32, dtargets_stride: u32,
         teacher: u32, teacher_stride: u32, part_weight: f32, truths: u32, target_probs: u32, k: u32, rest: u32,
+        per_row: u32, row_count: u32, weighs_classes: u32, closing: u32,
         loss_args: vec4f
     )
 }

@@ -24,8 +24,7 @@ fn pipeline(engine: &GpuEngine, kernel: Kernel, label: &str) -> wgpu::ComputePip
     let module = engine.device().create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source });
     // What is written depends on no option; without them a kernel is made in half the time.
     let options = ["CLASS_FACTORS", "LABEL_SMOOTHING", "TEMPERATURE", "SOFTCAP", "ROW_EXTRAS", "PYTORCH_CORNERS"];
-    let off = ["PER_ROW"].into_iter().chain(options).map(|name| (name, 0.0));
-    let constants: Vec<_> = off.chain([("LANES", 1.0)]).collect();
+    let constants: Vec<_> = options.map(|name| (name, 0.0)).into_iter().chain([("LANES", 1.0)]).collect();
     engine.device().create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some(label),
         layout: None,

@@ -29,7 +29,8 @@ impl Fragment {
 
         static READ: LazyLock<Mutex<HashMap<&str, &str>>> = LazyLock::new(Mutex::default);
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/");
-        let read = || std::fs::read_to_string(format!("{folder}{}", self.path)).map_or(self.built_in, |text| text.leak());
+        let read =
+            || std::fs::read_to_string(format!("{folder}{}", self.path)).map_or(self.built_in, |text| text.leak());
         READ.lock().unwrap_or_else(PoisonError::into_inner).entry(self.path).or_insert_with(read)
     }
 }

@@ -59,9 +59,10 @@ fn engine(lanes: Lanes) -> Option<&'static GpuEngine> {
 fn check(family: &str, part: usize, parts: usize) {
     let mut record = Record::open(&format!("{family}_{part}"));
     for trial in trials(family, part, parts) {
-        record.keep(&format!("{} CPU", trial.number), &trial.check_evaluated("CPU", &cpu().1));
+        let on_cpu = trial.check_evaluated("CPU", &cpu().1);
+        record.keep(&format!("{} CPU", trial.number), &on_cpu);
         if let Some(gpu) = engine(trial.lanes) {
-            record.keep(&format!("{} {:?}", trial.number, trial.lanes), &trial.check(gpu));
+            record.keep(&format!("{} {:?}", trial.number, trial.lanes), &trial.check(gpu, &on_cpu));
         }
     }
     record.close();

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use surprisal::kernel::Variant;
@@ -16,9 +17,21 @@ struct Opened {
 /// small, also with those of a GPU.
 ///
 /// Without an adapter there are none, which a skipped test says out loud; with `SURPRISAL_REQUIRE_GPU=1` that is a
-/// failure.
+/// failure. In the quick proof each call has one of them, the next call the next: every pair of a loss and an engine is
+/// for `cover`.
 pub fn engines() -> impl Iterator<Item = &'static (String, Engine)> {
-    shipped().iter().map(|opened| &opened.named)
+    in_turn(shipped().iter().map(|opened| &opened.named).collect())
+}
+
+/// All of these, or in the quick proof (`SURPRISAL_PROOF=quick`) the one whose turn it is.
+fn in_turn<E>(all: Vec<E>) -> impl Iterator<Item = E> {
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    let is_quick = std::env::var("SURPRISAL_PROOF").is_ok_and(|proof| proof == "quick");
+    let (first, n) = match is_quick && !all.is_empty() {
+        true => (TURN.fetch_add(1, Ordering::Relaxed) % all.len(), 1),
+        false => (0, all.len()),
+    };
+    all.into_iter().skip(first).take(n)
 }
 
 /// The CPU engine.
@@ -37,8 +50,13 @@ pub fn cpu_and_variants() -> impl Iterator<Item = &'static (String, Engine)> {
     std::iter::once(cpu()).chain(variants())
 }
 
-/// Those of [`engines`] in the shape the adapter gets by itself.
+/// Those of [`engines`] in the shape the adapter gets by itself, or one of them in turn.
 pub fn variants() -> impl Iterator<Item = &'static (String, Engine)> {
+    in_turn(every_variant().collect())
+}
+
+/// The same in any proof.
+pub fn every_variant() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).map(|opened| &opened.named)
 }
 
@@ -79,7 +97,7 @@ pub fn gpus() -> impl Iterator<Item = &'static GpuEngine> {
 
 /// The recording side of those [`engines`] that [`with_limits`] makes counterparts of, in the same order.
 pub fn default_gpus() -> impl Iterator<Item = &'static GpuEngine> {
-    variants().filter_map(|(_, engine)| engine.gpu())
+    every_variant().filter_map(|(_, engine)| engine.gpu())
 }
 
 /// Those of [`default_gpus`] whose device has a feature; that there is none is said.

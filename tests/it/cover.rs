@@ -15,6 +15,7 @@ use surprisal::{Engine, GpuEngine};
 use crate::support::bits::Record;
 use crate::support::device::{cpu, open_as};
 use array::{Combinations, Row, Rules, cover};
+pub use axes::ignoring;
 use axes::{Axis, LANES, Lanes, N_AXES, PASSES, Table};
 use trial::{Trial, family_name};
 

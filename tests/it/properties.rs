@@ -2,7 +2,9 @@
 mod bits;
 mod corners;
 mod distillation;
+mod every_loss;
 mod identities;
+mod masked_target;
 mod policy;
 mod pytorch_corners;
 mod side;

@@ -5,14 +5,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use surprisal::{
-    BinaryCrossEntropy, Broadcast, CrossEntropy, Distillation, Divergence, Entropy, Family, Form, HardPart,
-    JensenShannon, Jsd, Kl, KlDivergence, Loss, NegativeLogLikelihood, Pass, Problem, Reduction, Rest, ReverseKl,
-    ReverseKlDivergence, RowWeights, Shape, Side, SigmoidFocal, Smoothing, SoftCrossEntropy, SoftPart, SoftmaxFocal,
-    Storage, TargetKind, TotalVariation, Tv,
+    Broadcast, Family, Form, KlDivergence, Loss, Pass, Problem, Reduction, Rest, RowWeights, Shape, Side, Smoothing,
+    Storage, TargetKind,
 };
 
 use super::array::{Feature, Group, Partial, Rules};
 use crate::storage::{MIXES, Mix};
+use crate::support::bare::bare_losses;
 use crate::support::losses::CLASS_WEIGHTS;
 use crate::support::spec::{hard_part, sized};
 
@@ -239,69 +238,6 @@ pub fn mix(level: usize) -> Mix {
     level.checked_sub(1).map_or(Mix(Storage::F32, Storage::F32, Storage::F32), |mix| MIXES[mix])
 }
 
-const FORMS: [Form; 3] = [Form::Probs, Form::LogProbs, Form::Logits];
-const RESTS: [Rest; 3] = [Rest::Spread, Rest::Renormalised, Rest::Dropped];
-
-fn is_accepted(loss: &Loss) -> bool {
-    Problem::new(loss, Pass::Forward, Shape::new(2, 6)).is_ok()
-}
-
-/// Every divergence of a kind that is accepted: from each form, to each, with each kind of teacher.
-fn divergences<K: Clone + Default>(option: impl Fn(Divergence<K>) -> Divergence<K>) -> Vec<Divergence<K>>
-where
-    Divergence<K>: Into<Loss>,
-{
-    let mut all = Vec::new();
-    for target in FORMS {
-        for dense in [Divergence::from_logits(target), Divergence::from_log_probs(target)] {
-            all.push(option(dense.clone()));
-            all.extend(RESTS.map(|rest| option(dense.clone().top_k(3, rest))));
-        }
-    }
-    all.retain(|divergence| is_accepted(&divergence.clone().into()));
-    all
-}
-
-/// Every divergence as the soft part of a sum, with each hard part; of those that differ in the rest of a teacher alone,
-/// one each.
-fn distillations() -> Vec<Loss> {
-    let mut soft: Vec<SoftPart> = divergences::<Kl>(|kl| kl).into_iter().map(SoftPart::from).collect();
-    soft.extend(divergences::<ReverseKl>(|kl| kl).into_iter().map(SoftPart::from));
-    soft.extend(divergences::<Jsd>(|jsd| jsd.beta(0.125)).into_iter().map(SoftPart::from));
-    soft.extend(divergences::<Tv>(|tv| tv).into_iter().map(SoftPart::from));
-    let hard: [HardPart; 2] = [CrossEntropy::new().into(), SoftmaxFocal::new(2.0).into()];
-    let mut losses: Vec<Loss> = Vec::new();
-    for hard in hard {
-        for (i, soft) in soft.iter().enumerate() {
-            let loss = Loss::from(Distillation::new(hard.clone(), soft.clone()).weights(0.5 + i as f32 / 16.0, 0.75));
-            let is_new = losses.iter().all(|other| other.family() != loss.family());
-            if is_accepted(&loss) && is_new {
-                losses.push(loss);
-            }
-        }
-    }
-    losses
-}
-
-/// Every loss without options: one for each program of its own, and where numbers change the way through it.
-pub fn bare_losses() -> Vec<Loss> {
-    let mut losses = vec![Loss::LogSoftmax, Loss::Softmax, CrossEntropy::new().into()];
-    losses.push(NegativeLogLikelihood::new().into());
-    losses.extend([0.5, 2.0, 3.7].map(|gamma| SoftmaxFocal::new(gamma).into()));
-    losses.push(SoftCrossEntropy::new().into());
-    losses.extend(divergences(|kl: KlDivergence| kl).into_iter().map(Loss::from));
-    losses.extend(divergences(KlDivergence::per_element).into_iter().map(Loss::from));
-    losses.extend(divergences(KlDivergence::teacher_gradient).into_iter().map(Loss::from));
-    losses.extend(divergences(|kl: ReverseKlDivergence| kl).into_iter().map(Loss::from));
-    losses.extend(divergences(|jsd: JensenShannon| jsd.beta(0.125)).into_iter().map(Loss::from));
-    losses.extend(divergences(|tv: TotalVariation| tv).into_iter().map(Loss::from));
-    losses.extend([Entropy::of_logits().into(), Entropy::of_probs().into()]);
-    losses.extend([BinaryCrossEntropy::new().into(), BinaryCrossEntropy::of_probs().into()]);
-    losses.extend([0.0, 0.5, 1.0, 2.0].map(|gamma| SigmoidFocal::new(gamma).into()));
-    losses.extend(distillations());
-    losses
-}
-
 /// A builder called on the losses that have it.
 macro_rules! built {
     ($loss:expr, [$($kind:ident),+], |$spec:ident| $set:expr) => {
@@ -459,6 +395,11 @@ fn with_ignored(loss: Loss, labels: &[i32]) -> Option<Loss> {
     labels.iter().try_fold(loss, |loss, &label| {
         built!(loss, [CrossEntropy, SoftmaxFocal, NegativeLogLikelihood], |spec| spec.ignore_index(label))
     })
+}
+
+/// With a label that does not count, where that is an option.
+pub fn ignoring(loss: Loss, label: i32) -> Option<Loss> {
+    set(loss, |loss| with_ignored(loss, &[label]))
 }
 
 /// Every axis's features, their combinations, and what may meet.

@@ -1,6 +1,6 @@
 //! Pipelines made before they are needed, or found where an earlier run left them.
 
-use surprisal::{CrossEntropy, Engine, Error, GpuEngine, Loss, Options, Pass, wgpu};
+use surprisal::{CrossEntropy, Engine, Error, GpuEngine, Loss, Options, Pass, Reduction, Side, SoftmaxFocal, wgpu};
 
 use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
@@ -59,3 +59,38 @@ fn pipelines_go_through_the_apps_cache() {
         assert_eq!(own.err(), Some(Error::ForeignCache));
     }
 }
+
+/// The three calls of the README, one after the other on one engine, and the pipelines that each adds. Short rows have
+/// workgroups of their own size on a software adapter, hence a sum of their own.
+#[test]
+fn the_calls_of_the_readme_make_few_pipelines() {
+    let perplexity = CrossEntropy::new().reduction(Reduction::None).side(Side::new().log_prob().top_1().mean());
+    let calls: [(&str, Loss, Pass, Batch, usize, isize); 3] = [
+        (
+            "host slices",
+            CrossEntropy::new().label_smoothing(0.1).into(),
+            Pass::ForwardBackward,
+            Batch::new(2, 3),
+            BEFORE[0],
+            2,
+        ),
+        ("training", SoftmaxFocal::new(2.0).into(), Pass::ForwardBackward, Batch::new(64, 1000), BEFORE[1], 2),
+        ("perplexity", perplexity.into(), Pass::Forward, Batch::new(2, 4), BEFORE[2], 1),
+    ];
+    for engine in with_limits(|_| {}).iter().take(1) {
+        let mut made = pipelines(engine);
+        for (name, loss, pass, batch, before, expected) in calls.clone() {
+            let case = random_case(loss, batch);
+            engine
+                .evaluate(&case.loss, pass, case.shape, case.inputs())
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let new = pipelines(engine) - made;
+            made += new;
+            println!("{name}: {new} pipelines, {before} before 2026-12");
+            assert!(new <= expected, "{name}: {new} pipelines");
+        }
+    }
+}
+
+/// When per-row choices made pipelines of their own (6354794).
+const BEFORE: [usize; 3] = [2, 2, 2];

@@ -1,5 +1,6 @@
 //! What tests share: a nameable [`Case`](case::Case), a list of them, random tensors, engines, comparisons that report.
 
+pub mod bare;
 pub mod bits;
 pub mod case;
 pub mod cases;

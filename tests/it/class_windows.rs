@@ -14,7 +14,7 @@ use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
 use crate::support::device::{default_gpus, with_limits};
 use crate::support::losses::unlabelled;
 use crate::support::planes::in_planes;
-use crate::support::spec::{reduction_of, with_reduction};
+use crate::support::spec::with_reduction;
 use crate::support::staged::{APART, Bits, Staged, plan, run, run_with_scratch, saved_state};
 
 const CLASS_WEIGHTS: [f32; 6] = [0.5, 2.0, 0.0, 1.25, -0.75, 1.5];
@@ -96,9 +96,9 @@ fn top_k() -> Loss {
 
 /// By row where `i` is odd or the loss says so itself, if it has a reduction.
 fn random(i: usize, loss: &Loss, batch: Batch) -> Case {
-    let by_row = !i.is_multiple_of(2) || reduction_of(loss) == Some(Reduction::None);
+    let by_row = !i.is_multiple_of(2) || loss.reduction() == Some(Reduction::None);
     let reduction = if by_row { Reduction::None } else { Reduction::Mean };
-    let loss = reduction_of(loss).map_or_else(|| loss.clone(), |_| with_reduction(loss, reduction));
+    let loss = loss.reduction().map_or_else(|| loss.clone(), |_| with_reduction(loss, reduction));
     with_random_dloss(&random_case(loss, batch.deviation(3.0)))
 }
 

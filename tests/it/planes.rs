@@ -11,14 +11,13 @@ use crate::support::compare::assert_close;
 use crate::support::device::{fresh_engines, whose_turn, with_limits};
 use crate::support::losses::all;
 use crate::support::planes::{in_planes, in_rows};
-use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Bits, Layout, Staged, plan, run, saved_state};
 use crate::windows::full::assert_same_bits;
 
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
 
 fn by_row(case: &Case) -> bool {
-    reduction_of(&case.loss) != Some(Reduction::Mean)
+    case.loss.reduction() != Some(Reduction::Mean)
 }
 
 /// The f64 oracle, which PyTorch's numbers hold in rows, has the same numbers in planes. A batch mean is over images.
@@ -26,7 +25,7 @@ fn by_row(case: &Case) -> bool {
 fn the_oracle_of_planes_is_that_of_their_rows() {
     let bits = |reals: &[Real]| reals.iter().map(|real| real.value.to_bits()).collect::<Vec<_>>();
     for rows in cases_on(&all(), Batch::new(6, 5)).iter().map(with_random_dloss) {
-        if reduction_of(&rows.loss) == Some(Reduction::BatchMean) {
+        if rows.loss.reduction() == Some(Reduction::BatchMean) {
             continue;
         }
         let planes = in_planes(&rows, 3, [0; 3]);

@@ -9,7 +9,6 @@ use crate::support::cases::{
 };
 use crate::support::device::{default_gpus, fresh_variants, with_limits};
 use crate::support::losses::representatives;
-use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_state};
 
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
@@ -109,7 +108,7 @@ pub mod full {
     #[case(2, Batch::new(5, 1000))]
     fn narrow_windows_change_no_bit_of_a_row(#[case] turn: usize, #[case] batch: Batch) {
         let limited = with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 12);
-        let by_row = |case: &Case| reduction_of(&case.loss) != Some(Reduction::Mean);
+        let by_row = |case: &Case| case.loss.reduction() != Some(Reduction::Mean);
         let cases = [0, 1].into_iter().flat_map(|kind| every_third(representative_cases(batch, kind), turn));
         assert_same_bits(&limited, &cases.filter(by_row).collect::<Vec<_>>(), APART);
     }

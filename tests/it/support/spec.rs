@@ -1,6 +1,9 @@
 //! What a loss says of itself and how it is changed, whichever loss it is.
 
-use surprisal::{Distillation, Divergence, Form, HardPart, Loss, PerClass, Reduction, RowWeights, SoftPart, TopK};
+use surprisal::{
+    Distillation, Divergence, Error, Family, Form, Gradients, HardPart, Loss, Pass, PerClass, Problem, Reduction,
+    RowWeights, Shape, SoftPart, Support, TargetKind, TopK,
+};
 
 const REDUCTIONS: [Reduction; 6] = [
     Reduction::None,
@@ -13,45 +16,25 @@ const REDUCTIONS: [Reduction; 6] = [
 
 /// What a weight per row does, where the inputs bring one.
 pub fn row_weights(loss: &Loss) -> Option<RowWeights> {
-    match loss {
-        Loss::CrossEntropy(spec) => spec.rows.row_weights,
-        Loss::NegativeLogLikelihood(spec) => spec.row_weights,
-        Loss::SoftCrossEntropy(spec) => spec.rows.row_weights,
-        Loss::KlDivergence(spec) => spec.rows.row_weights,
-        Loss::ReverseKlDivergence(spec) => spec.rows.row_weights,
-        Loss::JensenShannon(spec) => spec.rows.row_weights,
-        Loss::TotalVariation(spec) => spec.rows.row_weights,
-        Loss::SoftmaxFocal(spec) => spec.rows.row_weights,
-        Loss::Entropy(spec) => spec.row_weights,
-        Loss::Distillation(spec) => row_weights(&hard_part(spec)),
-        _ => None,
-    }
+    loss.row_weights()
 }
 
 /// The labels of rows that do not count; none for a loss without labels.
 pub fn ignored(loss: &Loss) -> Option<&[i32]> {
-    match loss {
-        Loss::CrossEntropy(spec) => Some(&spec.ignore_index),
-        Loss::NegativeLogLikelihood(spec) => Some(&spec.ignore_index),
-        Loss::SoftmaxFocal(spec) => Some(&spec.ignore_index),
-        Loss::Distillation(spec) => match &spec.hard {
-            HardPart::CrossEntropy(hard) => Some(&hard.ignore_index),
-            HardPart::SoftmaxFocal(hard) => Some(&hard.ignore_index),
-            other => panic!("{other:?} is new"),
-        },
-        _ => None,
-    }
+    (loss.targets() == TargetKind::ClassIndex).then(|| loss.ignore_index())
 }
 
 /// Whether the targets have a gradient too.
 pub fn has_teacher_gradient(loss: &Loss) -> bool {
-    matches!(loss, Loss::KlDivergence(kl) if kl.kind.teacher_gradient)
+    matches!(loss.family(), Family::Distribution { gradients: Gradients::Both, .. })
 }
 
 /// What the teacher of a distillation gives for every class.
 pub fn teacher_form(loss: &Loss) -> Option<Form> {
-    let Loss::Distillation(spec) = loss else { return None };
-    forms(&soft_part(spec)).map(|(_, target)| target).filter(|_| top_k(loss).is_none())
+    match loss.family() {
+        Family::Distillation { teacher, support: Support::Dense, .. } => Some(teacher),
+        _ => None,
+    }
 }
 
 /// The loss against labels of a distillation.
@@ -85,94 +68,47 @@ pub fn soft_part(spec: &Distillation) -> Loss {
 
 /// A teacher that names its classes, and what its numbers are.
 pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
-    match loss {
-        Loss::KlDivergence(soft) => Some((soft.top_k?, soft.target)),
-        Loss::ReverseKlDivergence(soft) => Some((soft.top_k?, soft.target)),
-        Loss::JensenShannon(soft) => Some((soft.top_k?, soft.target)),
-        Loss::TotalVariation(soft) => Some((soft.top_k?, soft.target)),
-        Loss::Distillation(spec) => top_k(&soft_part(spec)),
+    match loss.family() {
+        Family::Distribution { teacher, .. } | Family::Distillation { teacher, .. } => Some((loss.top_k()?, teacher)),
         _ => None,
     }
 }
 
-/// A divergence's own factor: T^2 where it is scaled by that.
+/// The largest factor on a part of a loss.
 pub fn factor(loss: &Loss) -> f64 {
-    fn of<K>(spec: &Divergence<K>) -> f64 {
-        if spec.scaled_by_t_squared { f64::from(spec.rows.temperature).powi(2) } else { 1.0 }
-    }
     match loss {
-        Loss::KlDivergence(spec) => of(spec),
-        Loss::ReverseKlDivergence(spec) => of(spec),
-        Loss::JensenShannon(spec) => of(spec),
-        Loss::TotalVariation(spec) => of(spec),
-        Loss::Distillation(spec) => factor(&soft_part(spec)),
-        _ => 1.0,
+        Loss::Distillation(spec) => soft_part(spec).scale(),
+        _ => loss.scale(),
     }
 }
 
 /// What Q and P of a divergence are given as.
 pub fn forms(loss: &Loss) -> Option<(Form, Form)> {
-    match loss {
-        Loss::KlDivergence(spec) => Some((spec.input, spec.target)),
-        Loss::ReverseKlDivergence(spec) => Some((spec.input, spec.target)),
-        Loss::JensenShannon(spec) => Some((spec.input, spec.target)),
-        Loss::TotalVariation(spec) => Some((spec.input, spec.target)),
-        _ => None,
-    }
-}
-
-pub fn reduction_of(loss: &Loss) -> Option<Reduction> {
-    match loss {
-        Loss::CrossEntropy(spec) => Some(spec.reduction),
-        Loss::NegativeLogLikelihood(spec) => Some(spec.reduction),
-        Loss::SoftCrossEntropy(spec) => Some(spec.reduction),
-        Loss::KlDivergence(spec) => Some(spec.reduction),
-        Loss::ReverseKlDivergence(spec) => Some(spec.reduction),
-        Loss::JensenShannon(spec) => Some(spec.reduction),
-        Loss::TotalVariation(spec) => Some(spec.reduction),
-        Loss::SoftmaxFocal(spec) => Some(spec.reduction),
-        Loss::BinaryCrossEntropy(spec) => Some(spec.reduction),
-        Loss::SigmoidFocal(spec) => Some(spec.reduction),
-        Loss::Entropy(spec) => Some(spec.reduction),
-        Loss::Distillation(spec) => reduction_of(&hard_part(spec)),
+    match loss.family() {
+        // Soft labels are of a loss of their own, whose targets need not sum to 1.
+        _ if loss.name() == "soft_cross_entropy" => None,
+        Family::Distribution { student, teacher, .. } => Some((student, teacher)),
         _ => None,
     }
 }
 
 /// A loss in each reduction it has.
 pub fn reduced(loss: &Loss) -> Vec<Loss> {
-    match loss {
-        Loss::LogSoftmax | Loss::Softmax => vec![loss.clone()],
-        _ if forms(loss).is_some() => REDUCTIONS.map(|reduction| with_reduction(loss, reduction)).to_vec(),
-        _ => {
-            let has = REDUCTIONS.into_iter().filter(|&reduction| reduction != Reduction::BatchMean);
-            has.map(|reduction| with_reduction(loss, reduction)).collect()
+    let shape = Shape::new(2, super::losses::N_CLASSES);
+    match loss.reduction() {
+        None => vec![loss.clone()],
+        Some(_) => {
+            let all = REDUCTIONS.map(|reduction| with_reduction(loss, reduction)).into_iter();
+            all.filter(|loss| !matches!(Problem::new(loss, Pass::Forward, shape), Err(Error::Reduction { .. })))
+                .collect()
         }
     }
 }
 
+/// With another reduction, which it has.
 pub fn with_reduction(loss: &Loss, reduction: Reduction) -> Loss {
-    let mut loss = loss.clone();
-    match &mut loss {
-        Loss::CrossEntropy(spec) => spec.reduction = reduction,
-        Loss::NegativeLogLikelihood(spec) => spec.reduction = reduction,
-        Loss::SoftCrossEntropy(spec) => spec.reduction = reduction,
-        Loss::KlDivergence(spec) => spec.reduction = reduction,
-        Loss::ReverseKlDivergence(spec) => spec.reduction = reduction,
-        Loss::JensenShannon(spec) => spec.reduction = reduction,
-        Loss::TotalVariation(spec) => spec.reduction = reduction,
-        Loss::SoftmaxFocal(spec) => spec.reduction = reduction,
-        Loss::BinaryCrossEntropy(spec) => spec.reduction = reduction,
-        Loss::SigmoidFocal(spec) => spec.reduction = reduction,
-        Loss::Entropy(spec) => spec.reduction = reduction,
-        Loss::Distillation(spec) => match &mut spec.hard {
-            HardPart::CrossEntropy(hard) => hard.reduction = reduction,
-            HardPart::SoftmaxFocal(hard) => hard.reduction = reduction,
-            other => panic!("{other:?} is new"),
-        },
-        other => panic!("{other:?} has no reduction"),
-    }
-    loss
+    assert!(loss.reduction().is_some(), "{loss:?} has no reduction");
+    loss.clone().with_reduction(reduction)
 }
 
 /// Class vectors for another number of classes: their numbers over and over; and no more classes named than there are.

@@ -80,7 +80,11 @@ fn start(share: &Share, tree: &Path, output: &Path) -> io::Result<Child> {
         }
     }
     command.env("SURPRISAL_REQUIRE_GPU", "1").env("CARGO_MANIFEST_DIR", tree);
-    command.env("SURPRISAL_PROOF", "quick").env("GALLIVM_PERF", "nopt").env("WGPU_DEBUG", "0").env("MALLOC_ARENA_MAX", "1");
+    command
+        .env("SURPRISAL_PROOF", "quick")
+        .env("GALLIVM_PERF", "nopt")
+        .env("WGPU_DEBUG", "0")
+        .env("MALLOC_ARENA_MAX", "1");
     // Tests say there what they run on, amid the lines of their results.
     command.stderr(Stdio::null());
     command.stdin(Stdio::null()).stdout(File::create(output)?).spawn()

@@ -11,7 +11,6 @@ use crate::support::losses::{
     negative_log_likelihoods, reverse_kl_divergences, sigmoid_focals, soft_cross_entropies, softmax_focals, softmaxes,
     total_variations, with_row_options,
 };
-use crate::support::spec::reduction_of;
 
 /// Contiguous, and in padded rows with an upstream gradient, which the same kernels read. One kernel variant has what is
 /// summed over the batch, another what is left by row; with the next loss they change places.
@@ -34,7 +33,7 @@ fn every_loss_matches_the_oracle(#[case] losses: Vec<Loss>) {
     let engines = fresh_variants();
     for (i, loss) in losses.into_iter().enumerate() {
         for case in cases(&[loss]) {
-            let by_row = usize::from(reduction_of(&case.loss) == Some(Reduction::None));
+            let by_row = usize::from(case.loss.reduction() == Some(Reduction::None));
             for case in [padded(&with_random_dloss(&case)), case] {
                 check(whose_turn(&engines, i + by_row), &case);
             }

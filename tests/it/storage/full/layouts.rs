@@ -10,7 +10,6 @@ use crate::support::case::Case;
 use crate::support::cases::{self, Batch, padded, padded_by, random_case, representative_cases, with_random_dloss};
 use crate::support::device::{fresh_engines, gpus, whose_turn, with_limits};
 use crate::support::planes::in_planes;
-use crate::support::spec::reduction_of;
 use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 use crate::windows::full::assert_same_bits;
 
@@ -148,7 +147,7 @@ fn rows_without_a_value_leave_their_neighbours_alone() {
 #[test]
 fn windows_change_no_bit() {
     let limited = with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 12);
-    let by_row = |case: &Case| reduction_of(&case.loss) != Some(Reduction::Mean);
+    let by_row = |case: &Case| case.loss.reduction() != Some(Reduction::Mean);
     for (turn, batch) in [Batch::new(300, 5), Batch::new(60, 33), Batch::new(7, 1001)].into_iter().enumerate() {
         for kind in [0, 1] {
             let mut cases = cases::every_third(mixed_cases(batch, kind + batch.n_classes % 9), turn);

@@ -98,7 +98,11 @@ fn probability(s: Softmax, bits: u32, inv_d: f32) -> f32 {
 
 /// (x - m)/T; the lowest number stands for a mask's -inf, which no cap raises.
 fn shifted_logit(s: Softmax, bits: u32) -> f32 {
-    let difference = scaled(opaque(capped(logit_of(bits)) - capped(s.m)));
+    var difference = scaled(opaque(capped(logit_of(bits)) - capped(s.m)));
+    if (TEMPERATURE) {
+        // T < 1 would take the lowest logits beyond f32.
+        difference = max(difference, LOWEST);
+    }
     if (SOFTCAP) {
         return select(difference, LOWEST, bits == NEG_INF);
     }

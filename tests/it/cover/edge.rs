@@ -39,7 +39,7 @@ pub fn put_at_the_edge(case: &mut Case, turn: usize) {
             (1, Form::Probs) => row[first] = 0.0,
             (1, _) => row[first] = MASK,
             (2, Form::Probs) => row[first] = 3e-40,
-            (2, Form::LogProbs) => row[first] = -100.0,
+            (2, Form::LogProbs) => row[first] = -80.0,
             (2, Form::Logits) => row.fill(-0.25),
             (3, _) => row[last] = f32::NAN,
             (4, Form::Probs) => row[last] = -0.0,

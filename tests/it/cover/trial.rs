@@ -119,7 +119,9 @@ impl Trial {
             Way::Windows => binding((whole / 3).max(slab).max(kept).max(per_class).max(1024)),
             Way::NarrowWindows => binding(slab.max(kept).max(per_class).max(1024)),
             // A quarter of a slab in f32, half of one in 16 bits. A flat tensor is read as rows of 256.
-            Way::ClassWindows if self.case.loss.family() == Family::Elementwise => binding((slab / WORD).max(1024)),
+            Way::ClassWindows if self.case.loss.family() == Family::Elementwise => {
+                binding((slab / WORD).max(per_class).max(1024))
+            }
             Way::ClassWindows if shape.inner > 1 => binding((slab / WORD).max(kept).max(per_class)),
             Way::ClassWindows => binding((slab / WORD).max(kept)),
             Way::Groups => engine.limited(|limits| limits.max_compute_workgroups_per_dimension = 3),

@@ -113,21 +113,23 @@ shares() {
 run_share() {
     local output status=0
     [[ $1 != suites::* ]] || export GALLIVM_PERF="$optimised"
-    output=$(MALLOC_ARENA_MAX=1 cargo test --quiet --test it -- --exact --test-threads=1 "$@" 2>&1) || status=1
+    output=$(MALLOC_ARENA_MAX=1 "$it" --exact --test-threads=1 "$@" 2>&1) || status=1
     printf '%s\n' "$1 and what is with it: ${output#$'\n'}"
     return $status
 }
 export -f run_share
 
-cargo test --quiet --no-run --test it
-all=$(cargo test --quiet --test it -- --list 2>/dev/null | sed -n 's/: test$//p')
+it=$(cargo test --no-run --test it 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+export it
+all=$("$it" --list 2>/dev/null | sed -n 's/: test$//p')
+[[ -n $all ]] || stop "the binary of the tests lists none"
 for group in "${launching[@]}"; do
     shares "$group"
 done | xargs -P "$((cores < 4 ? cores : 4))" -L 1 bash -c 'run_share "$@"' run_share
 skipped=("${launching[@]}")
 [[ -n $full ]] || skipped+=(::full::)
 # shellcheck disable=SC2046 # a list of words
-cargo test --quiet --test it -- $(printf -- '--skip %s ' "${skipped[@]}")
+"$it" $(printf -- '--skip %s ' "${skipped[@]}")
 cargo test --quiet --test allocations --test out_of_memory --lib \
     --example train_digits --example evaluate --example distill --example segmentation
 cargo test --quiet --doc

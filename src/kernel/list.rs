@@ -41,7 +41,7 @@ impl Kernel {
         let has_news = |kernel: &Kernel| {
             let choices = kernel.choices();
             let pairs = choices.iter().enumerate().flat_map(|(i, a)| choices[i + 1..].iter().map(move |b| (*a, *b)));
-            pairs.fold(false, |news, pair| seen.insert(pair) || news)
+            pairs.filter(|pair| seen.insert(*pair)).count() > 0
         };
         (0..all.len()).map(|i| all[i * stride % all.len()]).filter(has_news).collect()
     }

@@ -13,7 +13,7 @@ use super::array::{Feature, Group, Partial, Rules};
 use crate::storage::{MIXES, Mix};
 use crate::support::bare::bare_losses;
 use crate::support::losses::CLASS_WEIGHTS;
-use crate::support::spec::{hard_part, sized};
+use crate::support::spec::{REDUCTIONS, hard_part, sized};
 
 /// What a case is told apart by. Losses come first: most of the rules ask them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,16 +48,6 @@ pub enum Axis {
 pub const N_AXES: usize = Axis::Numbers as usize + 1;
 
 pub const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
-
-/// The first is what an operation without a reduction has.
-pub const REDUCTIONS: [Reduction; 6] = [
-    Reduction::None,
-    Reduction::Sum,
-    Reduction::Mean,
-    Reduction::BatchMean,
-    Reduction::SumDividedBy(3.5),
-    Reduction::SumDividedByInput,
-];
 
 /// With the last, a divergence is scaled by T^2 where that is an option of its.
 pub const TEMPERATURES: [f32; 3] = [1.0, 0.75, 3.0];

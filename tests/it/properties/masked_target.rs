@@ -5,7 +5,7 @@ use surprisal::{Family, Params, wgpu};
 use wgpu::util::DeviceExt;
 
 use crate::support::device::default_gpus;
-use crate::support::staged::{POISON, download};
+use crate::support::staged::{POISON, download, launch};
 
 /// Generalised cross-entropy (Zhang & Sabuncu 2018): (1 - p_t^0.7)/0.7.
 const GENERALISED: [(&str, &str); 2] = [
@@ -83,22 +83,8 @@ fn a_masked_target_costs_what_the_loss_says() {
             compilation_options: wgpu::PipelineCompilationOptions { constants: &constants, ..Default::default() },
             cache: None,
         });
-        let slots = buffers.iter().map(|(slot, buffer)| (*slot as u32, buffer)).chain([(0, &uniform)]);
-        let entries: Vec<_> = slots
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-            .collect();
-        let bind_group = engine.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &bind_group, &[]);
-        pass.dispatch_workgroups(1, 1, 1);
-        drop(pass);
-        engine.queue().submit([encoder.finish()]);
+        let slots = buffers.iter().map(|(slot, buffer)| (*slot as u32, buffer.clone()));
+        launch(engine, &pipeline, slots.chain([(0, uniform)]), 1);
         let read = |wanted: Slot| {
             let (_, buffer) = buffers.iter().find(|(slot, _)| *slot == wanted).expect("it is bound");
             download(engine, buffer).into_iter().map(f32::from_bits).collect::<Vec<_>>()

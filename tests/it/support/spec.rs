@@ -5,7 +5,8 @@ use surprisal::{
     RowWeights, Shape, SoftPart, Support, TargetKind, TopK,
 };
 
-const REDUCTIONS: [Reduction; 6] = [
+/// Each there is; the first is what an operation without a reduction has.
+pub const REDUCTIONS: [Reduction; 6] = [
     Reduction::None,
     Reduction::Sum,
     Reduction::Mean,

@@ -378,6 +378,30 @@ fn upload(engine: &GpuEngine, contents: &[u8]) -> wgpu::Buffer {
     engine.device().create_buffer_init(&wgpu::util::BufferInitDescriptor { label: Some("page"), contents, usage })
 }
 
+/// A dispatch of a pipeline of the test's own over these buffers, by binding.
+pub fn launch(
+    engine: &GpuEngine,
+    pipeline: &wgpu::ComputePipeline,
+    buffers: impl Iterator<Item = (u32, wgpu::Buffer)>,
+    n_groups: u32,
+) {
+    let buffers: Vec<_> = buffers.collect();
+    let entries: Vec<_> = buffers
+        .iter()
+        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding: *binding, resource: buffer.as_entire_binding() })
+        .collect();
+    let layout = &pipeline.get_bind_group_layout(0);
+    let descriptor = wgpu::BindGroupDescriptor { label: None, layout, entries: &entries };
+    let bind_group = engine.device().create_bind_group(&descriptor);
+    let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+    pass.set_pipeline(pipeline);
+    pass.set_bind_group(0, &bind_group, &[]);
+    pass.dispatch_workgroups(n_groups, 1, 1);
+    drop(pass);
+    engine.queue().submit([encoder.finish()]);
+}
+
 pub fn download(engine: &GpuEngine, buffer: &wgpu::Buffer) -> Vec<u32> {
     let (device, size) = (engine.device(), buffer.size());
     let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;

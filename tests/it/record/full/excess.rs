@@ -8,7 +8,7 @@ use surprisal::{Family, Form, GpuEngine, Params, wgpu};
 use wgpu::util::DeviceExt;
 
 use crate::support::device::gpus;
-use crate::support::staged::{POISON, download};
+use crate::support::staged::{POISON, download, launch};
 
 const WORDS: usize = 64;
 /// One row of four classes: work for one workgroup.
@@ -47,24 +47,9 @@ fn results(engine: &GpuEngine, kernel: Kernel, n_groups: u32) -> Vec<Vec<u32>> {
     let params = buffer(engine, bytemuck::cast_slice(&[params]), wgpu::BufferUsages::UNIFORM);
     let words = |written| [if written { POISON } else { 0 }; WORDS];
     let buffers: Vec<_> = kernel.bindings().iter().map(|b| buffer(engine, &words(b.written), usage)).collect();
-    let uniforms = kernel.uniforms().iter().map(|&binding| (binding, &params));
+    let uniforms = kernel.uniforms().iter().map(|&binding| (binding, params.clone()));
     let slots = kernel.bindings().into_iter().map(|binding| binding.slot as u32);
-    let entries: Vec<_> = uniforms
-        .chain(slots.zip(&buffers))
-        .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-        .collect();
-    let bind_group = engine.device().create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some(&label),
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &entries,
-    });
-    let mut encoder = engine.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-    pass.set_pipeline(&pipeline);
-    pass.set_bind_group(0, &bind_group, &[]);
-    pass.dispatch_workgroups(n_groups, 1, 1);
-    drop(pass);
-    engine.queue().submit([encoder.finish()]);
+    launch(engine, &pipeline, uniforms.chain(slots.zip(buffers.iter().cloned())), n_groups);
     buffers.iter().map(|buffer| download(engine, buffer)).collect()
 }
 

@@ -4,6 +4,7 @@
 mod array;
 mod axes;
 mod edge;
+mod options;
 mod trial;
 
 use std::collections::{HashMap, HashSet};
@@ -15,8 +16,8 @@ use surprisal::{Engine, GpuEngine};
 use crate::support::bits::Record;
 use crate::support::device::{cpu, open_as};
 use array::{Combinations, Row, Rules, cover};
-pub use axes::ignoring;
 use axes::{Axis, LANES, Lanes, N_AXES, PASSES, Table};
+pub use options::ignoring;
 use trial::{Trial, family_name};
 
 const SEED: u64 = 18;

@@ -5,15 +5,17 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use surprisal::{
-    Broadcast, Family, Form, KlDivergence, Loss, Pass, Problem, Reduction, Rest, RowWeights, Shape, Side, Smoothing,
-    Storage, TargetKind,
+    Broadcast, Family, Form, KlDivergence, Loss, Pass, Problem, Reduction, Rest, RowWeights, Shape, Storage, TargetKind,
 };
 
 use super::array::{Feature, Group, Partial, Rules};
+use super::options::{
+    IGNORED, scaled, set, set_soft, with_factors, with_ignored, with_poly1, with_row_weights, with_side,
+    with_smoothing, with_softcap, with_temperature, with_z_loss,
+};
 use crate::storage::{MIXES, Mix};
 use crate::support::bare::bare_losses;
-use crate::support::losses::CLASS_WEIGHTS;
-use crate::support::spec::{REDUCTIONS, hard_part, sized};
+use crate::support::spec::{REDUCTIONS, sized};
 
 /// What a case is told apart by. Losses come first: most of the rules ask them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -228,170 +230,6 @@ pub fn mix(level: usize) -> Mix {
     level.checked_sub(1).map_or(Mix(Storage::F32, Storage::F32, Storage::F32), |mix| MIXES[mix])
 }
 
-/// A builder called on the losses that have it.
-macro_rules! built {
-    ($loss:expr, [$($kind:ident),+], |$spec:ident| $set:expr) => {
-        match $loss {
-            $(Loss::$kind($spec) => Some(Loss::from($set)),)+
-            _ => None,
-        }
-    };
-}
-
-/// Sets an option of the loss against labels where the loss is a sum, of the loss itself otherwise.
-fn set(loss: Loss, option: impl Fn(Loss) -> Option<Loss>) -> Option<Loss> {
-    let Loss::Distillation(mut sum) = loss else { return option(loss) };
-    sum.hard = match option(hard_part(&sum))? {
-        Loss::CrossEntropy(hard) => hard.into(),
-        Loss::SoftmaxFocal(hard) => hard.into(),
-        other => panic!("{other:?} is no hard part"),
-    };
-    Some(sum.into())
-}
-
-/// The same of the divergence of a sum.
-fn set_soft(loss: Loss, option: impl Fn(Loss) -> Option<Loss>) -> Option<Loss> {
-    let Loss::Distillation(mut sum) = loss else { return Some(loss) };
-    sum.soft = match option(crate::support::spec::soft_part(&sum))? {
-        Loss::KlDivergence(soft) => soft.into(),
-        Loss::ReverseKlDivergence(soft) => soft.into(),
-        Loss::JensenShannon(soft) => soft.into(),
-        Loss::TotalVariation(soft) => soft.into(),
-        other => panic!("{other:?} is no divergence"),
-    };
-    Some(sum.into())
-}
-
-fn with_temperature(loss: Loss, t: f32) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.temperature(t)
-    )
-}
-
-fn scaled(loss: Loss) -> Loss {
-    let scaled = built!(loss.clone(), [KlDivergence, ReverseKlDivergence, JensenShannon, TotalVariation], |spec| spec
-        .scaled_by_t_squared());
-    scaled.unwrap_or(loss)
-}
-
-fn with_softcap(loss: Loss) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.softcap(2.5)
-    )
-}
-
-fn with_z_loss(loss: Loss) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.z_loss(0.25)
-    )
-}
-
-fn with_row_weights(loss: Loss, row_weights: RowWeights) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            NegativeLogLikelihood,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation,
-            Entropy
-        ],
-        |spec| spec.row_weights(row_weights)
-    )
-}
-
-fn with_side(loss: Loss, sides: Sides, n_classes: usize) -> Option<Loss> {
-    let mut side = Side::new().lse().entropy();
-    if loss.targets() == TargetKind::ClassIndex {
-        side = side.log_prob().prob().top_1().top_k(n_classes.min(3) as u32);
-    }
-    side = if sides == Sides::Mean { side.mean() } else { side.argmax() };
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.side(side)
-    )
-}
-
-fn with_smoothing(loss: Loss, level: usize) -> Option<Loss> {
-    match (level, loss) {
-        (0, loss) => Some(loss),
-        (1, loss) => built!(loss, [CrossEntropy, SoftCrossEntropy], |spec| spec.label_smoothing(0.125)),
-        (2, Loss::CrossEntropy(spec)) => Some(spec.label_smoothing(0.125).smoothing(Smoothing::OtherClasses).into()),
-        _ => None,
-    }
-}
-
-fn with_factors(loss: Loss, factors: Factors) -> Option<Loss> {
-    match (factors, loss) {
-        (Factors::None, loss) => Some(loss),
-        (Factors::One, Loss::SoftmaxFocal(spec)) => Some(spec.alpha(0.25).into()),
-        (Factors::One, Loss::SigmoidFocal(spec)) => Some(spec.alpha(0.25).into()),
-        (Factors::One, Loss::BinaryCrossEntropy(spec)) => Some(spec.pos_weight(2.5).into()),
-        (Factors::Each, Loss::SoftmaxFocal(spec)) => Some(spec.alpha(CLASS_WEIGHTS).into()),
-        (Factors::Each, Loss::BinaryCrossEntropy(spec)) => Some(spec.pos_weight(CLASS_WEIGHTS).into()),
-        (Factors::Each, loss) => built!(loss, [CrossEntropy, NegativeLogLikelihood, SoftCrossEntropy], |spec| spec
-            .class_weights(CLASS_WEIGHTS)),
-        _ => None,
-    }
-}
-
-/// Labels that do not count: none, one that is no class, a class, and several.
-const IGNORED: [&[i32]; 4] = [&[], &[-100], &[1], &[-100, 1, 4]];
-
-fn with_ignored(loss: Loss, labels: &[i32]) -> Option<Loss> {
-    labels.iter().try_fold(loss, |loss, &label| {
-        built!(loss, [CrossEntropy, SoftmaxFocal, NegativeLogLikelihood], |spec| spec.ignore_index(label))
-    })
-}
-
-/// With a label that does not count, where that is an option.
-pub fn ignoring(loss: Loss, label: i32) -> Option<Loss> {
-    set(loss, |loss| with_ignored(loss, &[label]))
-}
-
 /// Every axis's features, their combinations, and what may meet.
 pub struct Table {
     pub losses: Vec<Loss>,
@@ -568,7 +406,7 @@ impl Table {
             loss = set(loss, with_z_loss)?;
         }
         if matches!(extras, Extras::Poly1 | Extras::Both) {
-            loss = set(loss, |loss| built!(loss, [CrossEntropy, SoftmaxFocal], |spec| spec.poly1(0.5)))?;
+            loss = set(loss, with_poly1)?;
         }
         loss = set(loss, |loss| with_smoothing(loss, level(Axis::Smoothing)))?;
         loss = set(loss, |loss| with_factors(loss, FACTORS[level(Axis::Factors)]))?;

@@ -120,7 +120,7 @@ run_share() {
 }
 export -f run_share
 
-it=$(cargo test --no-run --test it 2>&1 | tee /dev/stderr | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
+it=$(cargo test --no-run --test it 2>&1 | tee >(cat >&2) | sed -n 's/.*Executable.*(\(.*\))$/\1/p')
 export it
 all=$("$it" --list 2>/dev/null | sed -n 's/: test$//p')
 [[ -n $all ]] || stop "the binary of the tests lists none"

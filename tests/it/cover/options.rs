@@ -8,6 +8,22 @@ use crate::support::spec::{hard_part, soft_part};
 
 /// A builder called on the losses that have it.
 macro_rules! built {
+    // Those that have the options of a row.
+    ($loss:expr, ROW_OPTIONS, |$spec:ident| $set:expr) => {
+        built!(
+            $loss,
+            [
+                CrossEntropy,
+                SoftmaxFocal,
+                SoftCrossEntropy,
+                KlDivergence,
+                ReverseKlDivergence,
+                JensenShannon,
+                TotalVariation
+            ],
+            |$spec| $set
+        )
+    };
     ($loss:expr, [$($kind:ident),+], |$spec:ident| $set:expr) => {
         match $loss {
             $(Loss::$kind($spec) => Some(Loss::from($set)),)+
@@ -41,19 +57,7 @@ pub fn set_soft(loss: Loss, option: impl Fn(Loss) -> Option<Loss>) -> Option<Los
 }
 
 pub fn with_temperature(loss: Loss, t: f32) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.temperature(t)
-    )
+    built!(loss, ROW_OPTIONS, |spec| spec.temperature(t))
 }
 
 pub fn scaled(loss: Loss) -> Loss {
@@ -63,35 +67,11 @@ pub fn scaled(loss: Loss) -> Loss {
 }
 
 pub fn with_softcap(loss: Loss) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.softcap(2.5)
-    )
+    built!(loss, ROW_OPTIONS, |spec| spec.softcap(2.5))
 }
 
 pub fn with_z_loss(loss: Loss) -> Option<Loss> {
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.z_loss(0.25)
-    )
+    built!(loss, ROW_OPTIONS, |spec| spec.z_loss(0.25))
 }
 
 pub fn with_poly1(loss: Loss) -> Option<Loss> {
@@ -122,19 +102,7 @@ pub fn with_side(loss: Loss, sides: Sides, n_classes: usize) -> Option<Loss> {
         side = side.log_prob().prob().top_1().top_k(n_classes.min(3) as u32);
     }
     side = if sides == Sides::Mean { side.mean() } else { side.argmax() };
-    built!(
-        loss,
-        [
-            CrossEntropy,
-            SoftmaxFocal,
-            SoftCrossEntropy,
-            KlDivergence,
-            ReverseKlDivergence,
-            JensenShannon,
-            TotalVariation
-        ],
-        |spec| spec.side(side)
-    )
+    built!(loss, ROW_OPTIONS, |spec| spec.side(side))
 }
 
 pub fn with_smoothing(loss: Loss, level: usize) -> Option<Loss> {

@@ -41,7 +41,6 @@ pub(super) struct Shared {
     pub queue: wgpu::Queue,
     pub caps: Caps,
     /// What made them.
-    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "a browser's engine is not timed"))]
     pub options: Options,
     /// What timing has found better.
     pub tuned: Tuned,

@@ -57,6 +57,19 @@ fn a_future_of_several_runs_resolves_while_somebody_polls() {
     }
 }
 
+/// Its memory is still to be written when it is dropped: the next call, of the same sizes, gets other.
+#[test]
+fn a_call_that_nobody_waits_for_disturbs_no_other() {
+    for (name, engine) in with_buffers_of(2048) {
+        let case = random_case(CrossEntropy::new().into(), Batch::new(40, 33));
+        let begin = || engine.begin(&case.loss, Pass::ForwardBackward, case.shape, case.inputs()).expect("as before");
+        let expected = begin().wait();
+        assert!(expected.is_ok(), "{name}: {expected:?}");
+        drop(begin());
+        assert_eq!(begin().wait(), expected, "{name}");
+    }
+}
+
 /// 512 elements fit, and the values that come with them do not.
 #[test]
 fn a_row_larger_than_a_buffer_is_refused_with_numbers() {

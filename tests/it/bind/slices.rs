@@ -6,7 +6,7 @@ use rstest::rstest;
 use surprisal::kernel::Variant;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, Buffers, CrossEntropy, Distillation, Entropy, Error, Form, GpuEngine, KlDivergence,
-    LabelStorage, Loss, Pass, Reduction, Rest, Shape, Storage, wgpu,
+    LabelStorage, Loss, Pass, Reduction, Rest, Shape, Side, Storage, wgpu,
 };
 
 use super::{noop, noop_pair};
@@ -233,6 +233,14 @@ fn a_slice_that_is_written_shares_no_byte(#[case] given: Buffers<'static>, #[cas
     let error = refused(CrossEntropy::new(), ForwardBackward, given);
     assert!(matches!(error, Error::Overlap { .. }), "{error:?}");
     let message = format!("{written} is written but shares bytes with {other}; give it a slice of its own");
+    assert_eq!(error.to_string(), message);
+}
+
+#[test]
+fn side_outputs_share_no_byte_with_the_logits() {
+    let loss = CrossEntropy::new().side(Side::new().lse());
+    let error = refused(loss, Forward, forward().side(bytes(20..64)));
+    let message = "side is written but shares bytes with logits; give it a slice of its own";
     assert_eq!(error.to_string(), message);
 }
 

@@ -66,7 +66,7 @@ fn losses_of_labels_follow_the_table(#[case] loss: impl Into<Loss>) {
     check(with_every_label(&loss.into()));
 }
 
-/// A mask: rows without a value that weigh nothing.
+/// A mask: rows without a value that weigh nothing, with either sign.
 #[rstest]
 #[case(CrossEntropy::new().row_weights(RowWeights::Mask).label_smoothing(0.25))]
 #[case(SoftmaxFocal::new(2.0).row_weights(RowWeights::Count))]
@@ -74,7 +74,8 @@ fn losses_of_labels_follow_the_table(#[case] loss: impl Into<Loss>) {
 fn masked_rows_are_zero_whatever_their_logits(#[case] loss: impl Into<Loss>) {
     let case = with_every_label(&loss.into());
     let n_rows = case.shape.n_rows;
-    check(case.row_weights(&vec![0.0; n_rows]));
+    let nothing: Vec<_> = [0.0, -0.0].into_iter().cycle().take(n_rows).collect();
+    check(case.row_weights(&nothing));
 }
 
 #[rstest]

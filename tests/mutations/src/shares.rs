@@ -14,6 +14,8 @@ const LIKELIEST: &[(&str, &[&str])] = &[
     ("src/gpu/runs.rs", &["runs"]),
     ("src/gpu/", &["record", "bind"]),
     ("src/plan/classes.rs", &["class_windows"]),
+    ("src/plan/counts.rs", &["record::divisors", "windows"]),
+    ("shaders/scale/", &["record::divisors", "cover::class_index"]),
     ("src/loss/distillation", &["validate", "bind", "cover::distillation"]),
     ("src/loss/negative_log_likelihood", &["validate", "bind", "cover::given_log_prob"]),
     ("src/loss/softmax.rs", &["cover::softmax"]),

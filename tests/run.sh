@@ -91,9 +91,10 @@ most_pipelines=4500
 
 # A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps
 # the memory until the process ends: the tests that launch kernels run in processes of their own, one for each core,
-# each with one thread and one heap. Those of a module share pipelines, but for long ones that have engines of their
-# own. The others share a process and its heaps, one for each thread. The longest come first.
-launching=(cover:: suites:: properties:: record:: class_windows:: storage:: planes:: runs:: windows:: losses::)
+# each with one thread and one heap. Those of a module share pipelines, in the full proof those of a submodule, since
+# the memory would not do; long ones have engines of their own. The others share a process and its heaps, one for each
+# thread. The longest come first.
+launching=(properties:: record:: cover:: suites:: class_windows:: storage:: planes:: runs:: windows:: losses::)
 cores=$(getconf _NPROCESSORS_ONLN)
 
 # Tests of modules named `full` are for the full proof.
@@ -103,8 +104,8 @@ chosen() {
 
 # The tests whose names begin with $1, a process's share a line.
 shares() {
-    grep "^$1" <<<"$all" | chosen | awk -F:: '
-        { module = (/^(cover|losses|storage)::/ || /::part_/) ? $0 : $1 (NF > 2 ? "::" $2 : "")
+    grep "^$1" <<<"$all" | chosen | awk -F:: -v full="$full" '
+        { module = /^(cover|losses|storage)::/ ? $0 : $1 (full && NF > 2 ? "::" $2 : "")
           if (!(module in shares)) names[++n] = module
           shares[module] = shares[module] " " $0 }
         END { for (i = 1; i <= n; i++) print shares[names[i]] }' || true

@@ -164,6 +164,12 @@ impl GpuEngine {
         GpuEngine { shared: Arc::new(shared), policy: self.policy }
     }
 
+    /// Pipelines that it and the engines with which it shares them have made: for tests of what an app waits for.
+    #[doc(hidden)]
+    pub fn pipelines(&self) -> usize {
+        self.shared.pipelines.len()
+    }
+
     /// The features and limits to request from an adapter so that every kernel variant it could run is available, and
     /// timestamps for [`crate::Bound::record_timed`] and a pipeline cache for [`crate::Options::pipeline_cache`] where
     /// it has them.

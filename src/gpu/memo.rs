@@ -27,6 +27,11 @@ impl<K: Eq + Hash, V: Clone> Memo<K, V> {
             None => Ok(entry.insert(make()?).clone()),
         }
     }
+
+    /// Keys that were asked for.
+    pub fn len(&self) -> usize {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ impl Pipelines {
         Pipelines { checked, cache, ..Self::default() }
     }
 
+    pub fn len(&self) -> usize {
+        self.made.len()
+    }
+
     pub fn get(
         &self,
         device: &wgpu::Device,

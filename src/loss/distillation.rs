@@ -119,7 +119,14 @@ into_part!(
 );
 
 impl HardPart {
-    pub(crate) fn loss(&self) -> Loss {
+    /// The part as a loss of its own.
+    ///
+    /// ```
+    /// use surprisal::{CrossEntropy, HardPart};
+    ///
+    /// assert_eq!(HardPart::from(CrossEntropy::new()).loss(), CrossEntropy::new().into());
+    /// ```
+    pub fn loss(&self) -> Loss {
         match self {
             HardPart::CrossEntropy(loss) => loss.into(),
             HardPart::SoftmaxFocal(loss) => loss.into(),
@@ -153,7 +160,15 @@ impl HardPart {
 }
 
 impl SoftPart {
-    pub(crate) fn loss(&self) -> Loss {
+    /// The divergence as a loss of its own.
+    ///
+    /// ```
+    /// use surprisal::{Form, KlDivergence, SoftPart};
+    ///
+    /// let kl = KlDivergence::from_logits(Form::Logits);
+    /// assert_eq!(SoftPart::from(kl.clone()).loss(), kl.into());
+    /// ```
+    pub fn loss(&self) -> Loss {
         match self {
             SoftPart::Kl(divergence) => divergence.into(),
             SoftPart::ReverseKl(divergence) => divergence.into(),

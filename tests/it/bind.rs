@@ -2,6 +2,7 @@
 mod descriptions;
 mod devices;
 mod slices;
+mod warm;
 
 use surprisal::kernel::Variant;
 use surprisal::{GpuEngine, Options, wgpu};

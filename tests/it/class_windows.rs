@@ -11,7 +11,7 @@ use crate::losses::check_gpu;
 use crate::storage::full::layouts::{self, LAYOUTS};
 use crate::support::case::Case;
 use crate::support::cases::{Batch, padded, random_case, with_random_dloss};
-use crate::support::device::{default_gpus, with_limits};
+use crate::support::device::{default_gpus, limited, with_limits};
 use crate::support::losses::unlabelled;
 use crate::support::planes::in_planes;
 use crate::support::spec::with_reduction;
@@ -23,7 +23,7 @@ const INNER: usize = 33;
 
 /// Bindings of 4 KiB, which hold 1020 classes of one row, or 1008 where offsets are multiples of 64 bytes.
 fn narrow() -> Vec<GpuEngine> {
-    with_limits(|limits| limits.max_storage_buffer_binding_size = 1 << 12)
+    limited(|limits| limits.max_storage_buffer_binding_size = 1 << 12)
 }
 
 /// Cross-entropy with all that its sums carry.
@@ -138,30 +138,6 @@ fn scratch_of_the_callers_changes_no_bit_of_windows() {
                 let expected = run(engine, &case, pass, APART, &saved);
                 assert_eq!(run_with_scratch(engine, &case, pass, &saved), expected, "{pass:?} of {}", case.name);
             }
-        }
-    }
-}
-
-/// A class or so more than a window, and three windows of which the last is odd.
-#[test]
-fn rows_in_windows_of_classes_match_the_oracle() {
-    let losses: [Loss; 12] = [
-        Loss::LogSoftmax,
-        Loss::Softmax,
-        CrossEntropy::new().label_smoothing(0.125).into(),
-        mapped().row_weights(RowWeights::Mask).into(),
-        NegativeLogLikelihood::new().into(),
-        Entropy::of_logits().into(),
-        KlDivergence::from_logits(Form::Logits).teacher_gradient().into(),
-        Distillation::new(CrossEntropy::new(), ReverseKlDivergence::from_logits(Form::LogProbs)).into(),
-        KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Spread).into(),
-        Entropy::of_probs().reduction(Reduction::None).into(),
-        each(KlDivergence::from_logits(Form::LogProbs)),
-        Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Dropped)).into(),
-    ];
-    for engine in narrow().iter().skip(1) {
-        for (i, loss) in losses.iter().enumerate() {
-            check_gpu(engine, &padded(&random(i, loss, Batch::new(3, [1021, 2043][i % 2]))));
         }
     }
 }
@@ -326,6 +302,31 @@ fn an_image_larger_than_the_default_binding_has_its_loss_and_gradient() {
 /// The whole table, where `cover` takes a pair of everything.
 mod full {
     use super::*;
+
+    /// A class or so more than a window, and three windows of which the last is odd.
+    #[test]
+    fn rows_in_windows_of_classes_match_the_oracle() {
+        let losses: [Loss; 12] = [
+            Loss::LogSoftmax,
+            Loss::Softmax,
+            CrossEntropy::new().label_smoothing(0.125).into(),
+            mapped().row_weights(RowWeights::Mask).into(),
+            NegativeLogLikelihood::new().into(),
+            Entropy::of_logits().into(),
+            KlDivergence::from_logits(Form::Logits).teacher_gradient().into(),
+            Distillation::new(CrossEntropy::new(), ReverseKlDivergence::from_logits(Form::LogProbs)).into(),
+            KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Spread).into(),
+            Entropy::of_probs().reduction(Reduction::None).into(),
+            each(KlDivergence::from_logits(Form::LogProbs)),
+            Distillation::new(CrossEntropy::new(), KlDivergence::from_logits(Form::Probs).top_k(64, Rest::Dropped))
+                .into(),
+        ];
+        for engine in narrow().iter().skip(1) {
+            for (i, loss) in losses.iter().enumerate() {
+                check_gpu(engine, &padded(&random(i, loss, Batch::new(3, [1021, 2043][i % 2]))));
+            }
+        }
+    }
 
     /// Two windows, the second of three classes, and three, the last of one; padded slabs.
     #[test]

@@ -90,12 +90,12 @@ macro_rules! shares {
 }
 shares!(
     softmax: [softmax],
-    class_index: [class_index_0, class_index_1, class_index_2],
+    class_index: [class_index],
     given_log_prob: [given_log_prob],
-    distribution: [distribution_0, distribution_1, distribution_2, distribution_3, distribution_4, distribution_5],
-    distillation: [distillation_0, distillation_1, distillation_2, distillation_3, distillation_4, distillation_5],
+    distribution: [distribution_0, distribution_1],
+    distillation: [distillation_0, distillation_1],
     row_entropy: [row_entropy],
-    elementwise: [elementwise_0, elementwise_1]
+    elementwise: [elementwise]
 );
 
 /// Of the combinations asked for, each that the rules leave possible is in some row, and no row breaks the rules.

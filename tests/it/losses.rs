@@ -4,52 +4,98 @@ mod full {
     mod sizes;
 }
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use surprisal::reference::Evaluation;
 use surprisal::{Engine, Error, GpuEngine, Inputs, Output, Pass};
 
 use crate::support::case::Case;
 use crate::support::compare::assert_matches;
-use crate::support::device::cpu;
+use crate::support::device::{cpu, is_quick};
 
-/// Forward, forward + backward, and backward from the state that forward saved, on the CPU and on these engines.
+/// How an app comes by its gradient: in one pass, or in two.
+const WAYS: [&[Pass]; 2] = [&[Pass::ForwardBackward], &[Pass::Forward, Pass::Backward]];
+
+/// Every pass on the CPU and on these engines; in the quick proof a GPU goes one of the two [`WAYS`], the next case the
+/// other.
 pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {
-    let oracles = oracles(case);
-    let check_engine = |what: &str, engine: Engine| {
-        let engine = engine.policy(case.policy);
-        check_passes(what, case, &oracles, |pass, inputs| engine.evaluate(&case.loss, pass, case.shape, inputs));
-    };
-    std::iter::once(cpu()).chain(engines).for_each(|(what, engine)| check_engine(what, engine.clone()));
+    check_ways(engines, case, in_turn());
 }
 
-/// The same on an app's device.
+/// Every pass on the CPU and on these engines in any proof.
+pub fn check_every_pass<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {
+    check_ways(engines, case, &WAYS);
+}
+
+fn check_ways<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case, ways: &[&[Pass]]) {
+    let oracles = Oracles::new(case);
+    let check_engine = |(what, engine): &(String, Engine), ways| {
+        let engine = engine.clone().policy(case.policy);
+        let evaluate = |pass, inputs: Inputs<'_>| engine.evaluate(&case.loss, pass, case.shape, inputs);
+        check_passes(what, case, &oracles, ways, evaluate);
+    };
+    check_engine(cpu(), &WAYS);
+    engines.for_each(|engine| check_engine(engine, ways));
+}
+
+/// As [`check`], on an app's device alone.
 pub fn check_gpu(engine: &GpuEngine, case: &Case) {
     let engine = engine.clone().policy(case.policy);
     let evaluate = |pass, inputs: Inputs<'_>| engine.begin(&case.loss, pass, case.shape, inputs)?.wait();
-    check_passes(&engine.backend().to_string(), case, &oracles(case), evaluate);
+    check_passes(&engine.backend().to_string(), case, &Oracles::new(case), in_turn(), evaluate);
 }
 
-fn oracles(case: &Case) -> [(Pass, Evaluation); 3] {
-    let fused = case.evaluate(Pass::ForwardBackward);
-    let mut backward = fused.clone();
-    backward.values.clear();
-    (backward.parts, backward.side) = (None, None);
-    [(Pass::Forward, case.evaluate(Pass::Forward)), (Pass::ForwardBackward, fused), (Pass::Backward, backward)]
+/// Each way is taken on every one of the four engines that [`engines`](crate::support::device::engines) has in turn.
+fn in_turn() -> &'static [&'static [Pass]] {
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    if !is_quick() {
+        return &WAYS;
+    }
+    let way = TURN.fetch_add(1, Ordering::Relaxed) / 4 % WAYS.len();
+    &WAYS[way..=way]
 }
 
+/// What the passes should give.
+struct Oracles {
+    forward: Evaluation,
+    fused: Evaluation,
+    backward: Evaluation,
+}
+
+impl Oracles {
+    fn new(case: &Case) -> Oracles {
+        let fused = case.evaluate(Pass::ForwardBackward);
+        let mut backward = fused.clone();
+        backward.values.clear();
+        (backward.parts, backward.side) = (None, None);
+        Oracles { forward: case.evaluate(Pass::Forward), fused, backward }
+    }
+
+    fn of(&self, pass: Pass) -> &Evaluation {
+        match pass {
+            Pass::Forward => &self.forward,
+            Pass::ForwardBackward => &self.fused,
+            Pass::Backward => &self.backward,
+        }
+    }
+}
+
+/// A backward pass begins from what the forward pass before it saved.
 fn check_passes(
     what: &str,
     case: &Case,
-    oracles: &[(Pass, Evaluation)],
+    oracles: &Oracles,
+    ways: &[&[Pass]],
     evaluate: impl Fn(Pass, Inputs<'_>) -> Result<Output, Error>,
 ) {
     let mut saved = None;
-    for (pass, oracle) in oracles {
+    for &pass in ways.concat().iter() {
         let what = format!("{what}: {}: {pass:?}", case.name);
         let mut inputs = case.inputs();
-        inputs.dloss = inputs.dloss.filter(|_| *pass != Pass::Forward);
-        inputs.row_state = saved.as_deref().filter(|_| *pass == Pass::Backward);
-        let output = evaluate(*pass, inputs).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_matches(&what, case, &output, oracle);
+        inputs.dloss = inputs.dloss.filter(|_| pass != Pass::Forward);
+        inputs.row_state = saved.as_deref().filter(|_| pass == Pass::Backward);
+        let output = evaluate(pass, inputs).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_matches(&what, case, &output, oracles.of(pass));
         saved = saved.or(output.row_state);
     }
 }

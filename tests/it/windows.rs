@@ -1,13 +1,17 @@
 //! Limits of a device change what is launched and no bit of what comes out.
 
 use rstest::rstest;
-use surprisal::{BinaryCrossEntropy, Broadcast, Error, Form, GpuEngine, Loss, Output, Pass, Reduction};
+use surprisal::{
+    BinaryCrossEntropy, Broadcast, CrossEntropy, Error, Form, GpuEngine, KlDivergence, Loss, Output, Pass, Reduction,
+    RowWeights,
+};
 
+use crate::losses::check_gpu;
 use crate::support::case::Case;
 use crate::support::cases::{
     Batch, cases_on, every_third, padded_by, random_case, representative_cases, with_random_dloss,
 };
-use crate::support::device::{default_gpus, fresh_variants, with_limits};
+use crate::support::device::{default_gpus, fresh_variants, limited, with_limits};
 use crate::support::losses::representatives;
 use crate::support::staged::{APART, ARENA, Layout, Staged, plan, run, saved_state};
 
@@ -27,6 +31,18 @@ fn weights_per_class_that_exceed_a_binding_are_refused_with_numbers() {
             let expected = Error::RowTooLarge { tensor: "weights", found: 4 * n_classes as u64, limit };
             assert_eq!(bound.err(), refused.then_some(expected), "{n_classes} classes");
         }
+    }
+}
+
+/// Two or three windows of labels and row weights, whose counts are a divisor together.
+#[test]
+fn rows_in_any_window_of_labels_count() {
+    let losses: [Loss; 2] = [
+        CrossEntropy::new().ignore_index(1).into(),
+        KlDivergence::from_logits(Form::Probs).row_weights(RowWeights::Count).into(),
+    ];
+    for engine in limited(|limits| limits.max_storage_buffer_binding_size = 1 << 15) {
+        losses.iter().for_each(|loss| check_gpu(&engine, &random_case(loss.clone(), Batch::new(10_000, 3))));
     }
 }
 

@@ -134,6 +134,9 @@ fn complete(rules: &impl Rules, domains: &[Vec<usize>], order: &[usize], row: &m
     false
 }
 
+/// Rows to choose from, each of another order of axes: more candidates, fewer rows, and more time to find them.
+const CANDIDATES: usize = 8;
+
 /// Rows that have every possible combination.
 pub fn cover(rules: &impl Rules, combinations: &Combinations<'_>, seed: u64) -> Vec<Row> {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
@@ -145,7 +148,10 @@ pub fn cover(rules: &impl Rules, combinations: &Combinations<'_>, seed: u64) -> 
         if !missing[combination] {
             continue;
         }
-        let row = row_with(rules, combinations, combination, &missing, random);
+        let candidates = (0..CANDIDATES).map(|_| row_with(rules, combinations, combination, &missing, random));
+        let row = candidates
+            .max_by_key(|row| combinations.in_row(row).filter(|&c| missing[c]).count())
+            .expect("a combination has candidates");
         combinations.in_row(&row).for_each(|c| missing[c] = false);
         rows.push(row);
     }

@@ -298,8 +298,9 @@ impl Table {
         self.feature(Axis::Loss, |level| classes[level])
     }
 
-    /// All pairs of levels, a loss counting by its name; every program with every pass, reduction and variant; all
-    /// triples of what meets in a kernel; and for each name all pairs of options and of what they may be mistaken in.
+    /// All pairs of levels, a loss counting by its name; every program in every pass, on either variant, by row and
+    /// reduced; all triples of what meets in a kernel; and for each name all pairs of options and of what they may be
+    /// mistaken in.
     fn ask_for_combinations(&mut self) {
         let name = self.loss_feature(kind_name);
         let teacher = self.loss_feature(teacher_of);
@@ -324,10 +325,10 @@ impl Table {
         }
         let program = self.loss_feature(|loss| loss.clone());
         let variant = self.feature(Axis::Engine, |level| level % 2);
-        for other in [of_axis(Axis::Pass), of_axis(Axis::Reduction), variant] {
+        let by_row = self.feature(Axis::Reduction, |level| usize::from(REDUCTIONS[level] != Reduction::None));
+        for other in [of_axis(Axis::Pass), by_row, variant] {
             self.groups.push(vec![program, other]);
         }
-        let by_row = self.feature(Axis::Reduction, |level| usize::from(REDUCTIONS[level] != Reduction::None));
         let has_side = self.feature(Axis::Side, |level| usize::from(level > 0));
         let is_packed = self.feature(Axis::Storage, |level| usize::from(level > 0));
         let is_strided = self.feature(Axis::Stride, |level| usize::from(STRIDES[level] == Stride::Planes));

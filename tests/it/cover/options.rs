@@ -4,7 +4,6 @@ use surprisal::{Loss, RowWeights, Side, Smoothing, TargetKind};
 
 use super::axes::{Factors, Sides};
 use crate::support::losses::CLASS_WEIGHTS;
-use crate::support::spec::{hard_part, soft_part};
 
 /// A builder called on the losses that have it.
 macro_rules! built {
@@ -35,7 +34,7 @@ macro_rules! built {
 /// Sets an option of the loss against labels where the loss is a sum, of the loss itself otherwise.
 pub fn set(loss: Loss, option: impl Fn(Loss) -> Option<Loss>) -> Option<Loss> {
     let Loss::Distillation(mut sum) = loss else { return option(loss) };
-    sum.hard = match option(hard_part(&sum))? {
+    sum.hard = match option(sum.hard.loss())? {
         Loss::CrossEntropy(hard) => hard.into(),
         Loss::SoftmaxFocal(hard) => hard.into(),
         other => panic!("{other:?} is no hard part"),
@@ -46,7 +45,7 @@ pub fn set(loss: Loss, option: impl Fn(Loss) -> Option<Loss>) -> Option<Loss> {
 /// The same of the divergence of a sum.
 pub fn set_soft(loss: Loss, option: impl Fn(Loss) -> Option<Loss>) -> Option<Loss> {
     let Loss::Distillation(mut sum) = loss else { return Some(loss) };
-    sum.soft = match option(soft_part(&sum))? {
+    sum.soft = match option(sum.soft.loss())? {
         Loss::KlDivergence(soft) => soft.into(),
         Loss::ReverseKlDivergence(soft) => soft.into(),
         Loss::JensenShannon(soft) => soft.into(),

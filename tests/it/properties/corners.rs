@@ -179,96 +179,6 @@ fn entropy_of_given_probabilities_follows_the_table() {
     check(case(Entropy::of_probs().reduction(Reduction::None), 3, &probs));
 }
 
-/// Every lane but the last sees masks only.
-#[rstest]
-fn rows_whose_first_tiles_are_masked_have_a_value(#[values(33, 300, 1025)] n_classes: usize) {
-    let mut logits = vec![NEG_INF; n_classes];
-    logits[n_classes - 1] = 0.5;
-    logits[n_classes - 2] = 1.0;
-    let label = n_classes as i32 - 1;
-    check(case(CrossEntropy::new(), n_classes, &logits).labels(&[label]));
-    check(case(SoftmaxFocal::new(2.0), n_classes, &logits).labels(&[label]));
-    check(case(Entropy::of_logits(), n_classes, &logits));
-    check(case(Loss::LogSoftmax, n_classes, &logits).dloss(&vec![0.5; n_classes]));
-    let mut teacher = vec![0.0; n_classes];
-    teacher[n_classes - 1] = 1.0;
-    check(case(KlDivergence::from_logits(Form::Probs), n_classes, &logits).values(&teacher));
-    for loss in each_divergence(Form::Logits, Form::Logits) {
-        check(case(loss, n_classes, &logits).values(&logits.iter().map(|x| 2.0 * x).collect::<Vec<_>>()));
-    }
-}
-
-/// A class that one of the two masks by -inf and the other by `finfo.min` is without mass in both.
-#[rstest]
-fn masks_of_both_kinds_may_meet(
-    #[values((NEG_INF, f32::MIN), (f32::MIN, NEG_INF), (f32::MIN, f32::MIN), (NEG_INF, NEG_INF))] masks: (f32, f32),
-    #[values(6, 37, 1028)] n_classes: usize,
-    #[values(0, 2)] unmasked: usize,
-) {
-    let masked = |mask: f32, step: f32| -> Vec<f32> {
-        let third = n_classes / 3;
-        (0..n_classes).map(|c| if c / third == unmasked { step * (1 + c % 5) as f32 } else { mask }).collect()
-    };
-    for loss in each_divergence(Form::Logits, Form::Logits) {
-        check(case(loss, n_classes, &masked(masks.0, 0.5)).values(&masked(masks.1, -0.25)));
-    }
-}
-
-/// `finfo.min` is the usual mask: as good as -inf wherever the class has no mass, for teacher and student alike.
-#[rstest]
-#[case::entropy(Entropy::of_logits().into(), Form::Probs)]
-#[case::cross_entropy(CrossEntropy::new().into(), Form::Probs)]
-#[case::focal(SoftmaxFocal::new(2.0).into(), Form::Probs)]
-#[case::log_softmax(Loss::LogSoftmax, Form::Probs)]
-#[case::softmax(Loss::Softmax, Form::Probs)]
-#[case::soft_cross_entropy(SoftCrossEntropy::new().into(), Form::Probs)]
-#[case::kl_of_probs(KlDivergence::from_logits(Form::Probs).into(), Form::Probs)]
-#[case::kl_of_logits(KlDivergence::from_logits(Form::Logits).into(), Form::Logits)]
-#[case::kl_of_sharpened_logits(KlDivergence::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
-#[case::reverse_kl(ReverseKlDivergence::from_logits(Form::Logits).into(), Form::Logits)]
-#[case::reverse_kl_sharpened(ReverseKlDivergence::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
-#[case::jensen_shannon(JensenShannon::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
-#[case::total_variation(TotalVariation::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
-fn classes_masked_by_the_lowest_number_do_no_harm(
-    #[case] loss: Loss,
-    #[case] targets: Form,
-    #[values(6, 37, 1028)] n_classes: usize,
-    #[values(0, 1, 2)] unmasked: usize,
-) {
-    // The first third, the second or the last one is not masked.
-    let third = n_classes / 3;
-    let open = |c: usize| c / third == unmasked;
-    let mask = |step: f32, masked: f32| -> Vec<f32> {
-        (0..n_classes).map(|c| if open(c) { step * (1 + c % 5) as f32 } else { masked }).collect()
-    };
-    let logits = mask(0.5, f32::MIN);
-    let case = case(&loss, n_classes, &logits);
-    let teacher = match targets {
-        Form::Logits => mask(-0.25, f32::MIN),
-        _ => mask(1.0 / n_classes as f32, 0.0),
-    };
-    check(match loss {
-        Loss::CrossEntropy(_) | Loss::SoftmaxFocal(_) => case.labels(&[(unmasked * third) as i32]),
-        Loss::Entropy(_) => case,
-        Loss::LogSoftmax | Loss::Softmax => case.dloss(&(0..n_classes).map(|c| (c % 3) as f32).collect::<Vec<_>>()),
-        _ => case.values(&teacher),
-    });
-}
-
-#[rstest]
-fn one_class_costs_nothing(#[values(-7.5, 0.0, f32::MIN, f32::MAX)] x: f32) {
-    for gamma in [0.5, 1.0, 2.0, 3.7] {
-        check(case(SoftmaxFocal::new(gamma), 1, &[x]).labels(&[0]));
-    }
-    for eps in [0.0, 0.5] {
-        check(case(CrossEntropy::new().label_smoothing(eps), 1, &[x]).labels(&[0]));
-    }
-    for loss in each_divergence(Form::Logits, Form::Probs) {
-        check(case(loss, 1, &[x]).values(&[1.0]));
-    }
-    check(case(Entropy::of_logits(), 1, &[x]));
-}
-
 /// `x - m` overflows: such classes have probability 0. (Smoothing would spread a loss of 1e38 over them.)
 #[rstest]
 #[case(CrossEntropy::new().into())]
@@ -292,4 +202,99 @@ fn logits_at_both_ends_of_f32_have_the_values_of_the_oracle(#[case] loss: Loss) 
         Loss::Entropy(_) | Loss::LogSoftmax | Loss::Softmax => case,
         _ => case.values(&[1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0, 0.5]),
     });
+}
+
+/// What `cover` puts at the edge of its cases and `every_loss` asks of all losses, at more sizes.
+mod full {
+    use super::*;
+
+    /// Every lane but the last sees masks only.
+    #[rstest]
+    fn rows_whose_first_tiles_are_masked_have_a_value(#[values(33, 300, 1025)] n_classes: usize) {
+        let mut logits = vec![NEG_INF; n_classes];
+        logits[n_classes - 1] = 0.5;
+        logits[n_classes - 2] = 1.0;
+        let label = n_classes as i32 - 1;
+        check(case(CrossEntropy::new(), n_classes, &logits).labels(&[label]));
+        check(case(SoftmaxFocal::new(2.0), n_classes, &logits).labels(&[label]));
+        check(case(Entropy::of_logits(), n_classes, &logits));
+        check(case(Loss::LogSoftmax, n_classes, &logits).dloss(&vec![0.5; n_classes]));
+        let mut teacher = vec![0.0; n_classes];
+        teacher[n_classes - 1] = 1.0;
+        check(case(KlDivergence::from_logits(Form::Probs), n_classes, &logits).values(&teacher));
+        for loss in each_divergence(Form::Logits, Form::Logits) {
+            check(case(loss, n_classes, &logits).values(&logits.iter().map(|x| 2.0 * x).collect::<Vec<_>>()));
+        }
+    }
+
+    /// A class that one of the two masks by -inf and the other by `finfo.min` is without mass in both.
+    #[rstest]
+    fn masks_of_both_kinds_may_meet(
+        #[values((NEG_INF, f32::MIN), (f32::MIN, NEG_INF), (f32::MIN, f32::MIN), (NEG_INF, NEG_INF))] masks: (f32, f32),
+        #[values(6, 37, 1028)] n_classes: usize,
+        #[values(0, 2)] unmasked: usize,
+    ) {
+        let masked = |mask: f32, step: f32| -> Vec<f32> {
+            let third = n_classes / 3;
+            (0..n_classes).map(|c| if c / third == unmasked { step * (1 + c % 5) as f32 } else { mask }).collect()
+        };
+        for loss in each_divergence(Form::Logits, Form::Logits) {
+            check(case(loss, n_classes, &masked(masks.0, 0.5)).values(&masked(masks.1, -0.25)));
+        }
+    }
+
+    /// `finfo.min` is the usual mask: as good as -inf wherever the class has no mass, for teacher and student alike.
+    #[rstest]
+    #[case::entropy(Entropy::of_logits().into(), Form::Probs)]
+    #[case::cross_entropy(CrossEntropy::new().into(), Form::Probs)]
+    #[case::focal(SoftmaxFocal::new(2.0).into(), Form::Probs)]
+    #[case::log_softmax(Loss::LogSoftmax, Form::Probs)]
+    #[case::softmax(Loss::Softmax, Form::Probs)]
+    #[case::soft_cross_entropy(SoftCrossEntropy::new().into(), Form::Probs)]
+    #[case::kl_of_probs(KlDivergence::from_logits(Form::Probs).into(), Form::Probs)]
+    #[case::kl_of_logits(KlDivergence::from_logits(Form::Logits).into(), Form::Logits)]
+    #[case::kl_of_sharpened_logits(KlDivergence::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+    #[case::reverse_kl(ReverseKlDivergence::from_logits(Form::Logits).into(), Form::Logits)]
+    #[case::reverse_kl_sharpened(ReverseKlDivergence::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+    #[case::jensen_shannon(JensenShannon::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+    #[case::total_variation(TotalVariation::from_logits(Form::Logits).temperature(0.5).into(), Form::Logits)]
+    fn classes_masked_by_the_lowest_number_do_no_harm(
+        #[case] loss: Loss,
+        #[case] targets: Form,
+        #[values(6, 37, 1028)] n_classes: usize,
+        #[values(0, 1, 2)] unmasked: usize,
+    ) {
+        // The first third, the second or the last one is not masked.
+        let third = n_classes / 3;
+        let open = |c: usize| c / third == unmasked;
+        let mask = |step: f32, masked: f32| -> Vec<f32> {
+            (0..n_classes).map(|c| if open(c) { step * (1 + c % 5) as f32 } else { masked }).collect()
+        };
+        let logits = mask(0.5, f32::MIN);
+        let case = case(&loss, n_classes, &logits);
+        let teacher = match targets {
+            Form::Logits => mask(-0.25, f32::MIN),
+            _ => mask(1.0 / n_classes as f32, 0.0),
+        };
+        check(match loss {
+            Loss::CrossEntropy(_) | Loss::SoftmaxFocal(_) => case.labels(&[(unmasked * third) as i32]),
+            Loss::Entropy(_) => case,
+            Loss::LogSoftmax | Loss::Softmax => case.dloss(&(0..n_classes).map(|c| (c % 3) as f32).collect::<Vec<_>>()),
+            _ => case.values(&teacher),
+        });
+    }
+
+    #[rstest]
+    fn one_class_costs_nothing(#[values(-7.5, 0.0, f32::MIN, f32::MAX)] x: f32) {
+        for gamma in [0.5, 1.0, 2.0, 3.7] {
+            check(case(SoftmaxFocal::new(gamma), 1, &[x]).labels(&[0]));
+        }
+        for eps in [0.0, 0.5] {
+            check(case(CrossEntropy::new().label_smoothing(eps), 1, &[x]).labels(&[0]));
+        }
+        for loss in each_divergence(Form::Logits, Form::Probs) {
+            check(case(loss, 1, &[x]).values(&[1.0]));
+        }
+        check(case(Entropy::of_logits(), 1, &[x]));
+    }
 }

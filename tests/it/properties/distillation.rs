@@ -10,7 +10,7 @@ use crate::losses::check;
 use crate::support::case::{Case, case};
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::{UNITS, assert_within, numbers};
-use crate::support::device::{default_gpus, engines, every_engine, variants};
+use crate::support::device::{engines, every_engine, gpus, variants};
 use crate::support::planes::in_planes;
 use crate::support::random::Random;
 use crate::support::staged::{APART, run, saved_state};
@@ -164,7 +164,7 @@ fn what_the_host_refuses_of_a_teacher_is_safe_on_a_device() {
             assert_eq!(value.value.is_nan(), poisoned.contains(&n), "row {n} of {}", case.name);
             assert_eq!(value.value == 0.0, labels[n] == -100, "row {n} of {}", case.name);
         }
-        for engine in default_gpus() {
+        for engine in gpus() {
             for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
                 let found = run(engine, &case, pass, APART, &saved_state(engine, &case, pass));
                 let name = format!("{pass:?} of {} on {}", case.name, engine.backend());

@@ -12,7 +12,7 @@ use surprisal::{
 use super::evaluate;
 use crate::support::case::{Case, case};
 use crate::support::compare::{UNITS, assert_within, numbers};
-use crate::support::device::every_engine;
+use crate::support::device::every_engine_at;
 use crate::support::spec::with_reduction;
 
 const N_ROWS: usize = 4;
@@ -90,7 +90,7 @@ proptest! {
         let ce = by_row(SoftCrossEntropy::new(), &logits).values(&p);
         let entropy = by_row(Entropy::of_probs(), &p);
         let bounds = tolerances([&kl, &ce, &entropy], values);
-        for (name, engine) in every_engine() {
+        for (name, engine) in every_engine_at(0) {
             let [found, ce, entropy] = [&kl, &ce, &entropy].map(|case| losses_of(engine, case));
             let expected: Vec<f64> = ce.iter().zip(&entropy).map(|(ce, entropy)| ce - entropy).collect();
             assert_within(name, &found, &expected, |n| bounds[n]);
@@ -102,7 +102,7 @@ proptest! {
         let loss = JensenShannon::from_logits(Form::Logits);
         let [one, other] = [by_row(loss.clone(), &a).values(&b), by_row(loss, &b).values(&a)];
         let bounds = tolerances([&one, &other], values);
-        for (name, engine) in every_engine() {
+        for (name, engine) in every_engine_at(1) {
             assert_within(name, &losses_of(engine, &one), &losses_of(engine, &other), |n| bounds[n]);
         }
     }
@@ -116,7 +116,7 @@ proptest! {
         let hard = CrossEntropy::new().label_smoothing(eps).class_weights(weights);
         let (soft, hard) = (by_row(soft, &logits).values(&one_hot), by_row(hard, &logits).labels(&labels));
         let (of_values, of_slopes) = (tolerances([&soft, &hard], values), tolerances([&soft, &hard], dlogits));
-        for (name, engine) in every_engine() {
+        for (name, engine) in every_engine_at(2) {
             assert_within(name, &losses_of(engine, &soft), &losses_of(engine, &hard), |n| of_values[n]);
             assert_within(name, &gradient_of(engine, &soft), &gradient_of(engine, &hard), |i| of_slopes[i]);
         }
@@ -126,7 +126,7 @@ proptest! {
     fn a_log_softmaxs_likelihood_is_cross_entropy(logits in logits(), labels in labels()) {
         let ce = by_row(CrossEntropy::new(), &logits).labels(&labels);
         let log_softmax = case(Loss::LogSoftmax, N_CLASSES, &logits);
-        for (name, engine) in every_engine() {
+        for (name, engine) in every_engine_at(3) {
             let log_probs = evaluate(engine, &log_softmax, Pass::Forward).values;
             let nll = by_row(NegativeLogLikelihood::new(), &log_probs).labels(&labels);
             let bounds = tolerances([&ce, &nll, &ce], values);
@@ -150,7 +150,7 @@ proptest! {
             ..case.clone()
         };
         let (first, second) = order.split_at(cut);
-        for (name, engine) in every_engine() {
+        for (name, engine) in every_engine_at(4) {
             let results = |case: &Case| {
                 let output = evaluate(engine, case, Pass::ForwardBackward);
                 let dlogits = output.dlogits.expect("a gradient");
@@ -181,7 +181,7 @@ proptest! {
         ];
         for loss in losses {
             let ignored = by_row(loss, &logits).labels(&[-100; N_ROWS]);
-            for (name, engine) in every_engine() {
+            for (name, engine) in every_engine_at(5) {
                 let output = evaluate(engine, &ignored, Pass::ForwardBackward);
                 let all = output.values.iter().chain(output.dlogits.iter().flatten());
                 prop_assert!(all.into_iter().all(|x| *x == 0.0), "{}: {} has {:?}", name, ignored.name, output);
@@ -207,7 +207,7 @@ proptest! {
     fn gradient_rows_sum_to_zero(logits in logits(), labels in labels(), p in distributions()) {
         for case in of_softmax(&logits, &labels, &p) {
             let bounds = tolerances([&case], dlogits);
-            for (name, engine) in every_engine() {
+            for (name, engine) in every_engine_at(6) {
                 let gradient = gradient_of(engine, &case);
                 let sums: Vec<f64> = gradient.chunks(N_CLASSES).map(|row| row.iter().sum()).collect();
                 let bound = |n: usize| bounds[n * N_CLASSES..][..N_CLASSES].iter().sum();
@@ -236,7 +236,7 @@ proptest! {
                     slopes[n * N_CLASSES + j] = (above - below) / f64::from(2.0 * h);
                 }
             }
-            for (name, engine) in every_engine() {
+            for (name, engine) in every_engine_at(7) {
                 let found = gradient_of(engine, &case);
                 assert_within(&format!("{name}: {}", case.name), &found, &slopes, |i| bounds[i] + truncation + 1e-11);
             }

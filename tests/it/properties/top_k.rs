@@ -12,7 +12,7 @@ use crate::losses::check;
 use crate::support::case::{Case, case};
 use crate::support::cases::{Batch, random_case};
 use crate::support::compare::{UNITS, assert_within, numbers};
-use crate::support::device::{default_gpus, engines, every_engine, variants};
+use crate::support::device::{engines, every_engine, gpus, variants};
 use crate::support::planes::in_planes;
 use crate::support::random::Random;
 use crate::support::staged::{APART, run, saved_state};
@@ -117,8 +117,7 @@ fn what_the_host_refuses_is_safe_on_a_device() {
     let ids = [0, 5, 0, 6, i32::MAX, 1, 2, 2, 3, 4, -7, 1, 1 << 20, 0, 5, 3];
     let probs = [0.5, 0.25, 0.5, 0.25, 0.5, 0.25, 0.5, 0.25, -0.5, 0.25, -0.5, 0.25, 0.5, 0.25, 0.5, 0.25];
     let losses = RESTS.map(|rest| [&[kl(Form::Probs, 2, rest).into()], &others(Form::Probs, 2, rest)[..]].concat());
-    for (loss, engine) in
-        losses.concat().into_iter().flat_map(|loss| default_gpus().map(move |engine| (loss.clone(), engine)))
+    for (loss, engine) in losses.concat().into_iter().flat_map(|loss| gpus().map(move |engine| (loss.clone(), engine)))
     {
         let case = case(loss.clone(), 6, &logits).named(&ids, &probs);
         let oracle = case.evaluate(Pass::ForwardBackward);

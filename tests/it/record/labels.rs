@@ -16,6 +16,8 @@ use crate::support::staged::{APART, ARENA, Bits, Layout, run, saved_state};
 const NAN: u32 = 0x7fc0_0000;
 const N_ROWS: usize = 5;
 const ROW: usize = 2;
+/// Rows whole words wide and not, short and long.
+const N_CLASSES: [usize; 3] = [6, 8, 1025];
 const PASSES: [Pass; 3] = [Pass::Forward, Pass::ForwardBackward, Pass::Backward];
 
 fn losses() -> Vec<Loss> {
@@ -60,21 +62,25 @@ fn results(engine: &GpuEngine, case: &Case, pass: Pass, layout: Layout) -> Bits 
     Bits { values: plain(bits.values), dlogits: plain(bits.dlogits), ..Bits::default() }
 }
 
-#[rstest]
-fn a_label_out_of_range_poisons_its_row_and_no_other_bit(#[values(6, 8, 1025)] n_classes: usize) {
-    let limit = n_classes as i32;
-    for loss in losses().iter().map(|loss| with_reduction(loss, Reduction::None)) {
-        for (engine, pass) in default_gpus().flat_map(|engine| PASSES.map(|pass| (engine, pass))) {
-            let sound = results(engine, &labelled(&loss, n_classes, 1), pass, APART);
-            for label in [-1, limit, limit + 1, -limit, i32::MIN, i32::MAX] {
-                let case = labelled(&loss, n_classes, label);
-                for layout in [APART, ARENA.shift(1)] {
-                    let found = results(engine, &case, pass, layout);
-                    assert_eq!(found, with_row(&sound, n_classes, NAN), "{pass:?}, {layout:?}, {}", case.name);
-                }
+/// On all of these engines, whatever the pass.
+fn assert_poisons_its_row<'a>(engines: impl Iterator<Item = &'a GpuEngine>, loss: &Loss, n_classes: usize) {
+    let (loss, limit) = (with_reduction(loss, Reduction::None), n_classes as i32);
+    for (engine, pass) in engines.flat_map(|engine| PASSES.map(|pass| (engine, pass))) {
+        let sound = results(engine, &labelled(&loss, n_classes, 1), pass, APART);
+        for label in [-1, limit, limit + 1, -limit, i32::MIN, i32::MAX] {
+            let case = labelled(&loss, n_classes, label);
+            for layout in [APART, ARENA.shift(1)] {
+                let found = results(engine, &case, pass, layout);
+                assert_eq!(found, with_row(&sound, n_classes, NAN), "{pass:?}, {layout:?}, {}", case.name);
             }
         }
     }
+}
+
+#[test]
+fn a_label_out_of_range_poisons_its_row_and_no_other_bit() {
+    let sizes = N_CLASSES.into_iter().cycle();
+    losses().iter().zip(sizes).for_each(|(loss, n_classes)| assert_poisons_its_row(gpus(), loss, n_classes));
 }
 
 /// Whatever the label, even one that would be in range or out of it.
@@ -126,4 +132,15 @@ fn the_longest_list_of_ignored_labels_is_looked_through_to_its_end() {
     case.labels = Some((0..1000).map(|n| if n % 3 == 0 { -1024 + n % 2 } else { n % 2 }).collect());
     case.name = "1024 ignored labels".to_string();
     losses::check(engines(), &case);
+}
+
+mod full {
+    use super::*;
+
+    #[test]
+    fn a_label_out_of_range_poisons_its_row_and_no_other_bit() {
+        for n_classes in N_CLASSES {
+            losses().iter().for_each(|loss| assert_poisons_its_row(default_gpus(), loss, n_classes));
+        }
+    }
 }

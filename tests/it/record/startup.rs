@@ -1,41 +1,9 @@
-//! Pipelines made before they are needed, or found where an earlier run left them.
+//! Pipelines found where an earlier run left them, and how many an app waits for.
 
 use surprisal::{CrossEntropy, Engine, Error, GpuEngine, Loss, Options, Pass, Reduction, Side, SoftmaxFocal, wgpu};
 
-use crate::support::case::Case;
-use crate::support::cases::{Batch, random_case, representative_cases};
+use crate::support::cases::{Batch, random_case};
 use crate::support::device::{gpus_with, pair_of_devices, with_limits};
-use crate::support::staged::{APART, Staged, bind, plan};
-
-fn pipelines(engine: &GpuEngine) -> isize {
-    engine.device().get_internal_counters().hal.compute_pipelines.read()
-}
-
-/// Without the slices that may be left out.
-fn cases() -> Vec<Case> {
-    let plain = |case: Case| {
-        let needs_dloss = matches!(case.loss, Loss::LogSoftmax | Loss::Softmax);
-        Case { dloss: case.dloss.filter(|_| needs_dloss), weights: None, ..case }
-    };
-    representative_cases(Batch::new(70, 8), 1).into_iter().map(plain).collect()
-}
-
-#[test]
-fn a_warm_plan_binds_without_making_a_pipeline() {
-    for engine in with_limits(|_| {}) {
-        for case in cases() {
-            for pass in [Pass::Forward, Pass::ForwardBackward, Pass::Backward] {
-                let plan = plan(&engine, &case, pass);
-                plan.warm().unwrap_or_else(|error| panic!("{}: {error}", case.name));
-                let warm = pipelines(&engine);
-                assert!(warm > 0, "wgpu counts");
-                let saved = vec![0; if pass == Pass::Backward { plan.row_state_len() } else { 0 }];
-                bind(&plan, &Staged::new(&engine, &case, pass, APART, &saved));
-                assert_eq!(pipelines(&engine), warm, "{pass:?} of {}", case.name);
-            }
-        }
-    }
-}
 
 /// What a driver stores is its own affair, and lavapipe's of 22.3 is nothing; that wgpu gets the cache shows where it
 /// is one of another device.
@@ -65,7 +33,7 @@ fn pipelines_go_through_the_apps_cache() {
 #[test]
 fn the_calls_of_the_readme_make_few_pipelines() {
     let perplexity = CrossEntropy::new().reduction(Reduction::None).side(Side::new().log_prob().top_1().mean());
-    let calls: [(&str, Loss, Pass, Batch, usize, isize); 3] = [
+    let calls: [(&str, Loss, Pass, Batch, usize, usize); 3] = [
         (
             "host slices",
             CrossEntropy::new().label_smoothing(0.1).into(),
@@ -78,13 +46,13 @@ fn the_calls_of_the_readme_make_few_pipelines() {
         ("perplexity", perplexity.into(), Pass::Forward, Batch::new(2, 4), BEFORE[2], 1),
     ];
     for engine in with_limits(|_| {}).iter().take(1) {
-        let mut made = pipelines(engine);
+        let mut made = 0;
         for (name, loss, pass, batch, before, expected) in calls.clone() {
             let case = random_case(loss, batch);
             engine
                 .evaluate(&case.loss, pass, case.shape, case.inputs())
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
-            let new = pipelines(engine) - made;
+            let new = engine.pipelines() - made;
             made += new;
             println!("{name}: {new} pipelines, {before} before 2026-12");
             assert!(new <= expected, "{name}: {new} pipelines");

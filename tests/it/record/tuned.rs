@@ -1,5 +1,7 @@
 //! Timed choices: what was found is what is planned, and whatever the choice, the numbers are the oracle's.
 
+use std::sync::OnceLock;
+
 use rstest::rstest;
 use surprisal::kernel::Variant;
 use surprisal::{
@@ -20,6 +22,13 @@ fn another(engine: &GpuEngine, options: Options) -> GpuEngine {
     GpuEngine::with_options(engine.device(), engine.queue(), options).expect("as before")
 }
 
+/// One that chooses freely and has found nothing yet; all of them share pipelines.
+fn untuned() -> Option<GpuEngine> {
+    static FREE: OnceLock<Option<GpuEngine>> = OnceLock::new();
+    let open = || default_gpus().next().map(|engine| another(engine, Options::default()));
+    FREE.get_or_init(open).as_ref().map(|engine| engine.limited(|_| {}))
+}
+
 fn random(loss: impl Into<Loss>, batch: Batch) -> Case {
     with_random_dloss(&random_case(loss.into(), batch))
 }
@@ -37,8 +46,7 @@ fn what_was_found_is_planned_for_every_number_of_rows_and_nothing_else() {
     let case = random(CrossEntropy::new().ignore_index(0), Batch::new(64, 301));
     let (longer, other) =
         (random(case.loss.clone(), Batch::new(99, 301)), random(case.loss.clone(), Batch::new(64, 302)));
-    for engine in default_gpus().take(1) {
-        let (engine, untuned) = (another(engine, Options::default()), another(engine, Options::default()));
+    if let Some((engine, untuned)) = untuned().zip(untuned()) {
         let tuning = engine.tune(&case.loss, FUSED, case.shape).expect("it can be timed");
         assert!(tuning.time <= tuning.time_before, "{tuning}");
         for case in [&case, &longer] {
@@ -52,24 +60,30 @@ fn what_was_found_is_planned_for_every_number_of_rows_and_nothing_else() {
     }
 }
 
-/// Whatever takes part in the call: weights, side outputs, a teacher, a saved state.
-#[rstest]
-fn every_kind_of_call_can_be_timed(#[values(Pass::Forward, FUSED, Pass::Backward)] pass: Pass) {
+/// Each has something else take part in the call: weights, side outputs, a teacher, a saved state.
+fn kinds_of_call() -> [Loss; 3] {
     let side = Side::new().entropy().argmax();
     let hinton = KlDivergence::from_logits(Form::Logits).temperature(2.0);
-    let losses: [Loss; 3] = [
+    [
         CrossEntropy::new().class_weights([1.0; 5]).row_weights(RowWeights::Count).side(side).into(),
         Distillation::new(CrossEntropy::new(), hinton).into(),
         KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread).into(),
-    ];
-    for engine in default_gpus().take(1) {
-        for loss in &losses {
-            let case = random(loss.clone(), Batch::new(7, 5));
-            let engine = another(engine, Options::default());
-            engine.tune(loss, pass, case.shape).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-            check_gpu(&engine, &case);
-        }
+    ]
+}
+
+fn assert_can_be_timed(loss: Loss, pass: Pass) {
+    if let Some(engine) = untuned() {
+        let case = random(loss, Batch::new(7, 5));
+        engine.tune(&case.loss, pass, case.shape).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        check_gpu(&engine, &case);
     }
+}
+
+/// Each pass, and each kind of call.
+#[test]
+fn a_call_can_be_timed_in_any_pass() {
+    let passes = [Pass::Backward, FUSED, Pass::Forward];
+    kinds_of_call().into_iter().zip(passes).for_each(|(loss, pass)| assert_can_be_timed(loss, pass));
 }
 
 #[test]
@@ -121,4 +135,13 @@ fn the_cpu_has_no_choice_and_says_what_has_no_meaning() {
     assert_eq!(Engine::cpu().tune(CrossEntropy::new(), FUSED, Shape::new(4, 5)), Ok(None));
     let error = Engine::cpu().tune(CrossEntropy::new(), FUSED, Shape::new(4, 0)).expect_err("no classes");
     assert_eq!(error, Error::NoClasses);
+}
+
+mod full {
+    use super::*;
+
+    #[rstest]
+    fn every_kind_of_call_can_be_timed(#[values(Pass::Forward, FUSED, Pass::Backward)] pass: Pass) {
+        kinds_of_call().into_iter().for_each(|loss| assert_can_be_timed(loss, pass));
+    }
 }

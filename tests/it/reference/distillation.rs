@@ -7,11 +7,11 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, with_random_dloss};
 use crate::support::compare::{assert_close, numbers};
 use crate::support::losses::distillations;
-use crate::support::spec::{hard_part, hard_without_z, ignored, row_weights, with_reduction};
+use crate::support::spec::{hard_without_z, ignored, row_weights, with_reduction};
 
 /// The divergence by itself, of the rows that are not ignored.
 fn divergence(loss: &Distillation, reduction: Reduction) -> Loss {
-    let weights = row_weights(&hard_part(loss)).unwrap_or(RowWeights::Mask);
+    let weights = row_weights(&loss.hard.loss()).unwrap_or(RowWeights::Mask);
     let loss = match loss.soft.clone() {
         SoftPart::Kl(soft) => Loss::from(soft.row_weights(weights)),
         SoftPart::ReverseKl(soft) => soft.row_weights(weights).into(),
@@ -41,7 +41,7 @@ fn values_parts_and_gradient_are_those_of_the_parts() {
             let weights = case.row_weights.clone().unwrap_or_else(|| vec![1.0; labels.len()]);
             let keep = |(label, weight)| if ignored.contains(label) { 0.0 } else { weight };
             let kept = labels.iter().zip(weights).map(keep).collect();
-            let loss = with_reduction(&hard_part(parts), reduction);
+            let loss = with_reduction(&parts.hard.loss(), reduction);
             let hard = Case { loss, values: None, teacher_ids: None, target_probs: None, ..case.clone() };
             let plain = Case { loss: with_reduction(&hard_without_z(parts), reduction), ..hard.clone() };
             let loss = divergence(parts, reduction);

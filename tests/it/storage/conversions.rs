@@ -35,14 +35,10 @@ fn copy(@builtin(global_invocation_id) id: vec3<u32>) {
 /// The text that copies from one tensor to another, each through its fragment.
 fn source(fours: bool) -> String {
     let (load, store, elements) = if fours {
-        let load = include_str!("../../../shaders/elem/packedx4/load.wgsl");
-        let store = include_str!("../../../shaders/elem/packedx4/store.wgsl");
-        (load.to_string(), store.to_string(), ["vec2<u32>", "vec2<u32>"])
+        (fragment("packedx4/load"), fragment("packedx4/store"), ["vec2<u32>", "vec2<u32>"])
     } else {
-        let word = include_str!("../../../shaders/elem/packed/word.wgsl");
-        let load = format!("{word}{}", include_str!("../../../shaders/elem/packed/load.wgsl"));
-        let half = include_str!("../../../shaders/elem/packed/store_half.wgsl");
-        let store = format!("{half}{}", include_str!("../../../shaders/elem/packed/store.wgsl"));
+        let load = fragment("packed/word") + &fragment("packed/load");
+        let store = fragment("packed/store_half") + &fragment("packed/store");
         (load, store, ["u32", "atomic<u32>"])
     };
     let bindings = format!(
@@ -52,7 +48,13 @@ fn source(fours: bool) -> String {
     );
     let load = load.replace("SLOT", "source");
     let store = store.replace("SLOT", "sink").replace("BUFFER", "sink");
-    [ENTRY, &bindings, include_str!("../../../shaders/elem/half.wgsl"), &load, &store].concat()
+    [ENTRY, &bindings, &fragment("half"), &load, &store].concat()
+}
+
+/// A file of those for elements, as it is now: `tests/mutations` changes shaders and builds nothing.
+fn fragment(name: &str) -> String {
+    let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/elem/{}.wgsl"), name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Numbers as a tensor has them.

@@ -23,14 +23,20 @@ pub fn engines() -> impl Iterator<Item = &'static (String, Engine)> {
     in_turn(shipped().iter().map(|opened| &opened.named).collect())
 }
 
-/// All of these, or in the quick proof (`SURPRISAL_PROOF=quick`) the one whose turn it is.
+/// Whether this is the quick proof (`SURPRISAL_PROOF=quick`), in which tests leave to `cover` what it covers.
+pub fn is_quick() -> bool {
+    std::env::var("SURPRISAL_PROOF").is_ok_and(|proof| proof == "quick")
+}
+
+/// All of these, or in the quick proof the one whose turn it is.
 fn in_turn<E>(all: Vec<E>) -> impl Iterator<Item = E> {
     static TURN: AtomicUsize = AtomicUsize::new(0);
-    let is_quick = std::env::var("SURPRISAL_PROOF").is_ok_and(|proof| proof == "quick");
-    let (first, n) = match is_quick && !all.is_empty() {
-        true => (TURN.fetch_add(1, Ordering::Relaxed) % all.len(), 1),
-        false => (0, all.len()),
-    };
+    at(TURN.fetch_add(1, Ordering::Relaxed), all)
+}
+
+/// All of these, or in the quick proof that of this turn.
+fn at<E>(turn: usize, all: Vec<E>) -> impl Iterator<Item = E> {
+    let (first, n) = if is_quick() && !all.is_empty() { (turn % all.len(), 1) } else { (0, all.len()) };
     all.into_iter().skip(first).take(n)
 }
 
@@ -55,7 +61,18 @@ pub fn variants() -> impl Iterator<Item = &'static (String, Engine)> {
     in_turn(every_variant().collect())
 }
 
-/// The same in any proof.
+/// As [`cpu_and_variants`], but whose turn it is is said: tests that take the same losses in the same turns share their
+/// pipelines.
+pub fn cpu_and_variants_at(turn: usize) -> impl Iterator<Item = &'static (String, Engine)> {
+    std::iter::once(cpu()).chain(at(turn, every_variant().collect()))
+}
+
+/// The same of [`every_engine`].
+pub fn every_engine_at(turn: usize) -> impl Iterator<Item = &'static (String, Engine)> {
+    std::iter::once(cpu()).chain(at(turn, shipped().iter().map(|opened| &opened.named).collect()))
+}
+
+/// [`variants`] in any proof.
 pub fn every_variant() -> impl Iterator<Item = &'static (String, Engine)> {
     shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).map(|opened| &opened.named)
 }
@@ -210,6 +227,12 @@ pub fn with_limits(change: impl Fn(&mut wgpu::Limits)) -> Vec<GpuEngine> {
         Some(GpuEngine::with_options(&device, &queue, opened.options.clone()).expect("the limits suffice"))
     };
     shipped().iter().filter(|opened| opened.options.workgroup_size.is_none()).filter_map(limited).collect()
+}
+
+/// [`default_gpus`] with lower limits. In the quick proof they have the pipelines of those, and a device whose own limits
+/// are as they were.
+pub fn limited(change: impl Fn(&mut wgpu::Limits)) -> Vec<GpuEngine> {
+    if is_quick() { default_gpus().map(|engine| engine.limited(&change)).collect() } else { with_limits(change) }
 }
 
 /// A device of the engine's adapter, with its features and changed limits.

@@ -6,7 +6,7 @@ use surprisal::{
     Smoothing, SoftCrossEntropy, SoftmaxFocal, TotalVariation, Tv,
 };
 
-use super::spec::{forms, hard_part, hard_without_z};
+use super::spec::{forms, hard_without_z};
 
 /// Classes of the losses listed here; see [`super::spec::sized`].
 pub const N_CLASSES: usize = 6;
@@ -398,7 +398,7 @@ pub fn of_softmax() -> Vec<Loss> {
     losses.retain(from_logits);
     losses.extend([Entropy::of_logits().into(), Loss::LogSoftmax]);
     let is_shift_invariant =
-        |loss: &Loss| !matches!(loss, Loss::Distillation(spec) if hard_part(spec) != hard_without_z(spec));
+        |loss: &Loss| !matches!(loss, Loss::Distillation(spec) if spec.hard.loss() != hard_without_z(spec));
     losses.extend(distillations().into_iter().filter(is_shift_invariant));
     losses
 }

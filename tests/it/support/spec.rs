@@ -38,31 +38,11 @@ pub fn teacher_form(loss: &Loss) -> Option<Form> {
     }
 }
 
-/// The loss against labels of a distillation.
-pub fn hard_part(spec: &Distillation) -> Loss {
-    match spec.hard.clone() {
-        HardPart::CrossEntropy(hard) => hard.into(),
-        HardPart::SoftmaxFocal(hard) => hard.into(),
-        other => panic!("{other:?} is new"),
-    }
-}
-
-/// ... without the z-loss in it.
+/// The loss against labels of a distillation, without its z-loss.
 pub fn hard_without_z(spec: &Distillation) -> Loss {
     match spec.hard.clone() {
         HardPart::CrossEntropy(hard) => hard.z_loss(0.0).into(),
         HardPart::SoftmaxFocal(hard) => hard.z_loss(0.0).into(),
-        other => panic!("{other:?} is new"),
-    }
-}
-
-/// The divergence of a distillation.
-pub fn soft_part(spec: &Distillation) -> Loss {
-    match spec.soft.clone() {
-        SoftPart::Kl(soft) => soft.into(),
-        SoftPart::ReverseKl(soft) => soft.into(),
-        SoftPart::JensenShannon(soft) => soft.into(),
-        SoftPart::TotalVariation(soft) => soft.into(),
         other => panic!("{other:?} is new"),
     }
 }
@@ -78,7 +58,7 @@ pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
 /// The largest factor on a part of a loss.
 pub fn factor(loss: &Loss) -> f64 {
     match loss {
-        Loss::Distillation(spec) => soft_part(spec).scale(),
+        Loss::Distillation(spec) => spec.soft.loss().scale(),
         _ => loss.scale(),
     }
 }
@@ -129,7 +109,7 @@ pub fn sized(loss: Loss, n_classes: usize) -> Loss {
             spec.into()
         }
         Loss::Distillation(mut spec) => {
-            spec.hard = match sized(hard_part(&spec), n_classes) {
+            spec.hard = match sized(spec.hard.loss(), n_classes) {
                 Loss::CrossEntropy(hard) => hard.into(),
                 Loss::SoftmaxFocal(hard) => hard.into(),
                 other => panic!("{other:?} is new"),

@@ -11,6 +11,7 @@ const LIKELIEST: &[(&str, &[&str])] = &[
     ("src/shape.rs", &["validate", "bind"]),
     ("src/inputs.rs", &["validate", "storage", "runs"]),
     ("storage.rs", &["storage"]),
+    ("elem/half.wgsl", &["storage::conversions"]),
     ("src/gpu/runs.rs", &["runs"]),
     ("src/gpu/", &["record", "bind"]),
     ("src/plan/classes.rs", &["class_windows"]),

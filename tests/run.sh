@@ -86,8 +86,7 @@ fi
 SURPRISAL_PIPELINES=$(mktemp -d)
 export SURPRISAL_PIPELINES
 trap 'rm -rf "$SURPRISAL_PIPELINES"' EXIT
-# The goal is 2500.
-most_pipelines=4500
+most_pipelines=2500
 
 # A software driver takes a tenth of a second and a megabyte for a pipeline, works on the thread that asks, and keeps
 # the memory until the process ends: the tests that launch kernels run in processes of their own, one for each core,

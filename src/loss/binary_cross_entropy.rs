@@ -86,6 +86,9 @@ impl Spec for BinaryCrossEntropy {
             _ => Maths::Elementwise(self),
         }
     }
+    fn input(&self) -> Form {
+        self.input
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::Values
     }

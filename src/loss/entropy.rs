@@ -72,6 +72,9 @@ impl Spec for Entropy {
             _ => Maths::Elementwise(self),
         }
     }
+    fn input(&self) -> Form {
+        self.input
+    }
     fn targets(&self) -> TargetKind {
         TargetKind::None
     }

@@ -237,6 +237,14 @@ pub(crate) trait Spec {
     fn name(&self) -> &'static str;
     fn family(&self) -> Family;
     fn maths(&self) -> Maths<'_>;
+    /// What stands in the logits' place.
+    fn input(&self) -> Form {
+        match self.family() {
+            Family::GivenLogProb => Form::LogProbs,
+            Family::Distribution { student, .. } => student,
+            _ => Form::Logits,
+        }
+    }
     fn targets(&self) -> TargetKind;
     /// `None` for operations without a reduction.
     fn reduction(&self) -> Option<Reduction>;
@@ -328,6 +336,17 @@ impl Loss {
     /// The machinery it runs through.
     pub fn family(&self) -> Family {
         self.spec().family()
+    }
+
+    /// What stands in the logits' place.
+    ///
+    /// ```
+    /// use surprisal::{Entropy, Form, Loss};
+    ///
+    /// assert_eq!(Loss::from(Entropy::of_probs()).input(), Form::Probs);
+    /// ```
+    pub fn input(&self) -> Form {
+        self.spec().input()
     }
 
     /// What it reads beside the logits.

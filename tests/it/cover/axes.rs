@@ -444,11 +444,7 @@ impl Table {
         let has_labels = matches!(loss.targets(), TargetKind::ClassIndex | TargetKind::TopK);
         let weights = row[Axis::Weights as usize].unwrap_or(0);
         let has_pass = !is(Axis::Pass, 0) && row[Axis::Pass as usize].is_some();
-        let of_softmax = match loss.family() {
-            Family::Softmax | Family::ClassIndex | Family::Distillation { .. } | Family::RowEntropy => true,
-            Family::Distribution { student, .. } => student == Form::Logits,
-            _ => false,
-        };
+        let of_softmax = loss.input() == Form::Logits && loss.family() != Family::Elementwise;
         // In another reduction it is the program of the loss by row.
         let is_per_class = matches!(loss, Loss::KlDivergence(kl) if kl.kind.per_element);
         let reduces = row[Axis::Reduction as usize].is_some_and(|level| level > 0);
@@ -456,11 +452,11 @@ impl Table {
             && !(is_per_class && reduces)
             && (!is(Axis::WideLabels, 1) || has_labels)
             && !(loss.family() == Family::Softmax && has_pass && is(Axis::Upstream, 0))
-            && (!row[Axis::Numbers as usize].is_some_and(at_the_edge) || of_softmax)
+            && (!is(Axis::Numbers, Numbers::Lowest as usize) || of_softmax)
     }
 }
 
-/// Whether numbers of this level are for losses through a softmax, one by one.
+/// Whether numbers of this level are for rows or elements one by one.
 fn at_the_edge(level: usize) -> bool {
     matches!(NUMBERS[level], Numbers::Edge | Numbers::Lowest)
 }
@@ -514,9 +510,11 @@ impl Rules for Table {
         let per_class = is(Axis::Factors, Factors::Each as usize) || is(Axis::Weights, 2);
         let cut = way == Some(Way::ClassWindows);
         // Where T < 1 takes the lowest number to -inf, PyTorch's KL of it is NaN, in f32 and in the oracle, and the device's
-        // is not: a difference that is known and not mended.
+        // is not; and where a teacher that names its classes gives such a class mass, the loss is beyond f32, and the
+        // device's is what the lowest number makes of it: differences that are known and not mended.
         let (sharpened, pytorch) =
             (is(Axis::Temperature, 1), matches!(corners, Some(Corners::PyTorch | Corners::NothingPyTorch)));
+        let names_classes = loss.is_some_and(|loss| loss.top_k().is_some());
         !(is(Axis::Pass, 0) && (is_set(Axis::InPlace) || is_set(Axis::Upstream)))
             && !(placed && way.is_some_and(|way| !way.is_recorded()))
             && !(matches!(way, Some(Way::Windows | Way::NarrowWindows | Way::Runs | Way::Groups)) && is(Axis::Rows, 1))
@@ -526,7 +524,7 @@ impl Rules for Table {
             && !(classes == Some(Classes::One) && is_set(Axis::Alignment))
             && !(row[Axis::Numbers as usize].is_some_and(at_the_edge) && (!by_row || classes == Some(Classes::One)))
             && !(corners.is_some_and(Corners::is_empty) && !may_ignore() && !may_mask())
-            && !(is(Axis::Numbers, Numbers::Lowest as usize) && sharpened && pytorch)
+            && !(is(Axis::Numbers, Numbers::Lowest as usize) && sharpened && (pytorch || names_classes))
             && self.takes_its_tensors(row)
             && (loss.is_none() || self.takes_its_options(row))
     }

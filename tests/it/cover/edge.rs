@@ -1,33 +1,38 @@
 //! Numbers at the edge of what has a value, for whatever a loss reads: put into a case whose tensors are sound.
 
-use surprisal::{Family, Form, Loss};
+use surprisal::{Family, Form};
 
 use crate::support::case::Case;
+use crate::support::spec::teacher_form;
 
 const INF: f32 = f32::INFINITY;
 const MASK: f32 = f32::NEG_INFINITY;
 
-/// Masks, rows without a value, even rows among the logits; zeros, masks and numbers below the smallest normal one
-/// among the targets. `turn` says which kind of row comes first.
+/// Masks, rows without a value, even rows among what stands in the logits' place; zeros, masks and numbers below the
+/// smallest normal one among the targets. `turn` says which kind comes first.
 pub fn put_at_the_edge(case: &mut Case, turn: usize) {
     let n_classes = case.shape.n_classes;
     let labels = plain_labels(case);
+    if case.loss.family() == Family::Elementwise {
+        return elements_at_the_edge(case, turn);
+    }
+    let is_log_prob = case.loss.input() == Form::LogProbs;
     for (n, row) in case.logits.chunks_mut(n_classes).enumerate() {
         let label = labels.as_ref().map_or(0, |labels| labels[n]);
         match (n + turn) % 9 {
             0 => row[(label + 1) % n_classes] = MASK,
             1 => row[label] = MASK,
-            2 => row.fill(0.5),
+            2 => row.fill(if is_log_prob { -1.25 } else { 0.5 }),
             3 => row[n_classes - 1] = f32::NAN,
             4 => row[n_classes / 2] = INF,
             5 => row.fill(MASK),
             // Every lane but the last sees masks alone.
             6 => row[..n_classes - 1].fill(MASK),
-            7 => row.fill(f32::MIN),
+            7 if !is_log_prob => row.fill(f32::MIN),
             _ => {}
         }
     }
-    let Some(form) = values_form(&case.loss) else { return };
+    let Some(form) = teacher_form(&case.loss) else { return };
     let Some(values) = &mut case.values else { return };
     for (n, row) in values.chunks_mut(n_classes).enumerate() {
         let (first, last) = (n % n_classes, n_classes - 1);
@@ -50,6 +55,23 @@ pub fn put_at_the_edge(case: &mut Case, turn: usize) {
     }
 }
 
+/// Every third element: the ends of the range, numbers below the smallest normal one, and none at all. Where both ends
+/// of a range mean something in 0..=1 alone, the host refuses what is not there.
+fn elements_at_the_edge(case: &mut Case, turn: usize) {
+    let below_one = f32::from_bits(1.0_f32.to_bits() - 1);
+    let probs = [0.0, -0.0, 1e-45, 5e-44, 1e-40, 1.2e-38, 1e-12, below_one, 1.0];
+    let logits = [INF, MASK, f32::NAN, 100.0, -100.0, 0.0, f32::MAX];
+    let edges = if case.loss.input() == Form::Probs { &probs[..] } else { &logits };
+    let put = |numbers: &mut [f32], edges: &[f32]| {
+        let places = numbers.iter_mut().skip(turn % 3).step_by(3);
+        places.zip(edges.iter().cycle().skip(turn)).for_each(|(number, &edge)| *number = edge);
+    };
+    put(&mut case.logits, edges);
+    if let Some(labels) = &mut case.values {
+        put(labels, &[0.0, 1.0, 0.25, 0.75]);
+    }
+}
+
 fn one_hot(row: &mut [f32], class: usize, elsewhere: f32, here: f32) {
     row.fill(elsewhere);
     row[class] = here;
@@ -59,7 +81,7 @@ fn one_hot(row: &mut [f32], class: usize, elsewhere: f32, here: f32) {
 pub fn mask_by_the_lowest(case: &mut Case, turn: usize) {
     let n_classes = case.shape.n_classes;
     let labels = plain_labels(case);
-    let form = values_form(&case.loss);
+    let form = teacher_form(&case.loss);
     for n in 0..case.shape.n_rows {
         let label = labels.as_ref().map_or((n + turn) % n_classes, |labels| labels[n]);
         let is_open = |c: usize| (c + n_classes - label).is_multiple_of(3) || c == label;
@@ -82,12 +104,4 @@ fn plain_labels(case: &Case) -> Option<Vec<usize>> {
     let labels = case.labels.as_ref().filter(|labels| labels.len() == case.shape.n_rows)?;
     let n_classes = case.shape.n_classes;
     Some(labels.iter().map(|&label| usize::try_from(label).map_or(0, |label| label % n_classes)).collect())
-}
-
-/// What the numbers per class of a loss's targets stand for, where they are of a distribution.
-fn values_form(loss: &Loss) -> Option<Form> {
-    match loss.family() {
-        Family::Distribution { teacher, .. } | Family::Distillation { teacher, .. } => Some(teacher),
-        _ => None,
-    }
 }

@@ -8,7 +8,7 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, representative_cases};
 use crate::support::device::{cpu, cpu_and_variants, cpu_and_variants_at, fresh_engines, whose_turn};
 use crate::support::losses::{each_divergence, of_softmax, representatives};
-use crate::support::spec::{forms, with_reduction};
+use crate::support::spec::{teacher_form, with_reduction};
 
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
@@ -21,7 +21,7 @@ fn a_common_offset_of_a_rows_logits_changes_no_bit() {
     for (i, loss) in of_softmax().into_iter().step_by(5).enumerate() {
         let case = random_case(loss, Batch::new(5, [6, 37, 260][i % 3]));
         let mut moved = Case { logits: shift(&case.logits), ..case.clone() };
-        if forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
+        if teacher_form(&case.loss) == Some(Form::Logits) {
             moved.values = case.values.as_deref().map(shift);
         }
         for (name, engine) in cpu_and_variants_at(i) {

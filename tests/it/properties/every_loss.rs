@@ -21,11 +21,7 @@ fn two_rows(loss: Loss) -> Case {
 }
 
 fn is_of_softmax(loss: &Loss) -> bool {
-    match loss.family() {
-        Family::Softmax | Family::ClassIndex | Family::Distillation { .. } | Family::RowEntropy => true,
-        Family::Distribution { student, .. } => student == Form::Logits,
-        Family::GivenLogProb | Family::Elementwise => false,
-    }
+    loss.input() == Form::Logits && loss.family() != Family::Elementwise
 }
 
 /// Loss and gradient of each row on the oracle, the CPU engine and a device, which makes a loss's kernel once for all

@@ -25,7 +25,7 @@ fn shifted_case(case: &Case, shifts: &[i32]) -> Case {
     let mut moved = case.clone();
     moved.name = format!("{} shifted by {shifts:?}", case.name);
     moved.logits = shifted(&case.logits, case.shape.n_classes, shifts);
-    if spec::forms(&case.loss).is_some_and(|(_, target)| target == Form::Logits) {
+    if spec::teacher_form(&case.loss) == Some(Form::Logits) {
         moved.values = case.values.as_ref().map(|values| shifted(values, case.shape.n_classes, shifts));
     }
     moved

@@ -1,9 +1,9 @@
-use surprisal::{Broadcast, Form, Loss, Reduction, TopK};
+use surprisal::{Broadcast, Family, Form, Loss, Reduction, TargetKind, TopK};
 
 use super::case::{Case, case};
 use super::losses::{N_CLASSES, representatives};
 use super::random::Random;
-use super::spec::{forms, ignored, reduced, row_weights, sized, teacher_form, top_k, with_reduction};
+use super::spec::{reduced, row_weights, sized, teacher_form, with_reduction};
 
 const N_ROWS: usize = 5;
 const LABELS: [i32; N_ROWS] = [3, 1, 0, 4, 2];
@@ -145,23 +145,22 @@ pub fn weights(case: &Case, broadcast: Broadcast) -> Case {
 pub fn random_case(loss: Loss, batch: Batch) -> Case {
     let (random, name) = (&mut Random::new(1), format!("{loss:?} on {batch:?}"));
     let loss = sized(loss, batch.n_classes);
-    let logits = match &loss {
-        Loss::Entropy(entropy) if entropy.input == Form::Probs => {
+    let logits = match loss.input() {
+        Form::Probs if loss.targets() == TargetKind::None => {
             random.grid(batch.n_elements(), 0, 1).iter().map(|p| p + 0.125).collect()
         }
-        Loss::BinaryCrossEntropy(bce) if bce.input == Form::Probs => batch.probs(random),
-        Loss::NegativeLogLikelihood(_) => batch.log_probs(random),
-        loss if forms(loss).is_some_and(|(input, _)| input == Form::LogProbs) => batch.log_probs(random),
-        _ => batch.logits(random),
+        Form::Probs => batch.probs(random),
+        Form::LogProbs => batch.log_probs(random),
+        Form::Logits => batch.logits(random),
     };
     let mut case = case(&loss, batch.n_classes, &logits);
     case.name = name;
     (case.labels, case.values) = targets(&loss, batch, random);
-    if let Some((TopK { k, .. }, target)) = top_k(&loss) {
-        let (ids, probs) = named(target, batch, k, random);
+    if let (Some(TopK { k, .. }), Some(teacher)) = (loss.top_k(), teacher_form(&loss)) {
+        let (ids, probs) = named(teacher, batch, k, random);
         case = if case.labels.is_some() { case.taught(&ids, &probs) } else { case.named(&ids, &probs) };
     }
-    if let Loss::LogSoftmax | Loss::Softmax = loss {
+    if loss.family() == Family::Softmax {
         case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
     }
     if row_weights(&loss).is_some() {
@@ -205,21 +204,18 @@ fn targets(loss: &Loss, batch: Batch, random: &mut Random) -> (Option<Vec<i32>>,
         Form::LogProbs => random.distributions(batch.n_rows, batch.n_classes).into_iter().map(f32::ln).collect(),
         Form::Logits => batch.logits(random),
     };
-    if let Some((_, target)) = forms(loss).filter(|_| top_k(loss).is_none()) {
-        return (None, Some(distributions(target)));
-    }
-    let teacher = teacher_form(loss).map(&mut distributions);
-    if let Some(ignored) = ignored(loss) {
-        let mut labels = labels(batch);
-        labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignored.first().unwrap_or(label));
-        return (Some(labels), teacher);
-    }
-    match loss {
-        Loss::SoftCrossEntropy(_) => (None, Some(random.distributions(batch.n_rows, batch.n_classes))),
-        Loss::BinaryCrossEntropy(_) | Loss::SigmoidFocal(_) => {
+    let teacher = teacher_form(loss).filter(|_| loss.top_k().is_none()).map(&mut distributions);
+    match loss.targets() {
+        TargetKind::ClassIndex => {
+            let (mut labels, ignored) = (labels(batch), loss.ignore_index().first());
+            labels.iter_mut().skip(1).step_by(N_ROWS).for_each(|label| *label = *ignored.unwrap_or(label));
+            (Some(labels), teacher)
+        }
+        TargetKind::Values if teacher.is_some() => (None, teacher),
+        TargetKind::Values => {
             let labels = [0.0, 1.0, 0.25, 1.0, 0.0, 0.875, 0.5];
             (None, Some(labels.into_iter().cycle().take(batch.n_elements()).collect()))
         }
-        _ => (None, None),
+        TargetKind::None | TargetKind::TopK => (None, None),
     }
 }

@@ -6,7 +6,7 @@ use surprisal::{
     Smoothing, SoftCrossEntropy, SoftmaxFocal, TotalVariation, Tv,
 };
 
-use super::spec::{forms, hard_without_z};
+use super::spec::hard_without_z;
 
 /// Classes of the losses listed here; see [`super::spec::sized`].
 pub const N_CLASSES: usize = 6;
@@ -393,9 +393,8 @@ pub fn all() -> Vec<Loss> {
 /// Losses whose gradient rows sum to zero, since a shift of a row's logits changes nothing.
 pub fn of_softmax() -> Vec<Loss> {
     let of_divergences = [kl_divergences(), reverse_kl_divergences(), jensen_shannons(), total_variations()].concat();
-    let from_logits = |loss: &Loss| forms(loss).is_none_or(|(input, _)| input == Form::Logits);
     let mut losses = [cross_entropies(), soft_cross_entropies(), of_divergences, softmax_focals()].concat();
-    losses.retain(from_logits);
+    losses.retain(|loss| loss.input() == Form::Logits);
     losses.extend([Entropy::of_logits().into(), Loss::LogSoftmax]);
     let is_shift_invariant =
         |loss: &Loss| !matches!(loss, Loss::Distillation(spec) if spec.hard.loss() != hard_without_z(spec));

@@ -2,7 +2,7 @@
 
 use surprisal::{
     Distillation, Divergence, Error, Family, Form, Gradients, HardPart, Loss, Pass, PerClass, Problem, Reduction,
-    RowWeights, Shape, SoftPart, Support, TargetKind, TopK,
+    RowWeights, Shape, SoftPart, TargetKind,
 };
 
 /// Each there is; the first is what an operation without a reduction has.
@@ -30,10 +30,10 @@ pub fn has_teacher_gradient(loss: &Loss) -> bool {
     matches!(loss.family(), Family::Distribution { gradients: Gradients::Both, .. })
 }
 
-/// What the teacher of a distillation gives for every class.
+/// What the distribution that a loss is held against is given as.
 pub fn teacher_form(loss: &Loss) -> Option<Form> {
     match loss.family() {
-        Family::Distillation { teacher, support: Support::Dense, .. } => Some(teacher),
+        Family::Distribution { teacher, .. } | Family::Distillation { teacher, .. } => Some(teacher),
         _ => None,
     }
 }
@@ -47,29 +47,11 @@ pub fn hard_without_z(spec: &Distillation) -> Loss {
     }
 }
 
-/// A teacher that names its classes, and what its numbers are.
-pub fn top_k(loss: &Loss) -> Option<(TopK, Form)> {
-    match loss.family() {
-        Family::Distribution { teacher, .. } | Family::Distillation { teacher, .. } => Some((loss.top_k()?, teacher)),
-        _ => None,
-    }
-}
-
 /// The largest factor on a part of a loss.
 pub fn factor(loss: &Loss) -> f64 {
     match loss {
         Loss::Distillation(spec) => spec.soft.loss().scale(),
         _ => loss.scale(),
-    }
-}
-
-/// What Q and P of a divergence are given as.
-pub fn forms(loss: &Loss) -> Option<(Form, Form)> {
-    match loss.family() {
-        // Soft labels are of a loss of their own, whose targets need not sum to 1.
-        _ if loss.name() == "soft_cross_entropy" => None,
-        Family::Distribution { student, teacher, .. } => Some((student, teacher)),
-        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@ mod bits;
 mod corners;
 mod distillation;
 mod every_loss;
+mod functions;
 mod identities;
 mod masked_target;
 mod policy;

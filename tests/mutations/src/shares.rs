@@ -12,6 +12,7 @@ const LIKELIEST: &[(&str, &[&str])] = &[
     ("src/inputs.rs", &["validate", "storage", "runs"]),
     ("storage.rs", &["storage"]),
     ("elem/half.wgsl", &["storage::conversions"]),
+    ("math.wgsl", &["properties::functions"]),
     ("src/gpu/runs.rs", &["runs"]),
     ("src/gpu/", &["record", "bind"]),
     ("src/plan/classes.rs", &["class_windows"]),

@@ -3,8 +3,10 @@
 use surprisal::{CrossEntropy, Pass, RowWeights, Side, SideOutputs};
 
 use super::evaluate;
+use crate::losses;
 use crate::support::case::{Case, case};
-use crate::support::device::every_engine;
+use crate::support::cases::{Batch, random_case};
+use crate::support::device::{every_engine, variants};
 
 const NEG_INF: f32 = f32::NEG_INFINITY;
 const N_CLASSES: usize = 5;
@@ -69,4 +71,12 @@ fn the_argmax_is_the_first_of_equals_in_long_rows() {
             }
         }
     }
+}
+
+/// More rows than a workgroup sums: each column has several sums of its own first.
+#[test]
+fn means_over_many_rows_are_those_of_the_oracle() {
+    let side = Side::new().lse().entropy().top_1().mean();
+    let loss = CrossEntropy::new().ignore_index(1).side(side);
+    losses::check(variants(), &random_case(loss.into(), Batch::new(70_000, 2)));
 }

@@ -18,6 +18,7 @@ const LIKELIEST: &[(&str, &[&str])] = &[
     ("src/gpu/", &["bind", "cover::given_log_prob"]),
     ("src/plan/classes.rs", &["class_windows"]),
     ("src/plan/counts.rs", &["record::divisors", "windows"]),
+    ("shaders/sum/", &["properties::side", "record::divisors", "cover::class_index"]),
     ("shaders/scale/", &["record::divisors", "cover::class_index"]),
     ("src/loss/distillation", &["validate", "bind", "cover::distillation"]),
     ("src/loss/negative_log_likelihood", &["validate", "bind", "cover::given_log_prob"]),

@@ -1,4 +1,5 @@
 //! Every kernel's text, held against naga: no device takes part.
+mod barriers;
 mod interface;
 mod params;
 mod translation;
@@ -10,6 +11,7 @@ use crate::support::shader::{Parsed, for_each};
 
 /// What must hold of each kernel, beside that it parses and validates with the capabilities it declares.
 const CHECKS: &[fn(&Parsed)] = &[
+    barriers::lanes_wait_for_each_other,
     interface::storage_buffers_are_those_of_the_binding_table,
     interface::saved_sums_have_the_width_that_scratch_is_made_for,
     interface::every_binding_is_used_and_written_as_the_table_says,

@@ -4,8 +4,8 @@ use rstest::rstest;
 use surprisal::half::f16;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, CrossEntropy, Distillation, Engine, Entropy, Error, Form, Inputs, JensenShannon,
-    KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, Rest, ReverseKlDivergence, Shape, SigmoidFocal,
-    SoftCrossEntropy, SoftmaxFocal, TotalVariation,
+    KlDivergence, Loss, NegativeLogLikelihood, Pass, Reduction, Rest, ReverseKlDivergence, RowWeights, Shape,
+    SigmoidFocal, SoftCrossEntropy, SoftmaxFocal, TotalVariation,
 };
 
 use Pass::{Backward, Forward, ForwardBackward};
@@ -53,6 +53,10 @@ fn divided_by_input() -> CrossEntropy {
     CrossEntropy::new().reduction(Reduction::SumDividedByInput)
 }
 
+fn masked() -> CrossEntropy {
+    CrossEntropy::new().row_weights(RowWeights::Mask)
+}
+
 fn top_2() -> KlDivergence {
     KlDivergence::from_logits(Form::Probs).top_k(2, Rest::Spread)
 }
@@ -82,6 +86,7 @@ fn a_refused_spec_is_refused_here_too() {
 #[case(Loss::Softmax, ForwardBackward, logits(), "softmax needs dloss for ForwardBackward, found none")]
 #[case(Loss::LogSoftmax, Backward, logits().row_state(&ZEROS[..4]), "log_softmax needs dloss for Backward, found none")]
 #[case(divided_by_input(), Forward, labelled(), "cross_entropy needs divisor for Forward, found none")]
+#[case(masked(), Forward, labelled(), "cross_entropy needs row_weights for Forward, found none")]
 #[case(
     NegativeLogLikelihood::new(),
     Forward,
@@ -265,6 +270,8 @@ fn what_a_teacher_names_is_stored_as_the_shape_says(
 #[case(SigmoidFocal::new(2.0), Forward, valued().weights(&[1.0; 3], Broadcast::PerRow), "weights", 2, 3)]
 #[case(BinaryCrossEntropy::new(), Forward, valued().weights(&[1.0; 2], Broadcast::PerClass), "weights", 3, 2)]
 #[case(BinaryCrossEntropy::new(), Forward, valued().weights(&[1.0; 7], Broadcast::PerElement), "weights", 6, 7)]
+#[case(masked(), Forward, labelled().row_weights(&[1.0]), "row_weights", 2, 1)]
+#[case(masked(), Forward, labelled().row_weights(&[1.0; 3]), "row_weights", 2, 3)]
 #[case(CrossEntropy::new(), ForwardBackward, labelled().dloss(&[1.0; 2]), "dloss", 1, 2)]
 #[case(CrossEntropy::new().reduction(Reduction::None), ForwardBackward, labelled().dloss(&[1.0]), "dloss", 2, 1)]
 #[case(BinaryCrossEntropy::new().reduction(Reduction::None), Backward, valued().dloss(&[1.0; 2]), "dloss", 6, 2)]
@@ -293,6 +300,14 @@ fn slices_of_another_length_are_refused(
     let error = refused(loss, pass, inputs);
     assert_eq!(error, Error::Length { tensor, expected, found });
     assert_eq!(error.to_string(), format!("expected {expected} values of {tensor}, found {found}"));
+}
+
+#[rstest]
+fn row_weights_that_are_no_numbers_are_refused(#[values(f32::NAN, f32::INFINITY, f32::NEG_INFINITY)] bad: f32) {
+    let weights = [-0.5, bad];
+    let error = refused(masked(), Forward, labelled().row_weights(&weights));
+    assert!(matches!(error, Error::RowWeight { row: 1, .. }), "{error:?}");
+    assert_eq!(error.to_string(), format!("expected finite row weights, found {bad} in row 1"));
 }
 
 #[rstest]

@@ -288,6 +288,15 @@ fn row_weights_need_rows(#[case] loss: impl Into<Loss>, #[case] name: &'static s
 }
 
 #[rstest]
+#[case(Side::new().lse().argmax().mean(), "argmax")]
+#[case(Side::new().mean(), "nothing")]
+fn side_outputs_without_a_mean_are_refused(#[case] side: Side, #[case] found: &'static str) {
+    let error = refused(CrossEntropy::new().side(side), SHAPE);
+    assert_eq!(error, Error::SideMean { found });
+    assert_eq!(error.to_string(), format!("expected side outputs that have a mean, found {found}"));
+}
+
+#[rstest]
 #[case(SoftCrossEntropy::new().side(Side::new().lse().log_prob()), "soft_cross_entropy takes log_prob only with a label per row")]
 #[case(kl().side(Side::new().prob().top_1()), "kl_divergence takes prob only with a label per row")]
 #[case(kl().side(Side::new().top_1()), "kl_divergence takes top_1 only with a label per row")]

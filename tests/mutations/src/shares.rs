@@ -41,6 +41,7 @@ const LIKELIEST: &[(&str, &[&str])] = &[
     ("distribution", &["cover::distribution"]),
     ("cpu/pair", &["cover::distribution"]),
     ("cpu/functions", &[LIB, "cover::distribution"]),
+    ("rows/weights", &["properties::corners", "cover::class_index"]),
     ("rows/accumulate", &["class_windows", "cover::class_index"]),
     ("distillation", &["cover::distillation"]),
     ("kernel/part", &["cover::distillation"]),

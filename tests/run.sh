@@ -82,7 +82,7 @@ fi
 # The quick proof has tests that loop over engines take them in turn.
 [[ -n $full ]] || export SURPRISAL_PROOF=quick
 
-# Every pipeline that is made leaves a line here: making them is most of what the tests cost.
+# Every pipeline of an engine on a GPU leaves a line here: making them is most of what the tests cost.
 SURPRISAL_PIPELINES=$(mktemp -d)
 export SURPRISAL_PIPELINES
 trap 'rm -rf "$SURPRISAL_PIPELINES"' EXIT
@@ -127,10 +127,8 @@ all=$("$it" --list 2>/dev/null | sed -n 's/: test$//p')
 for group in "${launching[@]}"; do
     shares "$group"
 done | xargs -P "$((cores < 4 ? cores : 4))" -L 1 bash -c 'run_share "$@"' run_share
-skipped=("${launching[@]}")
-[[ -n $full ]] || skipped+=(::full::)
 # shellcheck disable=SC2046 # a list of words
-"$it" $(printf -- '--skip %s ' "${skipped[@]}")
+"$it" --exact $(chosen <<<"$all" | grep -vE "^($(IFS='|'; echo "${launching[*]}"))")
 cargo test --quiet --test allocations --test out_of_memory --lib \
     --example train_digits --example evaluate --example distill --example segmentation
 cargo test --quiet --doc

@@ -149,13 +149,24 @@ impl GpuEngine {
     /// bindings, buffers and workgroups: for tests of windows and runs, which then make no pipelines of their own.
     #[doc(hidden)]
     pub fn limited(&self, change: impl FnOnce(&mut wgpu::Limits)) -> GpuEngine {
-        let Shared { device, queue, caps, options, pipelines, .. } = &*self.shared;
-        let mut limits = device.limits();
+        let mut limits = self.shared.device.limits();
         change(&mut limits);
+        self.with_caps(self.shared.caps.limited(&limits))
+    }
+
+    /// The same engine, its pipelines shared, as if subgroups of the device were of any size from `smallest` to `largest`,
+    /// its own among them: for tests of kernels that ask for it, where a device has but one.
+    #[doc(hidden)]
+    pub fn with_subgroups_of(&self, smallest: u32, largest: u32) -> GpuEngine {
+        self.with_caps(Caps { subgroup_sizes: (smallest, largest), ..self.shared.caps.clone() })
+    }
+
+    fn with_caps(&self, caps: Caps) -> GpuEngine {
+        let Shared { device, queue, options, pipelines, .. } = &*self.shared;
         let shared = Shared {
             device: device.clone(),
             queue: queue.clone(),
-            caps: caps.limited(&limits),
+            caps,
             options: options.clone(),
             tuned: Tuned::default(),
             pipelines: pipelines.clone(),

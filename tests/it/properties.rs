@@ -9,6 +9,7 @@ mod masked_target;
 mod policy;
 mod pytorch_corners;
 mod side;
+mod subgroups;
 mod top_k;
 mod values;
 

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use surprisal::{
     BinaryCrossEntropy, Broadcast, CrossEntropy, Error, Form, GpuEngine, KlDivergence, Loss, Output, Pass, Reduction,
-    RowWeights,
+    RowWeights, Side,
 };
 
 use crate::losses::check_gpu;
@@ -43,6 +43,16 @@ fn rows_in_any_window_of_labels_count() {
     ];
     for engine in limited(|limits| limits.max_storage_buffer_binding_size = 1 << 15) {
         losses.iter().for_each(|loss| check_gpu(&engine, &random_case(loss.clone(), Batch::new(10_000, 3))));
+    }
+}
+
+/// So many sums of rows that a grid of one dimension does not hold them.
+#[test]
+fn partial_sums_in_a_grid_of_two_dimensions_match_the_oracle() {
+    let side = Side::new().lse().entropy().mean();
+    let loss = CrossEntropy::new().ignore_index(1).side(side);
+    for engine in limited(|limits| limits.max_compute_workgroups_per_dimension = 4) {
+        check_gpu(&engine, &random_case(loss.clone().into(), Batch::new(70_000, 2)));
     }
 }
 

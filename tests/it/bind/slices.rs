@@ -236,11 +236,19 @@ fn a_slice_that_is_written_shares_no_byte(#[case] given: Buffers<'static>, #[cas
     assert_eq!(error.to_string(), message);
 }
 
-#[test]
-fn side_outputs_share_no_byte_with_the_logits() {
-    let loss = CrossEntropy::new().side(Side::new().lse());
-    let error = refused(loss, Forward, forward().side(bytes(20..64)));
-    let message = "side is written but shares bytes with logits; give it a slice of its own";
+#[rstest]
+#[case(CrossEntropy::new().side(Side::new().lse()), Forward, forward().side(bytes(20..64)), "side")]
+#[case(CrossEntropy::new(), Forward, forward().row_state(bytes(20..64)), "row_state")]
+#[case(CrossEntropy::new(), Forward, forward().errors(bytes(20..24)), "errors")]
+#[case(teacher(), ForwardBackward, fused().dtargets(bytes(20..64)), "dtargets")]
+fn whatever_else_is_written_shares_no_byte_with_the_logits(
+    #[case] loss: impl Into<Loss>,
+    #[case] pass: Pass,
+    #[case] given: Buffers<'static>,
+    #[case] written: &str,
+) {
+    let error = refused(loss, pass, given);
+    let message = format!("{written} is written but shares bytes with logits; give it a slice of its own");
     assert_eq!(error.to_string(), message);
 }
 

@@ -108,7 +108,7 @@ pub enum Way {
     NarrowWindows,
     /// Recorded with bindings of about half a row or slab.
     ClassWindows,
-    /// Recorded with three workgroups a dimension.
+    /// Recorded with two workgroups a dimension.
     Groups,
     /// From host slices.
     Host,

@@ -49,6 +49,7 @@ pub fn put_at_the_edge(case: &mut Case, turn: usize) {
             (3, _) => row[last] = f32::NAN,
             (4, Form::Probs) => row[last] = -0.0,
             (4, _) => row[last] = MASK,
+            (5, Form::Probs) => row[first] = -0.25,
             (5, Form::Logits) => row.fill(MASK),
             _ => {}
         }

@@ -124,7 +124,7 @@ impl Trial {
             }
             Way::ClassWindows if shape.inner > 1 => binding((slab / WORD).max(kept).max(per_class)),
             Way::ClassWindows => binding((slab / WORD).max(kept)),
-            Way::Groups => engine.limited(|limits| limits.max_compute_workgroups_per_dimension = 3),
+            Way::Groups => engine.limited(|limits| limits.max_compute_workgroups_per_dimension = 2),
             Way::Runs => engine.limited(|limits| limits.max_buffer_size = (whole / 3).max(slab) as u64),
         }
     }

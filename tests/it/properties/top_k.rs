@@ -134,6 +134,28 @@ fn what_the_host_refuses_is_safe_on_a_device() {
     }
 }
 
+/// As many as may be, of which a class named twice is found whatever lies between; its masses add up.
+#[test]
+fn ids_that_repeat_far_apart_are_counted_once_on_a_device() {
+    const K: usize = 64;
+    for loss in [kl(Form::Probs, K, Rest::Spread).into(), others(Form::Probs, K, Rest::Spread).remove(0)] {
+        let sound = random_case(loss, Batch::new(20, 300).deviation(3.0));
+        let mut case = sound.clone();
+        let ids = case.labels.as_mut().expect("a teacher");
+        for (row, ids) in ids.chunks_mut(K).enumerate() {
+            // Of each row three classes, each distance from 1 to 60 in some row.
+            for (i, apart) in [(0, 3 * row + 1), (1, 3 * row + 2), (2, 3 * row + 3)] {
+                ids[i + apart] = ids[i];
+            }
+        }
+        let oracle = case.evaluate(Pass::Forward);
+        for engine in gpus() {
+            let found = run(engine, &case, Pass::Forward, APART, &[]);
+            assert_matches_oracle(&found.values, &oracle.values, &format!("{} on {}", case.name, engine.backend()));
+        }
+    }
+}
+
 /// Ids stay with their masses; which of them a lane sums is another.
 #[test]
 fn the_order_of_slots_changes_no_more_than_rounding() {

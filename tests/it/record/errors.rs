@@ -42,7 +42,7 @@ fn rows_without_a_value_are_counted_until_the_caller_resets_the_counter() {
     let label = |n: usize| if n.is_multiple_of(7) { bad[n / 7 % bad.len()] } else { (n % N_CLASSES) as i32 };
     let weight = |n: usize| match n {
         n if n.is_multiple_of(11) => [f32::NAN, f32::INFINITY][n / 11 % 2],
-        n if n.is_multiple_of(5) => 0.0,
+        n if n.is_multiple_of(5) => [0.0, -0.0][n % 2],
         _ => -2.0,
     };
     let labels: Vec<i32> = (0..N_ROWS).map(label).collect();

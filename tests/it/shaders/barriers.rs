@@ -1,10 +1,11 @@
-//! Lanes that share memory wait for each other. A software adapter whose workgroup is one subgroup shows no missing
-//! barrier, so the text is read: every way through a kernel, its calls and loops.
+//! Lanes that share memory wait for each other. A software adapter may run the lanes of a workgroup so that a missing
+//! barrier shows nowhere, so the text is read: every way through a kernel, its calls and loops.
 
 use std::collections::HashMap;
 
 use naga::{AddressSpace, Barrier, Block, Expression, Function, GlobalVariable, Handle, Module, Statement};
-use surprisal::kernel::{Gradient, Slot};
+use surprisal::Family;
+use surprisal::kernel::{Gradient, Program, Slot};
 
 use crate::support::shader::Parsed;
 
@@ -55,12 +56,15 @@ struct Walk<'a> {
     state: Option<State>,
     /// Of the lanes that have returned from the function.
     returned: Option<State>,
+    /// Of the lanes that have left the loop, and the round.
+    broken: Option<State>,
+    continued: Option<State>,
 }
 
 /// In workgroup memory nothing is read that another lane may be about to write, or written that another may be about to
 /// read; and a gradient overwrites the logits only when every lane of the workgroup has read what it needs of them.
 pub fn lanes_wait_for_each_other(parsed: &Parsed) {
-    let mut walk = Walk { parsed, state: Some(State::default()), returned: None };
+    let mut walk = Walk { parsed, state: Some(State::default()), returned: None, broken: None, continued: None };
     let entry = &parsed.module.entry_points[0].function;
     walk.through(entry, &entry.body);
 }
@@ -80,15 +84,19 @@ impl Walk<'_> {
                 Statement::Atomic { pointer, .. } => self.meets(function, *pointer, Access::Atomic),
                 Statement::Block(block) => self.through(function, block),
                 Statement::If { accept, reject, .. } => self.through_either(function, [accept, reject].into_iter()),
-                Statement::Switch { cases, .. } => self.through_either(function, cases.iter().map(|case| &case.body)),
-                // What a round leaves is there in the next one.
-                Statement::Loop { body, continuing, .. } => {
-                    [body, continuing, body, continuing].into_iter().for_each(|block| self.through(function, block));
+                Statement::Switch { cases, .. } => {
+                    let outer = self.broken.take();
+                    self.through_either(function, cases.iter().map(|case| &case.body));
+                    self.state = either(self.state.take(), std::mem::replace(&mut self.broken, outer));
                 }
+                Statement::Loop { body, continuing, .. } => self.around(function, body, continuing),
                 Statement::Call { function, .. } => self.call(*function),
                 Statement::ControlBarrier(barrier) => self.wait(*barrier),
                 Statement::Return { .. } => self.returned = either(self.state.take(), self.returned.take()),
-                _ => {}
+                Statement::Break => self.broken = either(self.state.take(), self.broken.take()),
+                Statement::Continue => self.continued = either(self.state.take(), self.continued.take()),
+                Statement::SubgroupGather { .. } | Statement::SubgroupCollectiveOperation { .. } => {}
+                unknown => panic!("{}: what does {unknown:?} do to memory?", self.parsed.label),
             }
         }
     }
@@ -101,6 +109,18 @@ impl Walk<'_> {
             self.through(function, block);
             self.state = either(self.state.take(), others);
         }
+    }
+
+    /// Twice: what a round leaves is there in the next one.
+    fn around(&mut self, function: &Function, body: &Block, continuing: &Block) {
+        let outer = (self.broken.take(), self.continued.take());
+        for _ in 0..2 {
+            self.through(function, body);
+            self.state = either(self.state.take(), self.continued.take());
+            self.through(function, continuing);
+        }
+        self.state = either(self.state.take(), self.broken.take());
+        (self.broken, self.continued) = outer;
     }
 
     fn call(&mut self, function: Handle<Function>) {
@@ -118,11 +138,19 @@ impl Walk<'_> {
         state.storage_is_read |= barrier.contains(Barrier::STORAGE);
     }
 
-    /// Whether this is a row's logits, which the gradient overwrites and of which lanes read each other's.
+    /// Whether this is a row's logits, which the gradient overwrites and of which any lane reads the label's. Where
+    /// classes come in windows it has been gathered before.
     fn shares_logits(&self, variable: Handle<GlobalVariable>) -> bool {
-        let Parsed { kernel, source, module, .. } = self.parsed;
-        let overwrites = kernel.gradient == Gradient::InPlace && is_logits(module, variable);
-        overwrites && source.contains("    before_overwriting();")
+        let Parsed { kernel, module, .. } = self.parsed;
+        let of_labels =
+            |family| matches!(family, Family::ClassIndex | Family::GivenLogProb | Family::Distillation { .. });
+        let reads_label = match kernel.program {
+            Program::Loss { family, .. } => {
+                of_labels(family) && matches!(kernel.entry_point(), "backward" | "forward_backward")
+            }
+            _ => false,
+        };
+        reads_label && kernel.gradient == Gradient::InPlace && is_logits(module, variable)
     }
 
     fn meets(&mut self, function: &Function, pointer: Handle<Expression>, access: Access) {
@@ -165,7 +193,8 @@ fn root(function: &Function, mut pointer: Handle<Expression>) -> Option<Handle<G
         match function.expressions[pointer] {
             Expression::Access { base, .. } | Expression::AccessIndex { base, .. } => pointer = base,
             Expression::GlobalVariable(variable) => return Some(variable),
-            _ => return None,
+            Expression::LocalVariable(_) => return None,
+            ref unknown => panic!("{unknown:?} points somewhere"),
         }
     }
 }

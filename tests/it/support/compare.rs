@@ -190,6 +190,7 @@ fn excess(got: f32, want: Real, storage: Storage, flushed: f64) -> f64 {
     if !got.is_finite() || !stored.is_finite() {
         return f64::INFINITY;
     }
+    assert!(want.rounding.is_finite(), "{:e} may be off by anything", want.value);
     let computed = UNIT * (UNITS * want.rounding + want.value.abs()) + flushed;
     let allowed = computed + half_a_unit(storage, want.value.abs() + computed);
     (f64::from(got) - want.value).abs() / allowed

@@ -251,8 +251,10 @@ fn of_a_teacher_beside_labels_rows_that_are_not_ignored_are_looked_at() {
 #[rstest]
 #[case(both(), Forward, labelled().teacher_ids(&[2_i64, 0, 1, -1]).target_probs(&[0.25; 4]), "teacher_ids", "i32", "i64")]
 #[case(both(), Forward, labelled().teacher_ids(&[2, 0, 1, -1]).target_probs(&HALVES), "target_probs", "f32", "f16")]
-fn what_a_teacher_names_is_stored_as_the_shape_says(
-    #[case] loss: Distillation,
+#[case(distillation(), Forward, labelled().teacher(&HALVES), "teacher", "f32", "f16")]
+#[case(Loss::Softmax, ForwardBackward, logits().dloss(&HALVES), "dloss", "f32", "f16")]
+fn slices_are_stored_as_the_shape_says(
+    #[case] loss: impl Into<Loss>,
     #[case] pass: Pass,
     #[case] inputs: Inputs<'_>,
     #[case] tensor: &'static str,

@@ -62,7 +62,7 @@ fn distillation(hard: CrossEntropy) -> Distillation {
 }
 
 /// 300 rows of 6 classes: 7200 bytes of logits and of gradient, 1200 of labels, each slice 48 bytes after a place where
-/// a binding may start. A row has one lane, which keeps its two tiles, so that workgroups of 128 leave three partial
+/// a binding may start. A row has one lane, which keeps its two tiles, so that workgroups of 256 leave two partial
 /// sums, and one counts the labels. Classes are a factor and an ignored label; the number 1 stands in for each slice
 /// left out.
 #[test]

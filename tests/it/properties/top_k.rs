@@ -143,9 +143,10 @@ fn ids_that_repeat_far_apart_are_counted_once_on_a_device() {
         let mut case = sound.clone();
         let ids = case.labels.as_mut().expect("a teacher");
         for (row, ids) in ids.chunks_mut(K).enumerate() {
-            // Of each row three classes, each distance from 1 to 60 in some row.
-            for (i, apart) in [(0, 3 * row + 1), (1, 3 * row + 2), (2, 3 * row + 3)] {
-                ids[i + apart] = ids[i];
+            // Of each row three classes, from anywhere to anywhere behind it: slots are read sixteen at a time.
+            for (k, apart) in [row + 1, 2 * row + 2, 3 * row + 3].into_iter().enumerate() {
+                let slot = (5 * row + 7 * k) % (K - apart);
+                ids[slot + apart] = ids[slot];
             }
         }
         let oracle = case.evaluate(Pass::Forward);

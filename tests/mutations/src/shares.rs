@@ -18,7 +18,7 @@ const LIKELIEST: &[(&str, &[&str])] = &[
     ("shaders/label.wgsl", &["storage::labels", "record::labels"]),
     ("math.wgsl", &["properties::functions"]),
     ("src/gpu/runs.rs", &["runs"]),
-    ("src/gpu/tuned.rs", &["record::tuned"]),
+    ("src/gpu/tuned.rs", &[LIB, "record::tuned"]),
     ("src/gpu/pool.rs", &["runs", "windows"]),
     ("src/gpu/", &["bind", "cover::given_log_prob"]),
     ("src/plan/classes.rs", &["class_windows"]),

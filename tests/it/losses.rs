@@ -19,7 +19,7 @@ const WAYS: [&[Pass]; 2] = [&[Pass::ForwardBackward], &[Pass::Forward, Pass::Bac
 /// Every pass on the CPU and on these engines; in the quick proof a GPU goes one of the two [`WAYS`], the next case the
 /// other.
 pub fn check<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Case) {
-    check_ways(engines, case, in_turn());
+    check_ways(engines, case, ways_in_turn());
 }
 
 /// Every pass on the CPU and on these engines in any proof.
@@ -42,16 +42,18 @@ fn check_ways<'a>(engines: impl Iterator<Item = &'a (String, Engine)>, case: &Ca
 pub fn check_gpu(engine: &GpuEngine, case: &Case) {
     let engine = engine.clone().policy(case.policy);
     let evaluate = |pass, inputs: Inputs<'_>| engine.begin(&case.loss, pass, case.shape, inputs)?.wait();
-    check_passes(&engine.backend().to_string(), case, &Oracles::new(case), in_turn(), evaluate);
+    check_passes(&engine.backend().to_string(), case, &Oracles::new(case), ways_in_turn(), evaluate);
 }
 
-/// Each way is taken on every one of the four engines that [`engines`](crate::support::device::engines) has in turn.
-fn in_turn() -> &'static [&'static [Pass]] {
+/// Both ways, or in the quick proof the one whose turn it is. A way stays for as many cases as there are
+/// [`engines`](crate::support::device::engines) at most: where these take turns too, each meets either way.
+fn ways_in_turn() -> &'static [&'static [Pass]] {
+    const CASES: usize = 4;
     static TURN: AtomicUsize = AtomicUsize::new(0);
     if !is_quick() {
         return &WAYS;
     }
-    let way = TURN.fetch_add(1, Ordering::Relaxed) / 4 % WAYS.len();
+    let way = TURN.fetch_add(1, Ordering::Relaxed) / CASES % WAYS.len();
     &WAYS[way..=way]
 }
 

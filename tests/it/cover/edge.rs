@@ -56,8 +56,8 @@ pub fn put_at_the_edge(case: &mut Case, turn: usize) {
     }
 }
 
-/// Every third element: the ends of the range, numbers below the smallest normal one, and none at all. Where both ends
-/// of a range mean something in 0..=1 alone, the host refuses what is not there.
+/// Every third element: the ends of the range, numbers below the smallest normal one, infinities and NaN. Probabilities
+/// stay within 0..=1: the host refuses others.
 fn elements_at_the_edge(case: &mut Case, turn: usize) {
     let below_one = f32::from_bits(1.0_f32.to_bits() - 1);
     let probs = [0.0, -0.0, 1e-45, 5e-44, 1e-40, 1.2e-38, 1e-12, below_one, 1.0];

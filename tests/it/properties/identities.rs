@@ -1,5 +1,5 @@
 //! What holds for any numbers, on every engine: identities between losses, sums of gradients, rows that keep to
-//! themselves.
+//! themselves. In the quick proof each has one engine, by a number of its own.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;

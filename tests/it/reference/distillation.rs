@@ -7,11 +7,11 @@ use crate::support::case::Case;
 use crate::support::cases::{Batch, random_case, with_random_dloss};
 use crate::support::compare::{assert_close, numbers};
 use crate::support::losses::distillations;
-use crate::support::spec::{hard_without_z, ignored, row_weights, with_reduction};
+use crate::support::spec::{hard_without_z, ignored, with_reduction};
 
 /// The divergence by itself, of the rows that are not ignored.
 fn divergence(loss: &Distillation, reduction: Reduction) -> Loss {
-    let weights = row_weights(&loss.hard.loss()).unwrap_or(RowWeights::Mask);
+    let weights = loss.hard.loss().row_weights().unwrap_or(RowWeights::Mask);
     let loss = match loss.soft.clone() {
         SoftPart::Kl(soft) => Loss::from(soft.row_weights(weights)),
         SoftPart::ReverseKl(soft) => soft.row_weights(weights).into(),

@@ -3,7 +3,7 @@ use surprisal::{Broadcast, Family, Form, Loss, Reduction, TargetKind, TopK};
 use super::case::{Case, case};
 use super::losses::{N_CLASSES, representatives};
 use super::random::Random;
-use super::spec::{reduced, row_weights, sized, teacher_form, with_reduction};
+use super::spec::{reduced, sized, teacher_form, with_reduction};
 
 const N_ROWS: usize = 5;
 const LABELS: [i32; N_ROWS] = [3, 1, 0, 4, 2];
@@ -163,7 +163,7 @@ pub fn random_case(loss: Loss, batch: Batch) -> Case {
     if loss.family() == Family::Softmax {
         case.dloss = Some(random.grid(batch.n_elements(), -2, 2));
     }
-    if row_weights(&loss).is_some() {
+    if loss.row_weights().is_some() {
         case.row_weights = Some(ROW_WEIGHTS.into_iter().cycle().take(batch.n_rows).collect());
     }
     if case.name.contains("SumDividedByInput") {

@@ -2,7 +2,7 @@
 
 use surprisal::{
     Distillation, Divergence, Error, Family, Form, Gradients, HardPart, Loss, Pass, PerClass, Problem, Reduction,
-    RowWeights, Shape, SoftPart, TargetKind,
+    Shape, SoftPart, TargetKind,
 };
 
 /// Each there is; the first is what an operation without a reduction has.
@@ -14,11 +14,6 @@ pub const REDUCTIONS: [Reduction; 6] = [
     Reduction::SumDividedBy(3.5),
     Reduction::SumDividedByInput,
 ];
-
-/// What a weight per row does, where the inputs bring one.
-pub fn row_weights(loss: &Loss) -> Option<RowWeights> {
-    loss.row_weights()
-}
 
 /// The labels of rows that do not count; none for a loss without labels.
 pub fn ignored(loss: &Loss) -> Option<&[i32]> {
